@@ -1,0 +1,3 @@
+//! The durable record.
+
+pub mod record;

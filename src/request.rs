@@ -1,0 +1,69 @@
+//! What one request needs, as far as a decision must know it: no prompt text, no bytes.
+
+use crate::money::Money;
+use std::sync::Arc;
+
+/// Name → value pairs, sorted by name; a tag that is not there is the empty string.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Tags(Vec<(Arc<str>, Arc<str>)>);
+
+impl Tags {
+    /// Later pairs replace earlier ones of the same name.
+    pub fn new<K: Into<Arc<str>>, V: Into<Arc<str>>>(pairs: impl IntoIterator<Item = (K, V)>) -> Self {
+        let mut tags = Self::default();
+        for (name, value) in pairs {
+            tags.set(name.into(), value.into());
+        }
+        tags
+    }
+
+    pub fn set(&mut self, name: Arc<str>, value: Arc<str>) {
+        match self.0.binary_search_by(|(known, _)| known.as_ref().cmp(&name)) {
+            Ok(at) => self.0[at].1 = value,
+            Err(at) => self.0.insert(at, (name, value)),
+        }
+    }
+
+    pub fn get(&self, name: &str) -> &str {
+        match self.0.binary_search_by(|(known, _)| known.as_ref().cmp(name)) {
+            Ok(at) => &self.0[at].1,
+            Err(_) => "",
+        }
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_ref(), value.as_ref()))
+    }
+}
+
+/// Who asks and for what: the request's half of a selector's environment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Caller {
+    /// The policy's name of the client; empty where no clients are configured.
+    pub client: Arc<str>,
+    pub tags: Tags,
+    /// `commercial`, `internal`, `research` or empty.
+    pub purpose: Arc<str>,
+}
+
+/// What the request needs of a model.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Requirements {
+    pub caller: Caller,
+    /// Tokens; never below the true count.
+    pub input: u64,
+    /// The client's own bound on output tokens per choice, if it set one.
+    pub output_bound: Option<u64>,
+    /// Output tokens that the vendor does not count under the bound (a thinking budget), per choice.
+    pub extra_output: u64,
+    /// How many choices are asked for (`n`), at least 1.
+    pub choices: u64,
+    pub tools: bool,
+    pub images: bool,
+    pub json_schema: bool,
+    pub stream: bool,
+    /// `x-planb-min-quality`, 0 to 100.
+    pub min_quality: Option<u8>,
+    /// `x-planb-max-cost`.
+    pub max_cost: Option<Money>,
+}
