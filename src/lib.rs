@@ -1,6 +1,7 @@
 //! planb: routes inference requests by policy, price, budget and health. `docs/architecture.md` draws the rooms.
 
 pub mod catalog;
+pub mod decide;
 pub mod dialect;
 pub mod ledger;
 pub mod money;

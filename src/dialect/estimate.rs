@@ -87,24 +87,41 @@ fn is_key(json: &[u8], end: usize) -> bool {
 /// Words in one case average some 4 letters a token; two letters leave room for rare ones. Mixed case (identifiers,
 /// base64) splits far more often.
 fn word(text: &[u8], at: usize) -> (u64, usize) {
-    let letters = text.get(at..).unwrap_or_default().iter().take_while(|byte| byte.is_ascii_alphabetic());
+    let letters = text
+        .get(at..)
+        .unwrap_or_default()
+        .iter()
+        .take_while(|byte| byte.is_ascii_alphabetic());
     let (mut length, mut upper_inside) = (0_usize, false);
     for byte in letters {
         upper_inside |= length > 0 && byte.is_ascii_uppercase();
         length += 1;
     }
-    let tokens = if upper_inside { (length * 3).div_ceil(4) } else { length.div_ceil(2) };
+    let tokens = if upper_inside {
+        (length * 3).div_ceil(4)
+    } else {
+        length.div_ceil(2)
+    };
     (tokens as u64, length)
 }
 
 /// One blank belongs to the word behind it; longer runs (indentation) are tokens of their own.
 fn blanks(text: &[u8], at: usize) -> (u64, usize) {
-    let length = text.get(at..).unwrap_or_default().iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    let length = text
+        .get(at..)
+        .unwrap_or_default()
+        .iter()
+        .take_while(|byte| matches!(byte, b' ' | b'\t'))
+        .count();
     (if length < 2 { 0 } else { 1 + length as u64 / 16 }, length)
 }
 
 fn escape(text: &[u8], at: usize) -> (u64, usize) {
-    if text.get(at + 1) == Some(&b'u') { (2, 6) } else { (1, 2) }
+    if text.get(at + 1) == Some(&b'u') {
+        (2, 6)
+    } else {
+        (1, 2)
+    }
 }
 
 fn wide(text: &[u8], at: usize) -> (u64, usize) {
@@ -128,7 +145,8 @@ mod tests {
     #[test]
     fn ordinary_english_is_counted_above_the_true_number_and_below_two_and_a_half_times_it() {
         // 45 tokens in the GPT-4 vocabulary, which is the coarsest of those served.
-        let text = b"The quick brown fox jumps over the lazy dog. A contingency plan is a plan devised for an outcome other \
+        let text =
+            b"The quick brown fox jumps over the lazy dog. A contingency plan is a plan devised for an outcome other \
                      than the usual one, and it is often used for risk management when an exceptional risk exists.";
         let count = of_text(text);
         assert!((45..=112).contains(&count), "{count}");
@@ -139,7 +157,10 @@ mod tests {
         let text = "阿里云百炼平台提供大模型服务";
         let characters = text.chars().count() as u64;
         let count = of_text(text.as_bytes());
-        assert!((characters..=characters * 2).contains(&count), "{count} for {characters}");
+        assert!(
+            (characters..=characters * 2).contains(&count),
+            "{count} for {characters}"
+        );
     }
 
     #[test]
@@ -155,7 +176,10 @@ mod tests {
 
     #[test]
     fn an_inline_image_costs_an_image_and_not_its_base64() {
-        let json = format!(r#"[{{"image_url":{{"url":"data:image/png;base64,{}"}}}}]"#, "iVBORw0K".repeat(5_000));
+        let json = format!(
+            r#"[{{"image_url":{{"url":"data:image/png;base64,{}"}}}}]"#,
+            "iVBORw0K".repeat(5_000)
+        );
         let count = of_messages(json.as_bytes());
         assert!((PER_IMAGE..PER_IMAGE * 2).contains(&count), "{count}");
     }

@@ -40,7 +40,10 @@ impl Parser {
             Some(end) => {
                 let raw = self.buffer.split_to(end).freeze();
                 self.searched = 0;
-                Ok(Some(Frame { data: data_of(&raw), raw }))
+                Ok(Some(Frame {
+                    data: data_of(&raw),
+                    raw,
+                }))
             }
             None if self.buffer.len() > MAX_EVENT => Err(TooLong),
             None => Ok(None),
@@ -84,7 +87,9 @@ fn data_of(raw: &Bytes) -> Option<Bytes> {
     let mut only: Option<Bytes> = None;
     let mut joined: Option<Vec<u8>> = None;
     for line in lines(raw) {
-        let Some(value) = line.strip_prefix(b"data") else { continue };
+        let Some(value) = line.strip_prefix(b"data") else {
+            continue;
+        };
         let value = match value.split_first() {
             None => value,
             Some((b':', rest)) => rest.strip_prefix(b" ").unwrap_or(rest),
@@ -147,7 +152,10 @@ mod tests {
     fn the_bytes_go_on_unchanged() {
         let wire: &[u8] = b"\n\ndata: a\r\n\r\n:c\n\ndata: [DONE]\n\n";
         let frames = parse(&[wire]);
-        assert_eq!(frames.iter().flat_map(|frame| frame.raw.to_vec()).collect::<Vec<_>>(), wire);
+        assert_eq!(
+            frames.iter().flat_map(|frame| frame.raw.to_vec()).collect::<Vec<_>>(),
+            wire
+        );
     }
 
     #[test]

@@ -21,7 +21,9 @@ pub enum Answer {
     /// An error object in place of an answer.
     Error,
     /// No content in any choice, though nothing asked for that.
-    Empty { usage: Option<Usage> },
+    Empty {
+        usage: Option<Usage>,
+    },
     Malformed(&'static str),
 }
 
@@ -49,7 +51,15 @@ pub fn read(body: &[u8], may_be_empty: bool) -> Answer {
         }
         finish.push(reason.to_owned());
     }
-    if filled { Answer::Whole { usage, counted_output, finish } } else { Answer::Empty { usage } }
+    if filled {
+        Answer::Whole {
+            usage,
+            counted_output,
+            finish,
+        }
+    } else {
+        Answer::Empty { usage }
+    }
 }
 
 /// The usage of a body that is no answer, if it has one: some failures are billed.
@@ -68,7 +78,9 @@ mod tests {
 
     fn whole(json: &str) -> (Option<Usage>, u64) {
         match read(json.as_bytes(), false) {
-            Answer::Whole { usage, counted_output, .. } => (usage, counted_output),
+            Answer::Whole {
+                usage, counted_output, ..
+            } => (usage, counted_output),
             other => panic!("{other:?}"),
         }
     }
@@ -84,22 +96,38 @@ mod tests {
                 r#"{{"choices":[{{"message":{{"content":"hi"}},"finish_reason":"stop"}}],
                     "usage":{{"prompt_tokens":10,"completion_tokens":5,"completion_tokens_details":{{"reasoning_tokens":2}},{cached}}}}}"#
             );
-            let expected = Usage { input: 10, cache_read: 4, output: 5, reasoning: 2, estimated: false };
+            let expected = Usage {
+                input: 10,
+                cache_read: 4,
+                output: 5,
+                reasoning: 2,
+                estimated: false,
+            };
             assert_eq!(whole(&json).0, Some(expected), "{cached}");
         }
     }
 
     #[test]
     fn half_a_usage_is_none_and_an_explicit_zero_is_one() {
-        let with = |usage: &str| whole(&format!(r#"{{"choices":[{{"message":{{"content":"hi"}}}}],"usage":{usage}}}"#)).0;
+        let with = |usage: &str| {
+            whole(&format!(
+                r#"{{"choices":[{{"message":{{"content":"hi"}}}}],"usage":{usage}}}"#
+            ))
+            .0
+        };
         assert_eq!(with(r#"{"prompt_tokens":3}"#), None);
         assert_eq!(with("null"), None);
-        assert_eq!(with(r#"{"prompt_tokens":0,"completion_tokens":0}"#), Some(Usage::default()));
+        assert_eq!(
+            with(r#"{"prompt_tokens":0,"completion_tokens":0}"#),
+            Some(Usage::default())
+        );
     }
 
     #[test]
     fn a_tool_call_alone_is_an_answer() {
-        let (_, counted) = whole(r#"{"choices":[{"message":{"content":null,"tool_calls":[{"id":"c","function":{"name":"f"}}]},"finish_reason":"tool_calls"}]}"#);
+        let (_, counted) = whole(
+            r#"{"choices":[{"message":{"content":null,"tool_calls":[{"id":"c","function":{"name":"f"}}]},"finish_reason":"tool_calls"}]}"#,
+        );
         assert!(counted > 0);
     }
 
@@ -110,13 +138,22 @@ mod tests {
 
     #[test]
     fn what_is_no_answer_is_said_to_be_none() {
-        assert_eq!(read(br#"{"error":{"code":502,"message":"Provider returned error"}}"#, false), Answer::Error);
+        assert_eq!(
+            read(br#"{"error":{"code":502,"message":"Provider returned error"}}"#, false),
+            Answer::Error
+        );
         assert!(matches!(read(b"<html>busy</html>", false), Answer::Malformed(_)));
-        assert!(matches!(read(b"{\"id\":\"c\",\"choices\":[{\"index\":0,\"message\":", false), Answer::Malformed(_)));
+        assert!(matches!(
+            read(b"{\"id\":\"c\",\"choices\":[{\"index\":0,\"message\":", false),
+            Answer::Malformed(_)
+        ));
         assert!(matches!(read(b"{}", false), Answer::Malformed(_)));
         assert!(matches!(read(br#"{"choices":[]}"#, false), Answer::Malformed(_)));
         let empty = br#"{"choices":[{"message":{"role":"assistant","content":""},"finish_reason":"stop"}]}"#;
         assert_eq!(read(empty, false), Answer::Empty { usage: None });
-        assert!(matches!(read(empty, true), Answer::Whole { .. }), "a stop sequence may end an answer at once");
+        assert!(
+            matches!(read(empty, true), Answer::Whole { .. }),
+            "a stop sequence may end an answer at once"
+        );
     }
 }

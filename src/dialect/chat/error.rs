@@ -13,7 +13,8 @@ pub struct ErrorBody<'a> {
 
 impl ErrorBody<'_> {
     pub fn json(&self) -> String {
-        json!({"error": {"message": self.message, "type": self.kind, "param": self.param, "code": self.code}}).to_string()
+        json!({"error": {"message": self.message, "type": self.kind, "param": self.param, "code": self.code}})
+            .to_string()
     }
 
     /// For a stream that has begun: one event, after which the stream ends without `[DONE]`.
@@ -28,7 +29,12 @@ mod tests {
 
     #[test]
     fn the_event_is_one_line_of_data_whatever_the_message_holds() {
-        let error = ErrorBody { message: "a\n\ndata: [DONE]\n\n\"b\"", kind: "server_error", code: "x", param: None };
+        let error = ErrorBody {
+            message: "a\n\ndata: [DONE]\n\n\"b\"",
+            kind: "server_error",
+            code: "x",
+            param: None,
+        };
         let event = error.event();
         assert_eq!(event.matches('\n').count(), 2);
         assert!(event.ends_with("\n\n"));

@@ -5,6 +5,7 @@
 
 use crate::catalog::VendorFacts;
 use crate::dialect::estimate;
+use crate::request::Thinking;
 use bytes::Bytes;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
@@ -24,7 +25,10 @@ pub enum Unreadable {
     #[error("`{0}` is missing")]
     Missing(&'static str),
     #[error("`{field}` must be {expected}")]
-    Wrong { field: &'static str, expected: &'static str },
+    Wrong {
+        field: &'static str,
+        expected: &'static str,
+    },
     #[error("`{0}` is given twice")]
     Twice(String),
     #[error("give `max_tokens` or `max_completion_tokens`, not both")]
@@ -44,17 +48,6 @@ impl Unreadable {
             Self::DearerTier(_) => Some("service_tier"),
         }
     }
-}
-
-/// Whether thinking runs outside the output bound, for vendors that count it so.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Thinking {
-    Off,
-    /// Asked for, without a budget of its own.
-    On,
-    Budget(u64),
-    /// Not mentioned: the model's own default counts.
-    Unstated,
 }
 
 /// A request as far as routing reads it, with the places of what may have to change.
@@ -105,20 +98,36 @@ impl ChatRequest {
     pub fn read(body: Bytes) -> Result<Self, Unreadable> {
         let members = members(&body)?;
         let field = |name: &str| members.iter().find(|member| member.name == name);
-        let raw = |name: &str| field(name).map(|member| member.json(&body)).filter(|json| *json != "null");
+        let raw = |name: &str| {
+            field(name)
+                .map(|member| member.json(&body))
+                .filter(|json| *json != "null")
+        };
         let model_member = field("model").ok_or(Unreadable::Missing("model"))?;
         let model: String = parse(model_member.json(&body), "model", "a string")?;
         let messages = raw("messages").ok_or(Unreadable::Missing("messages"))?;
         if !messages.starts_with('[') {
-            return Err(Unreadable::Wrong { field: "messages", expected: "an array" });
+            return Err(Unreadable::Wrong {
+                field: "messages",
+                expected: "an array",
+            });
         }
         let stream = raw("stream").map_or(Ok(false), |json| parse(json, "stream", "true or false"))?;
         let (output_bound, bound_at) = bound(&members, &body)?;
         check_tier(raw("service_tier"))?;
-        let options: Option<StreamOptions> =
-            raw("stream_options").map(|json| parse(json, "stream_options", "an object")).transpose()?;
-        let tools = ["tools", "functions"].iter().any(|name| raw(name).is_some_and(|json| json != "[]"));
-        let listed = |names: &[&str]| names.iter().filter_map(|name| raw(name)).map(|json| estimate::of_json(json.as_bytes())).sum::<u64>();
+        let options: Option<StreamOptions> = raw("stream_options")
+            .map(|json| parse(json, "stream_options", "an object"))
+            .transpose()?;
+        let tools = ["tools", "functions"]
+            .iter()
+            .any(|name| raw(name).is_some_and(|json| json != "[]"));
+        let listed = |names: &[&str]| {
+            names
+                .iter()
+                .filter_map(|name| raw(name))
+                .map(|json| estimate::of_json(json.as_bytes()))
+                .sum::<u64>()
+        };
         Ok(Self {
             model,
             stream,
@@ -130,7 +139,9 @@ impl ChatRequest {
             images: has_images(messages),
             json_schema: raw("response_format").is_some_and(wants_schema),
             stop: raw("stop").is_some(),
-            input: estimate::of_messages(messages.as_bytes()) + listed(&["tools", "functions", "response_format"]) + REPLY_PRIMER,
+            input: estimate::of_messages(messages.as_bytes())
+                + listed(&["tools", "functions", "response_format"])
+                + REPLY_PRIMER,
             model_at: model_member.value.clone(),
             stream_options_at: field("stream_options").map(|member| member.value.clone()),
             bound_at,
@@ -186,7 +197,9 @@ struct Member<'a> {
 
 impl Member<'_> {
     fn json<'b>(&self, body: &'b Bytes) -> &'b str {
-        body.get(self.value.clone()).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or("null")
+        body.get(self.value.clone())
+            .and_then(|bytes| std::str::from_utf8(bytes).ok())
+            .unwrap_or("null")
     }
 }
 
@@ -221,7 +234,10 @@ fn members(body: &Bytes) -> Result<Vec<Member<'_>>, Unreadable> {
             return Err(Unreadable::Twice(name.into_owned()));
         }
         let from = raw.get().as_ptr() as usize - start;
-        members.push(Member { name, value: from..from + raw.get().len() });
+        members.push(Member {
+            name,
+            value: from..from + raw.get().len(),
+        });
     }
     Ok(members)
 }
@@ -236,7 +252,14 @@ fn parse<'a, T: Deserialize<'a>>(json: &'a str, field: &'static str, expected: &
 fn choices(json: Option<&str>) -> Result<u64, Unreadable> {
     const EXPECTED: &str = "a whole number from 1 to 128";
     let n: u64 = json.map_or(Ok(1), |json| parse(json, "n", EXPECTED))?;
-    if (1..=MAX_CHOICES).contains(&n) { Ok(n) } else { Err(Unreadable::Wrong { field: "n", expected: EXPECTED }) }
+    if (1..=MAX_CHOICES).contains(&n) {
+        Ok(n)
+    } else {
+        Err(Unreadable::Wrong {
+            field: "n",
+            expected: EXPECTED,
+        })
+    }
 }
 
 /// The client's bound. `null` and -1 (some local servers' "no bound") are none, and are cut out of the body so that
@@ -244,18 +267,29 @@ fn choices(json: Option<&str>) -> Result<u64, Unreadable> {
 fn bound(members: &[Member<'_>], body: &Bytes) -> Result<(Option<u64>, Option<Bound>), Unreadable> {
     let mut found = None;
     for field in BOUND_FIELDS {
-        let Some(member) = members.iter().find(|member| member.name == field) else { continue };
+        let Some(member) = members.iter().find(|member| member.name == field) else {
+            continue;
+        };
         if is_no_bound(member.json(body)) {
             continue;
         }
         let tokens: u64 = parse(member.json(body), field, "a whole number above 0")?;
         if tokens == 0 {
-            return Err(Unreadable::Wrong { field, expected: "a whole number above 0" });
+            return Err(Unreadable::Wrong {
+                field,
+                expected: "a whole number above 0",
+            });
         }
         if found.is_some() {
             return Err(Unreadable::TwoBounds);
         }
-        found = Some((tokens, Bound { key: key_range(member, body), field }));
+        found = Some((
+            tokens,
+            Bound {
+                key: key_range(member, body),
+                field,
+            },
+        ));
     }
     Ok(found.map_or((None, None), |(tokens, at)| (Some(tokens), Some(at))))
 }
@@ -267,8 +301,12 @@ fn is_no_bound(json: &str) -> bool {
 }
 
 fn thinking(enabled: Option<&str>, budget: Option<&str>) -> Result<Thinking, Unreadable> {
-    let enabled: Option<bool> = enabled.map(|json| parse(json, "enable_thinking", "true or false")).transpose()?;
-    let budget: Option<u64> = budget.map(|json| parse(json, "thinking_budget", "a whole number")).transpose()?;
+    let enabled: Option<bool> = enabled
+        .map(|json| parse(json, "enable_thinking", "true or false"))
+        .transpose()?;
+    let budget: Option<u64> = budget
+        .map(|json| parse(json, "thinking_budget", "a whole number"))
+        .transpose()?;
     Ok(match (enabled, budget) {
         (Some(false), _) => Thinking::Off,
         (_, Some(tokens)) => Thinking::Budget(tokens),
@@ -293,7 +331,10 @@ fn wants_schema(json: &str) -> bool {
         #[serde(borrow, rename = "type")]
         kind: Option<Cow<'a, str>>,
     }
-    serde_json::from_str::<Format<'_>>(json).ok().and_then(|format| format.kind).is_some_and(|kind| kind == "json_schema")
+    serde_json::from_str::<Format<'_>>(json)
+        .ok()
+        .and_then(|format| format.kind)
+        .is_some_and(|kind| kind == "json_schema")
 }
 
 /// Parsed only where the word occurs at all, which most requests are spared.
@@ -311,10 +352,14 @@ fn has_images(messages: &str) -> bool {
     if memchr::memmem::find(messages.as_bytes(), b"image").is_none() {
         return false;
     }
-    let Ok(messages) = serde_json::from_str::<Vec<Message<'_>>>(messages) else { return true };
+    let Ok(messages) = serde_json::from_str::<Vec<Message<'_>>>(messages) else {
+        return true;
+    };
     messages.iter().filter_map(|message| message.content).any(|content| {
         let parts: Vec<ContentPart<'_>> = serde_json::from_str(content.get()).unwrap_or_default();
-        parts.iter().any(|part| part.kind.as_deref().is_some_and(|kind| kind.contains("image")))
+        parts
+            .iter()
+            .any(|part| part.kind.as_deref().is_some_and(|kind| kind.contains("image")))
     })
 }
 
@@ -346,9 +391,19 @@ fn cut(members: &[Member<'_>], body: &Bytes) -> Vec<Range<usize>> {
 fn key_range(member: &Member<'_>, body: &Bytes) -> Range<usize> {
     let before = body.get(..member.value.start).unwrap_or_default();
     let colon = before.iter().rposition(|byte| *byte == b':').unwrap_or(0);
-    let end = before.get(..colon).unwrap_or_default().iter().rposition(|byte| *byte == b'"').map_or(0, |at| at + 1);
+    let end = before
+        .get(..colon)
+        .unwrap_or_default()
+        .iter()
+        .rposition(|byte| *byte == b'"')
+        .map_or(0, |at| at + 1);
     // Only names without escapes come here, so that the opening quote is the one before.
-    let start = before.get(..end.saturating_sub(1)).unwrap_or_default().iter().rposition(|byte| *byte == b'"').unwrap_or(0);
+    let start = before
+        .get(..end.saturating_sub(1))
+        .unwrap_or_default()
+        .iter()
+        .rposition(|byte| *byte == b'"')
+        .unwrap_or(0);
     start..end
 }
 

@@ -44,7 +44,9 @@ impl Progress {
             self.done = true;
             return Seen::Done;
         }
-        let Ok(chunk) = serde_json::from_slice::<Outline<'_>>(data) else { return Seen::Malformed };
+        let Ok(chunk) = serde_json::from_slice::<Outline<'_>>(data) else {
+            return Seen::Malformed;
+        };
         if chunk.error.is_some_and(|error| !is_empty(error.get())) {
             return Seen::Error;
         }
@@ -52,7 +54,11 @@ impl Progress {
         self.usage = usage_of(chunk.usage).or(self.usage);
         let choices = chunk.choices.unwrap_or_default();
         if choices.is_empty() {
-            return if chunk.usage.is_some_and(|usage| !is_empty(usage.get())) { Seen::UsageOnly } else { Seen::Preamble };
+            return if chunk.usage.is_some_and(|usage| !is_empty(usage.get())) {
+                Seen::UsageOnly
+            } else {
+                Seen::Preamble
+            };
         }
         let mut meaningful = false;
         for choice in &choices {
@@ -114,10 +120,22 @@ mod tests {
     #[test]
     fn the_first_meaningful_event_is_not_the_role() {
         let mut progress = Progress::default();
-        assert_eq!(see(&mut progress, &chunk(r#"{"role":"assistant","content":""}"#, "null")), Seen::Preamble);
-        assert_eq!(see(&mut progress, &chunk(r#"{"content":null,"tool_calls":[]}"#, "null")), Seen::Preamble);
-        assert_eq!(see(&mut progress, &chunk(r#"{"reasoning_content":"hm"}"#, "null")), Seen::Meaningful);
-        assert_eq!(see(&mut progress, &chunk(r#"{"tool_calls":[{"index":0}]}"#, "null")), Seen::Meaningful);
+        assert_eq!(
+            see(&mut progress, &chunk(r#"{"role":"assistant","content":""}"#, "null")),
+            Seen::Preamble
+        );
+        assert_eq!(
+            see(&mut progress, &chunk(r#"{"content":null,"tool_calls":[]}"#, "null")),
+            Seen::Preamble
+        );
+        assert_eq!(
+            see(&mut progress, &chunk(r#"{"reasoning_content":"hm"}"#, "null")),
+            Seen::Meaningful
+        );
+        assert_eq!(
+            see(&mut progress, &chunk(r#"{"tool_calls":[{"index":0}]}"#, "null")),
+            Seen::Meaningful
+        );
         assert!(progress.counted_output() > 0);
     }
 
@@ -128,7 +146,10 @@ mod tests {
         see(&mut progress, both);
         see(&mut progress, &chunk("{}", "\"stop\""));
         assert!(!progress.has_finished());
-        see(&mut progress, r#"{"choices":[{"index":1,"delta":{},"finish_reason":"length"}]}"#);
+        see(
+            &mut progress,
+            r#"{"choices":[{"index":1,"delta":{},"finish_reason":"length"}]}"#,
+        );
         assert!(progress.has_finished() && !progress.is_done());
         assert_eq!(see(&mut progress, "[DONE]"), Seen::Done);
         assert!(progress.is_done());
@@ -142,7 +163,10 @@ mod tests {
     #[test]
     fn the_last_usage_wins_and_its_chunk_is_known() {
         let mut progress = Progress::default();
-        see(&mut progress, r#"{"choices":[{"delta":{"content":"a"}}],"usage":{"prompt_tokens":5,"completion_tokens":1}}"#);
+        see(
+            &mut progress,
+            r#"{"choices":[{"delta":{"content":"a"}}],"usage":{"prompt_tokens":5,"completion_tokens":1}}"#,
+        );
         let last = r#"{"choices":[],"usage":{"prompt_tokens":5,"completion_tokens":7}}"#;
         assert_eq!(see(&mut progress, last), Seen::UsageOnly);
         assert_eq!(progress.usage().map(|usage| usage.output), Some(7));
@@ -154,9 +178,18 @@ mod tests {
     fn errors_and_failing_finishes_are_not_content() {
         let mut progress = Progress::default();
         assert_eq!(see(&mut progress, r#"{"error":{"message":"x"}}"#), Seen::Error);
-        assert_eq!(see(&mut progress, r#"{"choices":[{"delta":{},"finish_reason":"error"}],"error":{"code":502}}"#), Seen::Error);
+        assert_eq!(
+            see(
+                &mut progress,
+                r#"{"choices":[{"delta":{},"finish_reason":"error"}],"error":{"code":502}}"#
+            ),
+            Seen::Error
+        );
         assert_eq!(see(&mut progress, r#"{"error":null,"choices":[]}"#), Seen::Preamble);
-        assert_eq!(see(&mut progress, &chunk("{}", "\"network_error\"")), Seen::FailedFinish("network_error".into()));
+        assert_eq!(
+            see(&mut progress, &chunk("{}", "\"network_error\"")),
+            Seen::FailedFinish("network_error".into())
+        );
         assert_eq!(see(&mut progress, "<html>"), Seen::Malformed);
     }
 }

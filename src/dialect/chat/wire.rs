@@ -29,9 +29,15 @@ struct CompletionDetails {
 impl WireUsage {
     /// `None` unless both sides are there: half a report is no report. An explicit zero is a value.
     pub(super) fn usage(&self) -> Option<Usage> {
-        let detail = self.prompt_tokens_details.as_ref().and_then(|details| details.cached_tokens);
+        let detail = self
+            .prompt_tokens_details
+            .as_ref()
+            .and_then(|details| details.cached_tokens);
         let cached = detail.or(self.prompt_cache_hit_tokens).or(self.cached_tokens);
-        let reasoning = self.completion_tokens_details.as_ref().and_then(|details| details.reasoning_tokens);
+        let reasoning = self
+            .completion_tokens_details
+            .as_ref()
+            .and_then(|details| details.reasoning_tokens);
         Some(Usage {
             input: self.prompt_tokens?,
             cache_read: cached.unwrap_or(0),
@@ -97,7 +103,11 @@ impl<'a> Part<'a> {
             self.function_call,
             self.audio,
         ];
-        fields.into_iter().flatten().map(RawValue::get).filter(|json| !is_empty(json))
+        fields
+            .into_iter()
+            .flatten()
+            .map(RawValue::get)
+            .filter(|json| !is_empty(json))
     }
 }
 
@@ -105,7 +115,10 @@ impl<'a> Part<'a> {
 pub(super) fn is_empty(json: &str) -> bool {
     let mut bytes = json.bytes().filter(|byte| !byte.is_ascii_whitespace());
     match (bytes.next(), bytes.next(), bytes.next()) {
-        (None, ..) | (Some(b'"'), Some(b'"'), None) | (Some(b'['), Some(b']'), None) | (Some(b'{'), Some(b'}'), None) => true,
+        (None, ..)
+        | (Some(b'"'), Some(b'"'), None)
+        | (Some(b'['), Some(b']'), None)
+        | (Some(b'{'), Some(b'}'), None) => true,
         _ => matches!(json.trim(), "null" | "false" | "0"),
     }
 }

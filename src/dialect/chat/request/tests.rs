@@ -2,7 +2,11 @@ use super::*;
 use proptest::prelude::*;
 
 fn vendor(bound: &'static str, needs_key: bool) -> VendorFacts {
-    VendorFacts { needs_key, output_bound_field: bound, ..crate::catalog::Vendor::OpenaiCompatible.facts().clone() }
+    VendorFacts {
+        needs_key,
+        output_bound_field: bound,
+        ..crate::catalog::Vendor::OpenaiCompatible.facts().clone()
+    }
 }
 
 fn read(json: &str) -> ChatRequest {
@@ -18,11 +22,15 @@ fn sent(json: &str, shape: Shape) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-const PLAIN: &str = r#"{ "model" : "chat", "messages":[{"role":"user","content":"hi"}],  "x_unknown": {"a": [1, 2.50]} }"#;
+const PLAIN: &str =
+    r#"{ "model" : "chat", "messages":[{"role":"user","content":"hi"}],  "x_unknown": {"a": [1, 2.50]} }"#;
 
 #[test]
 fn only_the_model_changes_in_a_plain_request() {
-    assert_eq!(sent(PLAIN, Shape::default()), PLAIN.replace("\"chat\"", "\"qwen3.8-max\""));
+    assert_eq!(
+        sent(PLAIN, Shape::default()),
+        PLAIN.replace("\"chat\"", "\"qwen3.8-max\"")
+    );
 }
 
 #[test]
@@ -46,7 +54,14 @@ fn a_stream_asks_for_usage_whatever_the_client_wrote() {
 
 #[test]
 fn a_cap_of_ours_is_sent_and_a_bound_of_the_clients_is_kept() {
-    let capped: serde_json::Value = serde_json::from_str(&sent(PLAIN, Shape { cap: Some(512), thinking_budget: None })).unwrap();
+    let capped: serde_json::Value = serde_json::from_str(&sent(
+        PLAIN,
+        Shape {
+            cap: Some(512),
+            thinking_budget: None,
+        },
+    ))
+    .unwrap();
     assert_eq!(capped["max_tokens"], 512);
     let own = r#"{"model":"a","messages":[],"max_tokens":7}"#;
     assert_eq!(read(own).output_bound, Some(7));
@@ -57,9 +72,15 @@ fn a_cap_of_ours_is_sent_and_a_bound_of_the_clients_is_kept() {
 fn a_hosted_vendor_gets_the_clients_bound_in_its_own_spelling() {
     let json = r#"{"model":"a","messages":[],"max_completion_tokens":7}"#;
     let hosted = read(json).for_upstream("m", &vendor("max_tokens", true), Shape::default());
-    assert_eq!(hosted, Bytes::from_static(br#"{"model":"m","messages":[],"max_tokens":7}"#));
+    assert_eq!(
+        hosted,
+        Bytes::from_static(br#"{"model":"m","messages":[],"max_tokens":7}"#)
+    );
     let own = read(json).for_upstream("m", &vendor("max_tokens", false), Shape::default());
-    assert_eq!(own, Bytes::from_static(br#"{"model":"m","messages":[],"max_completion_tokens":7}"#));
+    assert_eq!(
+        own,
+        Bytes::from_static(br#"{"model":"m","messages":[],"max_completion_tokens":7}"#)
+    );
 }
 
 #[test]
@@ -72,7 +93,11 @@ fn fields_that_would_pass_the_policy_by_are_cut_wherever_they_stand() {
         r#"{"model":"a","messages":[],"mod\u0065ls":["x"],"max_tokens":-1}"#,
     ] {
         let sent: serde_json::Value = serde_json::from_str(&sent(json, Shape::default())).unwrap();
-        assert_eq!(sent, serde_json::json!({"model": "qwen3.8-max", "messages": []}), "{json}");
+        assert_eq!(
+            sent,
+            serde_json::json!({"model": "qwen3.8-max", "messages": []}),
+            "{json}"
+        );
     }
 }
 
@@ -83,12 +108,27 @@ fn what_cannot_be_read_is_refused_with_the_field() {
     assert_eq!(refused(r#"{"messages":[]}"#), Unreadable::Missing("model"));
     assert_eq!(refused(r#"{"model":"a"}"#), Unreadable::Missing("messages"));
     assert_eq!(refused(r#"{"model":"a","messages":"x"}"#).field(), Some("messages"));
-    assert_eq!(refused(r#"{"model":"a","model":"b","messages":[]}"#), Unreadable::Twice("model".into()));
-    assert_eq!(refused(r#"{"model":"a","messages":[],"max_tokens":0}"#).field(), Some("max_tokens"));
-    assert_eq!(refused(r#"{"model":"a","messages":[],"max_tokens":1.5}"#).field(), Some("max_tokens"));
-    assert_eq!(refused(r#"{"model":"a","messages":[],"max_tokens":1,"max_completion_tokens":1}"#), Unreadable::TwoBounds);
+    assert_eq!(
+        refused(r#"{"model":"a","model":"b","messages":[]}"#),
+        Unreadable::Twice("model".into())
+    );
+    assert_eq!(
+        refused(r#"{"model":"a","messages":[],"max_tokens":0}"#).field(),
+        Some("max_tokens")
+    );
+    assert_eq!(
+        refused(r#"{"model":"a","messages":[],"max_tokens":1.5}"#).field(),
+        Some("max_tokens")
+    );
+    assert_eq!(
+        refused(r#"{"model":"a","messages":[],"max_tokens":1,"max_completion_tokens":1}"#),
+        Unreadable::TwoBounds
+    );
     assert_eq!(refused(r#"{"model":"a","messages":[],"n":0}"#).field(), Some("n"));
-    assert_eq!(refused(r#"{"model":"a","messages":[],"service_tier":"priority"}"#).field(), Some("service_tier"));
+    assert_eq!(
+        refused(r#"{"model":"a","messages":[],"service_tier":"priority"}"#).field(),
+        Some("service_tier")
+    );
 }
 
 #[test]
@@ -99,7 +139,9 @@ fn needs_are_seen() {
     );
     assert!(request.images && request.tools && request.json_schema && request.stop);
     assert_eq!(request.choices, 3);
-    let none = read(r#"{"model":"a","messages":[{"content":"an image_url in words"}],"tools":[],"response_format":{"type":"json_object"}}"#);
+    let none = read(
+        r#"{"model":"a","messages":[{"content":"an image_url in words"}],"tools":[],"response_format":{"type":"json_object"}}"#,
+    );
     assert!(!none.images && !none.tools && !none.json_schema);
 }
 
@@ -109,7 +151,10 @@ fn thinking_is_read() {
     assert_eq!(thinking(""), Thinking::Unstated);
     assert_eq!(thinking(r#","enable_thinking":false"#), Thinking::Off);
     assert_eq!(thinking(r#","enable_thinking":true"#), Thinking::On);
-    assert_eq!(thinking(r#","enable_thinking":true,"thinking_budget":9"#), Thinking::Budget(9));
+    assert_eq!(
+        thinking(r#","enable_thinking":true,"thinking_budget":9"#),
+        Thinking::Budget(9)
+    );
 }
 
 proptest! {
