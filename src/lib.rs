@@ -1,6 +1,7 @@
 //! planb: routes inference requests by policy, price, budget and health. `docs/architecture.md` draws the rooms.
 
 pub mod catalog;
+pub mod clock;
 pub mod decide;
 pub mod dialect;
 pub mod ledger;
@@ -9,4 +10,5 @@ pub mod period;
 pub mod policy;
 pub mod price;
 pub mod request;
+pub mod telemetry;
 pub mod usage;
