@@ -112,6 +112,28 @@ impl Metrics {
         text
     }
 
+    pub fn set_budget_used(&self, budget: &str, used: f64) {
+        self.budget_used.get_or_create(&NameLabels { name: budget.to_owned() }).set(used);
+    }
+
+    pub fn set_plan_active(&self, plan: &str, active: bool) {
+        self.plan_active.get_or_create(&NameLabels { name: plan.to_owned() }).set(i64::from(active));
+    }
+
+    pub fn set_provider_up(&self, provider: &str, up: bool) {
+        self.provider_up.get_or_create(&NameLabels { name: provider.to_owned() }).set(i64::from(up));
+    }
+
+    /// `reloaded` or `rejected`.
+    pub fn count_reload(&self, result: &'static str) {
+        self.reloads.get_or_create(&ResultLabels { result }).inc();
+    }
+
+    /// `delivered`, `failed` or `dead`.
+    pub fn count_delivery(&self, result: &'static str) {
+        self.deliveries.get_or_create(&ResultLabels { result }).inc();
+    }
+
     pub fn observe_first_token(&self, model: &str, after: Duration) {
         self.first_token
             .get_or_create(&ModelLabels {
@@ -194,7 +216,6 @@ impl Metrics {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
 
     #[test]
     fn every_metric_is_in_the_documented_list() {
