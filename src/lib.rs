@@ -1,6 +1,8 @@
 //! planb: routes inference requests by policy, price, budget and health. `docs/architecture.md` draws the rooms.
 
+pub mod budget;
 pub mod catalog;
+pub mod cli;
 pub mod ledger;
 pub mod money;
 pub mod period;
