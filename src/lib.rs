@@ -1,6 +1,7 @@
 //! planb: routes inference requests by policy, price, budget and health. `docs/architecture.md` draws the rooms.
 
 pub mod catalog;
+pub mod cli;
 pub mod ledger;
 pub mod money;
 pub mod period;
@@ -8,3 +9,4 @@ pub mod policy;
 pub mod price;
 pub mod request;
 pub mod usage;
+pub mod watch;
