@@ -1,5 +1,6 @@
 //! planb: routes inference requests by policy, price, budget and health. `docs/architecture.md` draws the rooms.
 
+pub mod alert;
 pub mod catalog;
 pub mod ledger;
 pub mod money;
@@ -7,4 +8,5 @@ pub mod period;
 pub mod policy;
 pub mod price;
 pub mod request;
+pub mod upstream;
 pub mod usage;
