@@ -1,6 +1,8 @@
 //! planb: routes inference requests by policy, price, budget and health. `docs/architecture.md` draws the rooms.
 
 pub mod catalog;
+pub mod failure;
+pub mod health;
 pub mod ledger;
 pub mod money;
 pub mod period;
