@@ -1,0 +1,19 @@
+//! Black-box tests of the real binary, one module a capability. `tests/support` holds the daemon, the scripted
+//! providers and the webhook receiver that they share.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod alerts;
+mod budgets;
+mod cli;
+mod clients;
+mod crash;
+mod fallback;
+mod house;
+mod local_server;
+mod plans;
+mod reload;
+mod serve;
+mod streams;
+mod surface;

@@ -1,0 +1,308 @@
+//! Hot reload: every way a file changes is seen, a bad edit changes nothing, and no request notices.
+
+use crate::support::{Call, Daemon, Gate, Home, Policy, Price, Reply, Sink, Upstream, sse};
+use serde_json::{Value, json};
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use tokio::task::JoinSet;
+
+fn hello() -> Value {
+    json!({"model": "chat", "max_tokens": 50, "messages": [{"role": "user", "content": "Say hello."}]})
+}
+
+/// Two policies over the same providers: `chat` is served by the first alone, or by the second alone.
+fn sides(first: &Upstream, second: &Upstream) -> (Policy, Policy) {
+    let base = Policy::new()
+        .provider(first, "")
+        .provider(second, "")
+        .model("first", first, crate::support::LICENSED)
+        .model("second", second, crate::support::COMPETITOR);
+    (
+        base.clone().route("name: chat, try: [first]"),
+        base.route("name: chat, try: [second]"),
+    )
+}
+
+async fn served_by(daemon: &Daemon, model: &str) {
+    crate::support::until(&format!("{model} serves"), || async {
+        let answer = daemon.chat(&hello()).await.expect(200);
+        let by = answer.header("x-planb-model").unwrap_or_default().to_owned();
+        if by == model { Ok(()) } else { Err(by) }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_in_place_takes_effect() {
+    let (one, two) = (
+        Upstream::start("alpha", Price::LIST).await,
+        Upstream::start("beta", Price::LIST).await,
+    );
+    let (first, second) = sides(&one, &two);
+    let daemon = Daemon::start(&first).await;
+    served_by(&daemon, "first").await;
+    daemon.home.write(&second);
+    served_by(&daemon, "second").await;
+    daemon.home.write(&first);
+    served_by(&daemon, "first").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_renamed_over_the_policy_takes_effect_again_and_again() {
+    let (one, two) = (
+        Upstream::start("alpha", Price::LIST).await,
+        Upstream::start("beta", Price::LIST).await,
+    );
+    let (first, second) = sides(&one, &two);
+    let daemon = Daemon::start(&first).await;
+    for (policy, model) in [(&second, "second"), (&first, "first"), (&second, "second")] {
+        daemon.home.replace(policy);
+        served_by(&daemon, model).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_of_files_is_one_policy_and_any_of_them_may_change() {
+    let (one, two) = (
+        Upstream::start("alpha", Price::LIST).await,
+        Upstream::start("beta", Price::LIST).await,
+    );
+    let (first, second) = sides(&one, &two);
+    let split = |policy: &Policy| {
+        let text = policy.text();
+        let (base, routes) = text.split_once("routes:").unwrap();
+        (base.to_owned(), format!("routes:{routes}"))
+    };
+    let home = Home::new(&first);
+    let folder = home.folder();
+    let ((base, routes), (_, other_routes)) = (split(&first), split(&second));
+    std::fs::remove_file(home.policy()).unwrap();
+    std::fs::write(folder.join("10-base.yaml"), base).unwrap();
+    std::fs::write(folder.join("20-routes.yaml"), &routes).unwrap();
+    std::fs::write(folder.join(".hidden.yaml"), "not: [a, policy").unwrap();
+    std::fs::write(folder.join("20-routes.yaml~"), "not: [a, policy").unwrap();
+    let daemon = Daemon::start_on(home, &folder, &[]).await;
+    served_by(&daemon, "first").await;
+    std::fs::write(folder.join("20-routes.yaml"), &other_routes).unwrap();
+    served_by(&daemon, "second").await;
+    let more = "routes:\n  - {name: extra, try: [first]}\n";
+    std::fs::write(folder.join("30-more.yaml"), more).unwrap();
+    daemon
+        .when("/v1/models", "the new file's route is listed", |list| {
+            list.to_string().contains("\"extra\"")
+        })
+        .await;
+    std::fs::remove_file(folder.join("30-more.yaml")).unwrap();
+    daemon
+        .when("/v1/models", "the removed file's route is gone", |list| {
+            !list.to_string().contains("\"extra\"")
+        })
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_config_map_that_swaps_its_data_link_takes_effect() {
+    let (one, two) = (
+        Upstream::start("alpha", Price::LIST).await,
+        Upstream::start("beta", Price::LIST).await,
+    );
+    let (first, second) = sides(&one, &two);
+    let home = Home::new(&first);
+    let folder = home.folder();
+    std::fs::remove_file(home.policy()).unwrap();
+    project(&folder, "..2026_11_23_a", &first);
+    symlink("..data/policy.yaml", home.policy()).unwrap();
+    let policy = home.policy();
+    let daemon = Daemon::start_on(home, &policy, &[]).await;
+    served_by(&daemon, "first").await;
+    for (version, policy, model) in [
+        ("..b", &second, "second"),
+        ("..c", &first, "first"),
+        ("..d", &second, "second"),
+    ] {
+        project(&folder, version, policy);
+        served_by(&daemon, model).await;
+    }
+}
+
+/// Writes a version beside the others and swaps `..data` to it, as Kubernetes does.
+fn project(folder: &Path, version: &str, policy: &Policy) {
+    std::fs::create_dir(folder.join(version)).unwrap();
+    std::fs::write(folder.join(version).join("policy.yaml"), policy.text()).unwrap();
+    symlink(version, folder.join("..data_tmp")).unwrap();
+    std::fs::rename(folder.join("..data_tmp"), folder.join("..data")).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hangup_signal_reads_the_policy_again() {
+    let (one, two) = (
+        Upstream::start("alpha", Price::LIST).await,
+        Upstream::start("beta", Price::LIST).await,
+    );
+    let (first, second) = sides(&one, &two);
+    let daemon = Daemon::start(&first).await;
+    daemon.home.write(&second);
+    daemon.sighup();
+    served_by(&daemon, "second").await;
+    daemon.sighup();
+    daemon.sighup();
+    served_by(&daemon, "second").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_edit_changes_nothing_and_shows_everywhere() {
+    let upstream = Upstream::start("alpha", Price::LIST).await;
+    let sink = Sink::start().await;
+    let good = Policy::one(&upstream).alert(&sink, "policy");
+    let daemon = Daemon::start(&good).await;
+    let before = daemon.policy_hash().await;
+    let broken = good
+        .text()
+        .replace("try: [only]", "try: [onyl]")
+        .replace("supply: licensed", "suply: licensed");
+    std::fs::write(daemon.home.policy(), &broken).unwrap();
+    let rejected = sink.got("policy.rejected", 1).await;
+    assert!(rejected.genuine);
+    assert!(rejected.body["data"].to_string().contains("onyl"), "{}", rejected.body);
+    let status = daemon.when("/planb/status", "the edit shows as rejected", |status| {
+        !status["policy"]["rejected"].is_null()
+    });
+    let status = status.await;
+    assert_eq!(status["policy"]["hash"], before.as_str());
+    let diagnostics = status["policy"]["rejected"]["diagnostics"].to_string();
+    for word in ["onyl", "suply"] {
+        assert!(diagnostics.contains(word), "{word} is missing: {diagnostics}");
+    }
+    status["policy"]["rejected"]["at"]
+        .as_str()
+        .unwrap()
+        .parse::<jiff::Timestamp>()
+        .unwrap();
+    assert!(daemon.said().contains("onyl"), "the log names it");
+    let metrics = daemon.get("/metrics").await.text();
+    let counts = |line: &str| line.contains("reload") && line.contains("rejected") && !line.starts_with('#');
+    assert!(metrics.lines().any(counts), "no rejected reload in {metrics}");
+    daemon.chat(&hello()).await.expect(200);
+    let mended = good.route("name: more, try: [only]");
+    daemon.home.write(&mended);
+    let reloaded = sink.got("policy.reloaded", 1).await;
+    assert!(reloaded.genuine);
+    daemon
+        .when("/planb/status", "nothing is rejected any more", |status| {
+            status["policy"]["rejected"].is_null()
+        })
+        .await;
+    assert_ne!(daemon.policy_hash().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_policy_at_the_start_is_refused_with_its_place() {
+    let upstream = Upstream::start("alpha", Price::LIST).await;
+    let home = Home::new(&Policy::one(&upstream));
+    std::fs::write(home.policy(), "routes:\n  - {name: chat, try: [nobody]}\n").unwrap();
+    let (policy, state) = (home.policy().display().to_string(), home.state().display().to_string());
+    let refused = crate::support::run(&[
+        "serve",
+        "--policy",
+        &policy,
+        "--state",
+        &state,
+        "--listen",
+        "127.0.0.1:0",
+    ]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success());
+    assert!(said.contains("nobody") && said.contains("policy.yaml:2:"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_under_way_finishes_on_the_policy_it_began_with() {
+    let (one, two) = (
+        Upstream::start("alpha", Price::LIST).await,
+        Upstream::start("beta", Price::LIST).await,
+    );
+    let (first, second) = sides(&one, &two);
+    let gate = Gate::new();
+    let held = Reply::stream_head()
+        .chunk(sse::content_event("m", "Begun "))
+        .wait(&gate)
+        .chunk(sse::content_event("m", "and ended"))
+        .chunk(sse::finish_event("m"))
+        .chunk("data: [DONE]\n\n")
+        .send("0\r\n\r\n");
+    let daemon = Daemon::start(&first).await;
+    one.always(held);
+    let mut request = hello();
+    request["stream"] = true.into();
+    let mut open = Call::chat(&request).open(daemon.address()).await.unwrap();
+    open.until_heard("Begun").await;
+    daemon.edit(&second).await;
+    served_by(&daemon, "second").await;
+    gate.open();
+    let answer = open.rest().await;
+    let heard = answer.heard();
+    assert_eq!(heard.text(), "Begun and ended");
+    assert!(heard.done && !heard.has_error());
+    assert_eq!(one.abandoned(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_reloads_under_load_drop_fail_and_mix_no_request() {
+    let (one, two) = (
+        Upstream::start("alpha", Price::LIST).await,
+        Upstream::start("beta", Price::LIST).await,
+    );
+    let (first, second) = sides(&one, &two);
+    let daemon = Daemon::start(&first).await;
+    let to = daemon.address();
+    let (stop, served) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let mut load = JoinSet::new();
+    for worker in 0..8 {
+        let (stop, served) = (stop.clone(), served.clone());
+        load.spawn(async move {
+            let stream = worker % 2 == 0;
+            let mut request = hello();
+            request["stream"] = stream.into();
+            while !stop.load(Ordering::Relaxed) {
+                let answer = Call::chat(&request).send(to).await.expect(200);
+                let (text, model) = if stream {
+                    assert!(answer.heard().done && answer.whole);
+                    (
+                        answer.heard().text(),
+                        answer.header("x-planb-model").unwrap().to_owned(),
+                    )
+                } else {
+                    (answer.content(), answer.header("x-planb-model").unwrap().to_owned())
+                };
+                let expected = if model == "first" {
+                    "Hello from alpha."
+                } else {
+                    "Hello from beta."
+                };
+                assert_eq!(text, expected);
+                served.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+    }
+    for round in 0..50 {
+        let before = served.load(Ordering::Relaxed);
+        daemon.edit(if round % 2 == 0 { &second } else { &first }).await;
+        crate::support::until("the load goes on", || async {
+            let now = served.load(Ordering::Relaxed);
+            if now > before { Ok(()) } else { Err(now.to_string()) }
+        })
+        .await;
+    }
+    stop.store(true, Ordering::Relaxed);
+    while let Some(ended) = load.join_next().await {
+        ended.unwrap();
+    }
+    assert_eq!(
+        one.count() + two.count(),
+        served.load(Ordering::Relaxed),
+        "one upstream call for each request"
+    );
+    assert!(one.count() > 0 && two.count() > 0);
+}

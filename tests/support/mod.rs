@@ -1,0 +1,76 @@
+//! What the integration tests share: the real daemon as a process, scripted providers that keep an invoice, a webhook
+//! receiver that checks signatures, and a plain HTTP client. Waiting is always on a state, bounded by one cap.
+
+pub mod client;
+pub mod daemon;
+pub mod fault;
+pub mod policy;
+pub mod sink;
+pub mod sse;
+pub mod upstream;
+pub mod wire;
+
+pub use client::{Answer, Call};
+pub use daemon::{Daemon, Home, run};
+pub use policy::{COMPETITOR, LICENSED, LOCAL, Policy};
+pub use sink::Sink;
+pub use upstream::{Price, Upstream, Usage};
+pub use wire::{Gate, Reply};
+
+use std::time::{Duration, Instant};
+
+/// How long a test waits for a state before it fails with the last thing it saw.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(25);
+
+/// Asks `probe` until it answers `Ok`; fails with its last `Err`.
+pub async fn until<T, P, F>(what: &str, probe: P) -> T
+where
+    P: FnMut() -> F,
+    F: Future<Output = Result<T, String>>,
+{
+    until_within(PATIENCE, what, probe).await
+}
+
+/// As [`until`], for the few states that take longer by design (a probe each 30 to 60 seconds).
+pub async fn until_within<T, P, F>(patience: Duration, what: &str, mut probe: P) -> T
+where
+    P: FnMut() -> F,
+    F: Future<Output = Result<T, String>>,
+{
+    let start = Instant::now();
+    loop {
+        match probe().await {
+            Ok(value) => return value,
+            Err(seen) if start.elapsed() > patience => panic!("never came true: {what}; last seen: {seen}"),
+            Err(_) => tokio::time::sleep(POLL).await,
+        }
+    }
+}
+
+/// A decimal string such as `0.00042` in nano-units.
+pub fn nanos(decimal: &str) -> i64 {
+    let (sign, digits) = decimal.strip_prefix('-').map_or((1, decimal), |rest| (-1, rest));
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    assert!(fraction.len() <= 9, "more than nine decimals: {decimal}");
+    let parse = |text: &str| -> i64 { text.parse().unwrap_or_else(|_| panic!("not a decimal: {decimal}")) };
+    sign * (parse(whole) * 1_000_000_000 + parse(&format!("{fraction:0<9}")))
+}
+
+/// A port nobody listens on at the moment.
+pub fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decimals_become_nano_units() {
+        assert_eq!(nanos("0"), 0);
+        assert_eq!(nanos("2000"), 2_000_000_000_000);
+        assert_eq!(nanos("0.00042"), 420_000);
+        assert_eq!(nanos("-1.5"), -1_500_000_000);
+    }
+}
