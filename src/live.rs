@@ -6,8 +6,8 @@
 use crate::budget::{Books, RebuildRequest};
 use crate::health::{Health, ModelKey};
 use crate::plan::{Effective, Now, Override, PlanError, Plans, Transition};
-use crate::policy::condition::Signals;
 use crate::policy::Diagnostic;
+use crate::policy::condition::Signals;
 use crate::policy::snapshot::{ModelId, ProviderId, Snapshot};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
@@ -75,7 +75,11 @@ pub struct ProviderLive(ArcSwap<ProviderStanding>);
 
 impl ProviderLive {
     fn new(now: Timestamp) -> Self {
-        Self(ArcSwap::from_pointee(ProviderStanding { state: ProviderState::Up, reason: "".into(), since: now }))
+        Self(ArcSwap::from_pointee(ProviderStanding {
+            state: ProviderState::Up,
+            reason: "".into(),
+            since: now,
+        }))
     }
 
     pub fn standing(&self) -> Arc<ProviderStanding> {
@@ -176,8 +180,13 @@ impl Live {
             let mut health = self.health.lock();
             health.reloaded(now.up);
             let named = |endpoint: &str, model: &str| {
-                let of = |known: &crate::policy::snapshot::Model| snapshot.provider(known.provider).base_url.as_ref() == endpoint;
-                snapshot.models.iter().any(|known| known.upstream.as_ref() == model && of(known))
+                let of = |known: &crate::policy::snapshot::Model| {
+                    snapshot.provider(known.provider).base_url.as_ref() == endpoint
+                };
+                snapshot
+                    .models
+                    .iter()
+                    .any(|known| known.upstream.as_ref() == model && of(known))
             };
             health.keep(named);
         }
@@ -193,7 +202,10 @@ impl Live {
         if transition.is_some() {
             self.recompose(&plans);
         }
-        self.changed.lock().push(PlanChange { plan: name.into(), transition });
+        self.changed.lock().push(PlanChange {
+            plan: name.into(),
+            transition,
+        });
         Ok(())
     }
 
@@ -218,7 +230,10 @@ impl Live {
 
 impl PlanChange {
     pub fn of(transition: Transition) -> Self {
-        Self { plan: transition.name.clone(), transition: Some(transition) }
+        Self {
+            plan: transition.name.clone(),
+            transition: Some(transition),
+        }
     }
 }
 
@@ -233,7 +248,10 @@ fn compose(snapshot: Arc<Snapshot>, plans: &Plans, now: Timestamp) -> Policy {
         ModelKey {
             endpoint: provider.base_url.clone(),
             upstream_model: model.upstream.clone(),
-            credential: provider.api_key.as_ref().map_or_else(|| "".into(), |reference| reference.label().into()),
+            credential: provider
+                .api_key
+                .as_ref()
+                .map_or_else(|| "".into(), |reference| reference.label().into()),
         }
     };
     Policy {
@@ -256,19 +274,31 @@ impl FrozenSignals {
         let budget = |name: &Arc<str>| (name.clone(), books.used(name), books.exhausted(name));
         let providers = policy.snapshot.providers.iter().zip(policy.providers.iter());
         Self {
-            budgets: policy.snapshot.budgets.iter().map(|known| budget(&known.name)).collect(),
-            providers: providers.map(|(provider, live)| (provider.name.clone(), live.is_up())).collect(),
+            budgets: policy
+                .snapshot
+                .budgets
+                .iter()
+                .map(|known| budget(&known.name))
+                .collect(),
+            providers: providers
+                .map(|(provider, live)| (provider.name.clone(), live.is_up()))
+                .collect(),
         }
     }
 }
 
 impl Signals for FrozenSignals {
     fn budget_used(&self, budget: &str) -> f64 {
-        self.budgets.iter().find(|(name, ..)| name.as_ref() == budget).map_or(0.0, |(_, used, _)| *used)
+        self.budgets
+            .iter()
+            .find(|(name, ..)| name.as_ref() == budget)
+            .map_or(0.0, |(_, used, _)| *used)
     }
 
     fn budget_exhausted(&self, budget: &str) -> bool {
-        self.budgets.iter().any(|(name, _, exhausted)| name.as_ref() == budget && *exhausted)
+        self.budgets
+            .iter()
+            .any(|(name, _, exhausted)| name.as_ref() == budget && *exhausted)
     }
 
     fn provider_up(&self, provider: &str) -> bool {

@@ -173,22 +173,22 @@ impl<O: Outbox> Deliverer<O> {
         let now = Timestamp::now();
         let (id, event) = (&delivery.id, &delivery.event);
         match outcome {
-            Outcome::Delivered => self.outbox.delivered(id, now).await,
+            Outcome::Delivered => self.outbox.delivered(delivery, now).await,
             Outcome::Dead { why } => {
                 tracing::warn!(%id, %event, why, "an alert cannot be delivered");
-                self.outbox.dead(id, &why).await
+                self.outbox.dead(delivery, &why).await
             }
             Outcome::Retry { why, wait } => match next_try(delivery.attempts + 1, seed_of(id)) {
                 Some(next) => {
                     let next = next.max(wait.unwrap_or_default());
                     tracing::warn!(%id, %event, why, ?next, "an alert was not taken; it is sent again");
                     self.outbox
-                        .failed(id, now.saturating_add(next).unwrap_or(Timestamp::MAX), &why)
+                        .failed(delivery, now.saturating_add(next).unwrap_or(Timestamp::MAX), &why)
                         .await
                 }
                 None => {
                     tracing::error!(%id, %event, why, "an alert was given up after its last try");
-                    self.outbox.dead(id, &why).await
+                    self.outbox.dead(delivery, &why).await
                 }
             },
         }

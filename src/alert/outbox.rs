@@ -25,12 +25,16 @@ pub trait Outbox: Send + Sync + 'static {
     /// What is to be tried at `now`, oldest first, at most `limit`.
     fn due(&self, now: Timestamp, limit: usize) -> impl Future<Output = Result<Vec<Delivery>, OutboxError>> + Send;
 
-    fn delivered(&self, id: &str, at: Timestamp) -> impl Future<Output = Result<(), OutboxError>> + Send;
+    fn delivered(&self, delivery: &Delivery, at: Timestamp) -> impl Future<Output = Result<(), OutboxError>> + Send;
 
     /// Counts a failed try; the next is due at `next_at`.
-    fn failed(&self, id: &str, next_at: Timestamp, error: &str)
-    -> impl Future<Output = Result<(), OutboxError>> + Send;
+    fn failed(
+        &self,
+        delivery: &Delivery,
+        next_at: Timestamp,
+        error: &str,
+    ) -> impl Future<Output = Result<(), OutboxError>> + Send;
 
     /// Gives it up; it stays listed with its reason.
-    fn dead(&self, id: &str, error: &str) -> impl Future<Output = Result<(), OutboxError>> + Send;
+    fn dead(&self, delivery: &Delivery, error: &str) -> impl Future<Output = Result<(), OutboxError>> + Send;
 }

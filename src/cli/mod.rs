@@ -32,7 +32,12 @@ enum Command {
     /// Show what the running daemon does
     Status(status::StatusArgs),
     /// Show what was spent
-    Spend(spend::SpendArgs),
+    Spend {
+        #[command(flatten)]
+        args: spend::SpendArgs,
+        #[command(flatten)]
+        state: StateArg,
+    },
     /// Activate or release a plan by hand
     Plan(plan::PlanArgs),
 }
@@ -43,7 +48,7 @@ impl Arguments {
             Command::Serve(args) => serve::run(args),
             Command::Check { policy } => check::run(&policy),
             Command::Status(args) => status::run(&args),
-            Command::Spend(args) => spend::run(&args),
+            Command::Spend { args, state } => spend::run(&state.path(), &args, jiff::Timestamp::now()),
             Command::Plan(args) => plan::run(&args),
         }
     }

@@ -35,9 +35,15 @@ pub fn run(args: &PlanArgs) -> ExitCode {
         Some(Ok(seconds)) if seconds > 0 => json!({"for": seconds}),
         Some(_) => return fail("--for must be a second or more, such as 30m or 2h"),
     };
-    match daemon_client::post(&args.state.path(), &format!("/planb/plans/{}/{action}", encoded(&args.name)), &body) {
+    match daemon_client::post(
+        &args.state.path(),
+        &format!("/planb/plans/{}/{action}", encoded(&args.name)),
+        &body,
+    ) {
         Ok(answer) => {
-            let until = answer["until"].as_str().map_or_else(String::new, |until| format!(" until {until}"));
+            let until = answer["until"]
+                .as_str()
+                .map_or_else(String::new, |until| format!(" until {until}"));
             println!("plan {}: {action}d{until}", args.name);
             ExitCode::SUCCESS
         }
@@ -48,5 +54,13 @@ pub fn run(args: &PlanArgs) -> ExitCode {
 /// A name may hold what a path cannot.
 fn encoded(name: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    name.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+    name.bytes()
+        .map(|byte| {
+            if plain(byte) {
+                char::from(byte).to_string()
+            } else {
+                format!("%{byte:02X}")
+            }
+        })
+        .collect()
 }

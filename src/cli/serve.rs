@@ -37,8 +37,12 @@ pub fn run(args: ServeArgs) -> ExitCode {
     if policy.is_none() {
         eprintln!("planb: no --policy and no file in the configuration directory: using the built-in quickstart");
     }
-    let options =
-        Options { policy, listen: args.listen, state: args.state.path(), allowed_hosts: args.allowed_hosts };
+    let options = Options {
+        policy,
+        listen: args.listen,
+        state: args.state.path(),
+        allowed_hosts: args.allowed_hosts,
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(error),
@@ -49,7 +53,10 @@ pub fn run(args: ServeArgs) -> ExitCode {
             for diagnostic in &diagnostics {
                 eprintln!("{diagnostic}");
             }
-            fail(format!("the policy has {} error(s); nothing was started", diagnostics.len()))
+            fail(format!(
+                "the policy has {} error(s); nothing was started",
+                diagnostics.len()
+            ))
         }
         Err(error) => fail(error),
     }

@@ -17,8 +17,13 @@ pub struct StatusArgs {
 
 pub fn run(args: &StatusArgs) -> ExitCode {
     let state = args.state.path();
-    let all = daemon_client::get(&state, "/planb/status")
-        .and_then(|status| Ok((status, daemon_client::get(&state, "/planb/budgets")?, daemon_client::get(&state, "/planb/plans")?)));
+    let all = daemon_client::get(&state, "/planb/status").and_then(|status| {
+        Ok((
+            status,
+            daemon_client::get(&state, "/planb/budgets")?,
+            daemon_client::get(&state, "/planb/plans")?,
+        ))
+    });
     match all {
         Err(error) => fail(error),
         Ok((status, ..)) if args.json => {
@@ -46,19 +51,56 @@ fn screen(status: &Value, budgets: &Value, plans: &Value) -> String {
     if !status["policy"]["rejected"].is_null() {
         text.push_str("an edit was REJECTED; the policy above goes on. `planb check` shows why.\n");
     }
-    text.push_str(&table(&["provider", "state", "since", "reason"], rows(&status["providers"], &["name", "state", "since", "reason"])));
-    text.push_str(&table(&["model", "provider", "supply", "available", "reason"], rows(&status["models"], &["name", "provider", "supply", "available", "reason"])));
     text.push_str(&table(
-        &["budget", "key", "limit", "posted", "held", "reserved", "remaining", "used", "exhausted"],
-        rows(&budgets["budgets"], &["name", "key", "limit", "posted", "held", "reserved", "remaining", "used", "exhausted"]),
+        &["provider", "state", "since", "reason"],
+        rows(&status["providers"], &["name", "state", "since", "reason"]),
     ));
-    text.push_str(&table(&["plan", "active", "since", "why"], rows(&plans["plans"], &["name", "active", "since", "why"])));
+    text.push_str(&table(
+        &["model", "provider", "supply", "available", "reason"],
+        rows(
+            &status["models"],
+            &["name", "provider", "supply", "available", "reason"],
+        ),
+    ));
+    text.push_str(&table(
+        &[
+            "budget",
+            "key",
+            "limit",
+            "posted",
+            "held",
+            "reserved",
+            "remaining",
+            "used",
+            "exhausted",
+        ],
+        rows(
+            &budgets["budgets"],
+            &[
+                "name",
+                "key",
+                "limit",
+                "posted",
+                "held",
+                "reserved",
+                "remaining",
+                "used",
+                "exhausted",
+            ],
+        ),
+    ));
+    text.push_str(&table(
+        &["plan", "active", "since", "why"],
+        rows(&plans["plans"], &["name", "active", "since", "why"]),
+    ));
     text
 }
 
 fn rows(list: &Value, fields: &[&str]) -> Vec<Vec<String>> {
     let all = list.as_array().map(Vec::as_slice).unwrap_or_default();
-    all.iter().map(|entry| fields.iter().map(|field| cell(field, &entry[*field])).collect()).collect()
+    all.iter()
+        .map(|entry| fields.iter().map(|field| cell(field, &entry[*field])).collect())
+        .collect()
 }
 
 fn table(head: &[&str], rows: Vec<Vec<String>>) -> String {

@@ -34,8 +34,18 @@ pub async fn override_plan(
         Ok(until) => until,
         Err(message) => return refused(StatusCode::BAD_REQUEST, &message),
     };
-    let now = Now { wall: control.clock.now(), up: control.clock.uptime() };
-    match control.live.override_plan(&name, Override { active: activate, until }, now) {
+    let now = Now {
+        wall: control.clock.now(),
+        up: control.clock.uptime(),
+    };
+    match control.live.override_plan(
+        &name,
+        Override {
+            active: activate,
+            until,
+        },
+        now,
+    ) {
         Ok(()) => {}
         Err(error @ PlanError::Unknown(_)) => return refused(StatusCode::NOT_FOUND, &error.to_string()),
         Err(error @ PlanError::EndPassed(_)) => return refused(StatusCode::BAD_REQUEST, &error.to_string()),
@@ -46,7 +56,8 @@ pub async fn override_plan(
 }
 
 fn end_of(body: &[u8], now: Timestamp) -> Result<Option<Timestamp>, String> {
-    const EXPECTED: &str = "the body may be empty or {\"until\": \"2026-11-23T18:00:00Z\"} or {\"for\": 3600} (seconds)";
+    const EXPECTED: &str =
+        "the body may be empty or {\"until\": \"2026-11-23T18:00:00Z\"} or {\"for\": 3600} (seconds)";
     if body.trim_ascii().is_empty() {
         return Ok(None);
     }

@@ -103,10 +103,20 @@ struct DecisionsParams {
 async fn decisions(State(control): State<Arc<Control>>, Query(params): Query<DecisionsParams>) -> Response {
     let since = match params.since.as_deref().map(str::parse::<Timestamp>).transpose() {
         Ok(since) => since,
-        Err(_) => return refused(StatusCode::BAD_REQUEST, "`since` must be an RFC 3339 time such as 2026-11-23T10:00:00Z"),
+        Err(_) => {
+            return refused(
+                StatusCode::BAD_REQUEST,
+                "`since` must be an RFC 3339 time such as 2026-11-23T10:00:00Z",
+            );
+        }
     };
     let limit = params.limit.unwrap_or(DECISIONS).clamp(1, MOST_DECISIONS);
-    let query = DecisionQuery { limit, since, model: params.model, route: params.route };
+    let query = DecisionQuery {
+        limit,
+        since,
+        model: params.model,
+        route: params.route,
+    };
     match control.ledger.decisions(query).await {
         Ok(found) => Json(json!({"decisions": found})).into_response(),
         Err(error) => refused(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
@@ -124,4 +134,3 @@ async fn decision(State(control): State<Arc<Control>>, Path(id): Path<String>) -
 fn refused(status: StatusCode, message: &str) -> Response {
     (status, Json(json!({"error": {"message": message}}))).into_response()
 }
-

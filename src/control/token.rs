@@ -42,7 +42,10 @@ impl AdminToken {
         OpenOptions::new().read(true).open(path)?.read_to_string(&mut text)?;
         let token = text.trim();
         if token.len() < BYTES {
-            let message = format!("{} holds no admin token; remove it and start planb to have one made", path.display());
+            let message = format!(
+                "{} holds no admin token; remove it and start planb to have one made",
+                path.display()
+            );
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));
         }
         Ok(Self(token.to_owned().into()))
@@ -54,8 +57,13 @@ impl AdminToken {
     }
 
     fn is_in(&self, headers: &HeaderMap) -> bool {
-        let text = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let given = text.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        let text = headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
+        let given = text
+            .split_once(' ')
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
         given.is_some_and(|(_, token)| bool::from(token.trim().as_bytes().ct_eq(self.0.expose_secret().as_bytes())))
     }
 }
@@ -69,9 +77,15 @@ pub(super) async fn guard(State(control): State<Arc<Control>>, request: Request,
     }
     let given = request.headers().contains_key(header::AUTHORIZATION);
     let (status, message) = if given {
-        (StatusCode::FORBIDDEN, "this is not the admin token; it is in `admin.token` in the state directory")
+        (
+            StatusCode::FORBIDDEN,
+            "this is not the admin token; it is in `admin.token` in the state directory",
+        )
     } else {
-        (StatusCode::UNAUTHORIZED, "the admin token is needed: `Authorization: Bearer …` with what `admin.token` in the state directory holds")
+        (
+            StatusCode::UNAUTHORIZED,
+            "the admin token is needed: `Authorization: Bearer …` with what `admin.token` in the state directory holds",
+        )
     };
     refused(status, message)
 }

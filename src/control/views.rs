@@ -57,7 +57,8 @@ pub fn plans(live: &Live) -> Vec<Value> {
         .map(|plan| {
             let view = views.iter().find(|view| view.name == plan.name);
             let word = view.and_then(|view| view.overridden);
-            let word = word.map(|word| json!({"active": word.active, "until": word.until.map(|until| until.to_string())}));
+            let word =
+                word.map(|word| json!({"active": word.active, "until": word.until.map(|until| until.to_string())}));
             json!({
                 "name": &*plan.name,
                 "active": view.is_some_and(|view| view.active),
@@ -71,7 +72,13 @@ pub fn plans(live: &Live) -> Vec<Value> {
 }
 
 fn active(live: &Live) -> Vec<String> {
-    live.plans.lock().views().iter().filter(|view| view.active).map(|view| view.name.to_string()).collect()
+    live.plans
+        .lock()
+        .views()
+        .iter()
+        .filter(|view| view.active)
+        .map(|view| view.name.to_string())
+        .collect()
 }
 
 fn rejected(live: &Live) -> Value {
@@ -104,7 +111,14 @@ fn models(control: &Control, policy: &Policy) -> Vec<Value> {
     let one = |(id, model): (usize, &crate::policy::snapshot::Model)| {
         let provider = policy.snapshot.provider(model.provider);
         let standing = policy.provider(model.provider).standing();
-        let verdict = health.verdict(policy.key(ModelId(id)), Options { breaker: provider.breaker, cooldown: provider.cooldown }, now);
+        let verdict = health.verdict(
+            policy.key(ModelId(id)),
+            Options {
+                breaker: provider.breaker,
+                cooldown: provider.cooldown,
+            },
+            now,
+        );
         let reason = match (&verdict, standing.state.is_up()) {
             (_, false) => Some(format!("{}: {}", standing.state.word(), standing.reason)),
             (Verdict::Wait { reason, .. }, true) => Some(reason.word().to_owned()),

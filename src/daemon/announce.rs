@@ -20,8 +20,15 @@ impl Announcer {
         let policy = self.live.policy();
         let kind = event.kind.name();
         tracing::info!(event = kind, data = %event.data, "event");
-        let wants = |target: &&crate::policy::snapshot::AlertTarget| target.events.iter().any(|pattern| pattern.matches(kind));
-        let targets: Vec<Arc<str>> = policy.snapshot.alerts.iter().filter(wants).map(|target| target.id.clone()).collect();
+        let wants =
+            |target: &&crate::policy::snapshot::AlertTarget| target.events.iter().any(|pattern| pattern.matches(kind));
+        let targets: Vec<Arc<str>> = policy
+            .snapshot
+            .alerts
+            .iter()
+            .filter(wants)
+            .map(|target| target.id.clone())
+            .collect();
         if targets.is_empty() {
             return;
         }

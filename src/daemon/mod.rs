@@ -88,11 +88,18 @@ pub async fn run(options: Options, ready: impl FnOnce(&str)) -> Result<(), Daemo
         return Err(DaemonError::Exposed(options.listen));
     }
     let state = StateDir::open(&options.state)?;
-    let listener = TcpListener::bind(options.listen).await.map_err(|error| DaemonError::Listen(options.listen, error))?;
-    let address = listener.local_addr().map_err(|error| DaemonError::Listen(options.listen, error))?;
+    let listener = TcpListener::bind(options.listen)
+        .await
+        .map_err(|error| DaemonError::Listen(options.listen, error))?;
+    let address = listener
+        .local_addr()
+        .map_err(|error| DaemonError::Listen(options.listen, error))?;
     let daemon = Daemon::build(&options, compiled.snapshot, &state).await?;
     let url = format!("http://{address}");
-    state.publish(&Address { url: url.clone(), pid: std::process::id() })?;
+    state.publish(&Address {
+        url: url.clone(),
+        pid: std::process::id(),
+    })?;
     daemon.serve(listener, &options, || ready(&url)).await?;
     state.withdraw();
     Ok(())
@@ -115,7 +122,11 @@ fn first_policy(path: Option<&Path>) -> Result<Compiled, DaemonError> {
 /// For a first run without any file: the quickstart that is also in `policies/`.
 fn built_in() -> Sources {
     let here = std::env::current_dir().unwrap_or_default().join("policies");
-    Sources::single("built-in quickstart", here, include_str!("../../policies/quickstart.yaml"))
+    Sources::single(
+        "built-in quickstart",
+        here,
+        include_str!("../../policies/quickstart.yaml"),
+    )
 }
 
 struct Daemon {
@@ -158,7 +169,11 @@ impl Daemon {
         providers::refresh(&gateway, &policy, true);
         books::rebuild(&gateway, rebuilds).await;
         record_policy(&gateway, &policy).await;
-        let announcer = Arc::new(Announcer { live: live.clone(), ledger: ledger.clone(), clock });
+        let announcer = Arc::new(Announcer {
+            live: live.clone(),
+            ledger: ledger.clone(),
+            clock,
+        });
         let control = Arc::new(Control {
             live,
             ledger,
@@ -170,14 +185,28 @@ impl Daemon {
             overridden: Arc::new(Notify::new()),
         });
         tracing::debug!(state = %options.state.display(), "built");
-        Ok(Self { gateway, announcer, control, stop: CancellationToken::new() })
+        Ok(Self {
+            gateway,
+            announcer,
+            control,
+            stop: CancellationToken::new(),
+        })
     }
 
     async fn serve(self, listener: TcpListener, options: &Options, ready: impl FnOnce()) -> Result<(), DaemonError> {
         let (tasks, connections) = (TaskTracker::new(), TaskTracker::new());
-        let reloader = Reloader { gateway: self.gateway.clone(), announcer: self.announcer.clone(), path: options.policy.clone() };
+        let reloader = Reloader {
+            gateway: self.gateway.clone(),
+            announcer: self.announcer.clone(),
+            path: options.policy.clone(),
+        };
         let hangups = signal(SignalKind::hangup()).map_err(DaemonError::Signals)?;
-        tasks.spawn(follow(reloader, hangups, self.control.reload.clone(), self.stop.clone()));
+        tasks.spawn(follow(
+            reloader,
+            hangups,
+            self.control.reload.clone(),
+            self.stop.clone(),
+        ));
         let ticker = Ticker {
             gateway: self.gateway.clone(),
             announcer: self.announcer.clone(),
@@ -209,8 +238,17 @@ impl Daemon {
         if policy.providers.iter().any(usable) {
             return;
         }
-        for (provider, _) in policy.snapshot.providers.iter().zip(policy.providers.iter()).filter(|(_, live)| live.is_cold()) {
-            tracing::info!(provider = &*provider.name, "no other provider is usable: starting the local server");
+        for (provider, _) in policy
+            .snapshot
+            .providers
+            .iter()
+            .zip(policy.providers.iter())
+            .filter(|(_, live)| live.is_cold())
+        {
+            tracing::info!(
+                provider = &*provider.name,
+                "no other provider is usable: starting the local server"
+            );
             self.gateway.locals.ensure(&provider.name);
         }
     }
@@ -229,7 +267,12 @@ impl Daemon {
         let _ = accepting.await;
         connections.close();
         self.gateway.tasks.close();
-        if tokio::time::timeout(GRACE, async { tokio::join!(connections.wait(), self.gateway.tasks.wait()) }).await.is_err() {
+        if tokio::time::timeout(GRACE, async {
+            tokio::join!(connections.wait(), self.gateway.tasks.wait())
+        })
+        .await
+        .is_err()
+        {
             tracing::warn!("requests still under way are cut off");
             front.cut.cancel();
             let _ = tokio::time::timeout(SETTLE, connections.wait()).await;
@@ -246,10 +289,22 @@ impl Daemon {
 /// Plans go on as they stood when the last daemon ended.
 async fn restored_plans(ledger: &Ledger, snapshot: &Snapshot, clock: Clock) -> Result<Plans, DaemonError> {
     let mut plans = Plans::new(&snapshot.plans);
-    let now = Now { wall: clock.now(), up: clock.uptime() };
+    let now = Now {
+        wall: clock.now(),
+        up: clock.uptime(),
+    };
     for record in ledger.plan_states().await? {
-        let word = record.manual.map(|manual| Override { active: manual.active, until: manual.until });
-        plans.restore(&record.plan, record.active, record.since.unwrap_or(record.at), word, now);
+        let word = record.manual.map(|manual| Override {
+            active: manual.active,
+            until: manual.until,
+        });
+        plans.restore(
+            &record.plan,
+            record.active,
+            record.since.unwrap_or(record.at),
+            word,
+            now,
+        );
     }
     Ok(plans)
 }

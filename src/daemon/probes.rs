@@ -2,8 +2,8 @@
 //! Never with a completion, never a provider that is up, at most one listing a provider in half a minute.
 
 use crate::gateway::Gateway;
-use crate::live::ProviderState;
 use crate::health::Listing;
+use crate::live::ProviderState;
 use crate::upstream::probe::{LISTING_TIMEOUT, Probe, probe_listing};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -36,7 +36,10 @@ pub async fn run(gateway: Arc<Gateway>, stop: CancellationToken) {
                 continue;
             }
             *next = now + EACH;
-            let key = provider.api_key.as_ref().and_then(|reference| gateway.credentials.get(reference).ok());
+            let key = provider
+                .api_key
+                .as_ref()
+                .and_then(|reference| gateway.credentials.get(reference).ok());
             let web = gateway.connections.web(provider.allow_private);
             let secret = key.as_ref().map(|key| &key.secret);
             let probe = tokio::select! {
@@ -45,8 +48,16 @@ pub async fn run(gateway: Arc<Gateway>, stop: CancellationToken) {
             };
             tracing::debug!(provider = &*provider.name, ?probe, "listing");
             let at = gateway.clock.uptime();
-            let credential = provider.api_key.as_ref().map(|reference| reference.label()).unwrap_or_default();
-            gateway.live.health.lock().listed(&provider.base_url, &credential, listing(&probe), at);
+            let credential = provider
+                .api_key
+                .as_ref()
+                .map(|reference| reference.label())
+                .unwrap_or_default();
+            gateway
+                .live
+                .health
+                .lock()
+                .listed(&provider.base_url, &credential, listing(&probe), at);
         }
     }
 }

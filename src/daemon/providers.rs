@@ -15,15 +15,27 @@ pub fn refresh(gateway: &Gateway, policy: &Policy, first: bool) -> Vec<AlertEven
     let mut events = Vec::new();
     for (index, provider) in policy.snapshot.providers.iter().enumerate() {
         let (state, reason) = standing(gateway, policy, index, provider);
-        let Some(before) = policy.providers[index].set(state, reason.clone(), now) else { continue };
+        let Some(before) = policy.providers[index].set(state, reason.clone(), now) else {
+            continue;
+        };
         gateway.metrics.set_provider_up(&provider.name, state.is_up());
         // A key that was never there is no outage.
         if first || before.is_up() == state.is_up() {
             continue;
         }
-        let kind = if state.is_up() { EventKind::ProviderRecovered } else { EventKind::ProviderDown };
-        let data = json!({"provider": &*provider.name, "state": state.word(), "before": before.word(), "reason": &*reason});
-        events.push(AlertEvent { kind, at: now, dedupe: None, data });
+        let kind = if state.is_up() {
+            EventKind::ProviderRecovered
+        } else {
+            EventKind::ProviderDown
+        };
+        let data =
+            json!({"provider": &*provider.name, "state": state.word(), "before": before.word(), "reason": &*reason});
+        events.push(AlertEvent {
+            kind,
+            at: now,
+            dedupe: None,
+            data,
+        });
     }
     events
 }
@@ -40,9 +52,17 @@ fn standing(gateway: &Gateway, policy: &Policy, index: usize, provider: &Provide
         Some(state) => return (ProviderState::Cold, state.line()),
     }
     let of_provider = |id: &usize| policy.snapshot.models[*id].provider.0 == index;
-    let keys: Vec<_> = (0..policy.snapshot.models.len()).filter(of_provider).map(|id| policy.key(ModelId(id)).clone()).collect();
+    let keys: Vec<_> = (0..policy.snapshot.models.len())
+        .filter(of_provider)
+        .map(|id| policy.key(ModelId(id)).clone())
+        .collect();
     let now = gateway.clock.uptime();
-    match gateway.live.health.lock().provider_state(&provider.base_url, &keys, now) {
+    match gateway
+        .live
+        .health
+        .lock()
+        .provider_state(&provider.base_url, &keys, now)
+    {
         ProviderHealth::Up => (ProviderState::Up, "".into()),
         ProviderHealth::Cooling { reason, .. } => (ProviderState::Cooling, reason.word().into()),
         ProviderHealth::Down { reason, .. } => (ProviderState::Down, reason.word().into()),

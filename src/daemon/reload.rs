@@ -5,8 +5,8 @@ use super::{books, providers};
 use crate::alert::{AlertEvent, EventKind};
 use crate::gateway::Gateway;
 use crate::live::Rejected;
-use crate::policy::Diagnostic;
 use crate::plan::Now;
+use crate::policy::Diagnostic;
 use crate::policy::snapshot::{AlertUrl, CredentialRef, Snapshot};
 use crate::policy::{Compiled, compile};
 use crate::upstream::local::LocalSpec;
@@ -28,11 +28,20 @@ impl Reloader {
         let Some(path) = &self.path else { return };
         let sources = match read_sources(path) {
             Ok(sources) => sources,
-            Err(error) => return self.reject(vec![Diagnostic::unreadable(&path.display().to_string(), &error.to_string())]).await,
+            Err(error) => {
+                return self
+                    .reject(vec![Diagnostic::unreadable(
+                        &path.display().to_string(),
+                        &error.to_string(),
+                    )])
+                    .await;
+            }
         };
         match compile(&sources) {
             Err(diagnostics) => self.reject(diagnostics).await,
-            Ok(compiled) if compiled.snapshot.hash == self.gateway.live.policy().snapshot.hash => self.forget_rejected().await,
+            Ok(compiled) if compiled.snapshot.hash == self.gateway.live.policy().snapshot.hash => {
+                self.forget_rejected().await
+            }
             Ok(compiled) => self.take_over(compiled).await,
         }
     }
@@ -62,7 +71,11 @@ impl Reloader {
 
     async fn reject(&self, diagnostics: Vec<Diagnostic>) {
         let now = self.gateway.clock.now();
-        let same = self.gateway.live.rejected().is_some_and(|before| before.diagnostics == diagnostics);
+        let same = self
+            .gateway
+            .live
+            .rejected()
+            .is_some_and(|before| before.diagnostics == diagnostics);
         if same {
             return;
         }
@@ -72,7 +85,14 @@ impl Reloader {
         self.gateway.metrics.count_reload("rejected");
         let data = json!({"diagnostics": diagnostics, "in_force": &*self.gateway.live.policy().snapshot.hash});
         self.gateway.live.reject(Rejected { at: now, diagnostics });
-        self.announcer.announce(AlertEvent { kind: EventKind::PolicyRejected, at: now, dedupe: None, data }).await;
+        self.announcer
+            .announce(AlertEvent {
+                kind: EventKind::PolicyRejected,
+                at: now,
+                dedupe: None,
+                data,
+            })
+            .await;
     }
 
     async fn take_over(&self, compiled: Compiled) {
@@ -83,8 +103,16 @@ impl Reloader {
         let now = gateway.clock.now();
         let before = gateway.live.policy().snapshot.hash.clone();
         gateway.credentials.track(references(&compiled.snapshot));
-        gateway.locals.sync(local_specs(&compiled.snapshot), &gateway.credentials.variables());
-        let rebuilds = gateway.live.install(compiled.snapshot, Now { wall: now, up: gateway.clock.uptime() });
+        gateway
+            .locals
+            .sync(local_specs(&compiled.snapshot), &gateway.credentials.variables());
+        let rebuilds = gateway.live.install(
+            compiled.snapshot,
+            Now {
+                wall: now,
+                up: gateway.clock.uptime(),
+            },
+        );
         let policy = gateway.live.policy();
         providers::refresh(gateway, &policy, true);
         let rebuilt: Vec<Arc<str>> = rebuilds.iter().map(|request| request.pool.budget.clone()).collect();
@@ -105,7 +133,14 @@ impl Reloader {
             "budgets": starts,
             "currency": policy.snapshot.currency.code(),
         });
-        self.announcer.announce(AlertEvent { kind: EventKind::PolicyReloaded, at: now, dedupe: None, data }).await;
+        self.announcer
+            .announce(AlertEvent {
+                kind: EventKind::PolicyReloaded,
+                at: now,
+                dedupe: None,
+                data,
+            })
+            .await;
     }
 }
 
@@ -115,7 +150,10 @@ pub fn references(snapshot: &Snapshot) -> Vec<CredentialRef> {
         AlertUrl::Reference(reference) => Some(reference.clone()),
         AlertUrl::Literal(_) => None,
     });
-    let keys = snapshot.providers.iter().filter_map(|provider| provider.api_key.clone());
+    let keys = snapshot
+        .providers
+        .iter()
+        .filter_map(|provider| provider.api_key.clone());
     let clients = snapshot.clients.iter().map(|client| client.key.clone());
     let secrets = snapshot.alerts.iter().map(|alert| alert.secret.clone());
     keys.chain(clients).chain(secrets).chain(urls).collect()

@@ -33,10 +33,22 @@ pub struct StateDir {
 
 impl StateDir {
     pub fn open(path: &Path) -> Result<Self, StateError> {
-        let unusable = |reason| StateError::Unusable { path: path.to_owned(), reason };
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unusable)?;
+        let unusable = |reason| StateError::Unusable {
+            path: path.to_owned(),
+            reason,
+        };
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .map_err(unusable)?;
         let path = path.canonicalize().map_err(unusable)?;
-        let lock = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path.join(LOCK));
+        let lock = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path.join(LOCK));
         let lock = lock.map_err(unusable)?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { path, _lock: lock }),
@@ -50,10 +62,17 @@ impl StateDir {
     }
 
     pub fn publish(&self, address: &Address) -> Result<(), StateError> {
-        let unusable = |reason| StateError::Unusable { path: self.path.clone(), reason };
-        let text = serde_json::to_string(address).map_err(io::Error::other).map_err(unusable)?;
+        let unusable = |reason| StateError::Unusable {
+            path: self.path.clone(),
+            reason,
+        };
+        let text = serde_json::to_string(address)
+            .map_err(io::Error::other)
+            .map_err(unusable)?;
         let (draft, target) = (self.path.join("daemon.json.new"), self.path.join(ADDRESS));
-        fs::write(&draft, text).and_then(|()| fs::rename(&draft, &target)).map_err(unusable)
+        fs::write(&draft, text)
+            .and_then(|()| fs::rename(&draft, &target))
+            .map_err(unusable)
     }
 
     pub fn withdraw(&self) {
@@ -75,11 +94,16 @@ pub fn default_state() -> PathBuf {
 /// `$XDG_CONFIG_HOME/planb/policy.yaml` (or the directory `policy.d` beside it), where there is one.
 pub fn default_policy() -> Option<PathBuf> {
     let folder = xdg("XDG_CONFIG_HOME", ".config").join("planb");
-    ["policy.yaml", "policy.d"].iter().map(|name| folder.join(name)).find(|path| path.exists())
+    ["policy.yaml", "policy.d"]
+        .iter()
+        .map(|name| folder.join(name))
+        .find(|path| path.exists())
 }
 
 fn xdg(variable: &str, fallback: &str) -> PathBuf {
-    let given = std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+    let given = std::env::var_os(variable)
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute());
     given.unwrap_or_else(|| {
         let home = std::env::var_os("HOME").map_or_else(|| PathBuf::from("."), PathBuf::from);
         home.join(fallback)
@@ -104,7 +128,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let state = StateDir::open(folder.path()).unwrap();
         assert!(running(folder.path()).is_none());
-        state.publish(&Address { url: "http://127.0.0.1:1".into(), pid: 7 }).unwrap();
+        state
+            .publish(&Address {
+                url: "http://127.0.0.1:1".into(),
+                pid: 7,
+            })
+            .unwrap();
         assert_eq!(running(folder.path()).map(|address| address.pid), Some(7));
         state.withdraw();
         assert!(running(folder.path()).is_none());

@@ -49,7 +49,11 @@ impl Ticker {
         for event in providers::refresh(gateway, &policy, false) {
             self.announcer.announce(event).await;
         }
-        let changes = gateway.live.take_plan_changes().into_iter().chain(self.plans().into_iter().map(PlanChange::of));
+        let changes = gateway
+            .live
+            .take_plan_changes()
+            .into_iter()
+            .chain(self.plans().into_iter().map(PlanChange::of));
         for change in changes {
             self.tell_plan(&change).await;
         }
@@ -72,8 +76,16 @@ impl Ticker {
         let policy = live.policy();
         let mut plans = live.plans.lock();
         let signals = FrozenSignals::take(&policy, &live.books.lock());
-        let readings: Vec<Reading> = policy.snapshot.plans.iter().map(|plan| Reading::of(plan, &signals)).collect();
-        let now = Now { wall: self.gateway.clock.now(), up: self.gateway.clock.uptime() };
+        let readings: Vec<Reading> = policy
+            .snapshot
+            .plans
+            .iter()
+            .map(|plan| Reading::of(plan, &signals))
+            .collect();
+        let now = Now {
+            wall: self.gateway.clock.now(),
+            up: self.gateway.clock.uptime(),
+        };
         let transitions = plans.tick(&readings, now);
         if !transitions.is_empty() {
             live.recompose(&plans);
@@ -84,7 +96,14 @@ impl Ticker {
     /// Recorded so that it stands after a restart, then announced.
     async fn tell_plan(&self, change: &PlanChange) {
         let now = self.gateway.clock.now();
-        let view = self.gateway.live.plans.lock().views().into_iter().find(|view| view.name == change.plan);
+        let view = self
+            .gateway
+            .live
+            .plans
+            .lock()
+            .views()
+            .into_iter()
+            .find(|view| view.name == change.plan);
         let word = view.as_ref().and_then(|view| view.overridden);
         let record = PlanRecord {
             plan: change.plan.clone(),
@@ -92,24 +111,43 @@ impl Ticker {
             active: view.as_ref().is_some_and(|view| view.active),
             since: view.as_ref().and_then(|view| view.since),
             why: view.map(|view| view.why).unwrap_or_default(),
-            manual: word.map(|word| ManualRecord { active: word.active, until: word.until }),
+            manual: word.map(|word| ManualRecord {
+                active: word.active,
+                until: word.until,
+            }),
         };
         if let Err(error) = self.gateway.ledger.plan_changed(record).await {
             tracing::error!(%error, plan = %change.plan, "the plan's change could not be recorded");
         }
         let Some(transition) = &change.transition else { return };
-        let kind = if transition.activated { EventKind::PlanActivated } else { EventKind::PlanReleased };
+        let kind = if transition.activated {
+            EventKind::PlanActivated
+        } else {
+            EventKind::PlanReleased
+        };
         let data = json!({"plan": &*transition.name, "why": transition.why, "manual": word.is_some()});
-        self.announcer.announce(AlertEvent { kind, at: transition.at, dedupe: None, data }).await;
+        self.announcer
+            .announce(AlertEvent {
+                kind,
+                at: transition.at,
+                dedupe: None,
+                data,
+            })
+            .await;
     }
 
     async fn tell_budget(&self, notice: &Notice) {
         let currency = self.gateway.live.policy().snapshot.currency;
         let (kind, threshold, word) = match notice.crossing {
-            Crossing::Threshold { basis_points } => (EventKind::BudgetThreshold, Some(basis_points), basis_points.to_string()),
+            Crossing::Threshold { basis_points } => {
+                (EventKind::BudgetThreshold, Some(basis_points), basis_points.to_string())
+            }
             Crossing::Exhausted => (EventKind::BudgetExhausted, None, "exhausted".to_owned()),
             Crossing::KeysFull => {
-                tracing::warn!(budget = &*notice.pool.budget, "the budget has as many keys as it may; new ones share `(other)`");
+                tracing::warn!(
+                    budget = &*notice.pool.budget,
+                    "the budget has as many keys as it may; new ones share `(other)`"
+                );
                 return;
             }
         };
@@ -127,8 +165,18 @@ impl Ticker {
             "held": notice.held.to_string(),
             "currency": currency.code(),
         });
-        let dedupe = format!("{}\u{1f}{}\u{1f}{}\u{1f}{word}", pool.budget, notice.key, pool.span.start);
-        self.announcer.announce(AlertEvent { kind, at: notice.at, dedupe: Some(dedupe), data }).await;
+        let dedupe = format!(
+            "{}\u{1f}{}\u{1f}{}\u{1f}{word}",
+            pool.budget, notice.key, pool.span.start
+        );
+        self.announcer
+            .announce(AlertEvent {
+                kind,
+                at: notice.at,
+                dedupe: Some(dedupe),
+                data,
+            })
+            .await;
     }
 
     fn measure(&self) {
@@ -136,7 +184,12 @@ impl Ticker {
         let policy = gateway.live.policy();
         let used: Vec<_> = {
             let books = gateway.live.books.lock();
-            policy.snapshot.budgets.iter().map(|budget| (budget.name.clone(), books.used(&budget.name))).collect()
+            policy
+                .snapshot
+                .budgets
+                .iter()
+                .map(|budget| (budget.name.clone(), books.used(&budget.name)))
+                .collect()
         };
         for (name, used) in used {
             gateway.metrics.set_budget_used(&name, used);
@@ -147,6 +200,9 @@ impl Ticker {
         for (provider, live) in policy.snapshot.providers.iter().zip(policy.providers.iter()) {
             gateway.metrics.set_provider_up(&provider.name, live.is_up());
         }
-        gateway.metrics.ledger_degraded.set(i64::from(gateway.ledger.state().state != "ok"));
+        gateway
+            .metrics
+            .ledger_degraded
+            .set(i64::from(gateway.ledger.state().state != "ok"));
     }
 }

@@ -63,8 +63,14 @@ async fn connection(stream: TcpStream, peer: SocketAddr, front: Arc<Front>, stop
         async move { Ok::<_, Infallible>(dispatch(&front, request, Some(peer.ip())).await) }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN);
-    builder.http2().timer(TokioTimer::new()).keep_alive_interval(Some(Duration::from_secs(30)));
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADERS_WITHIN);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(Some(Duration::from_secs(30)));
     let serving = builder.serve_connection(TokioIo::new(stream), service);
     let mut serving = std::pin::pin!(serving);
     let ended = tokio::select! {
@@ -84,7 +90,13 @@ async fn connection(stream: TcpStream, peer: SocketAddr, front: Arc<Front>, stop
 
 async fn dispatch(front: &Front, request: Request<Incoming>, peer: Option<IpAddr>) -> Response<ResponseBody> {
     if let Err(denied) = front.hosts.check(request.uri(), request.headers()) {
-        return Told::new(StatusCode::FORBIDDEN, "invalid_request_error", "forbidden", denied.to_string()).response();
+        return Told::new(
+            StatusCode::FORBIDDEN,
+            "invalid_request_error",
+            "forbidden",
+            denied.to_string(),
+        )
+        .response();
     }
     let path = request.uri().path();
     let gateway = &front.gateway;
@@ -97,10 +109,17 @@ async fn dispatch(front: &Front, request: Request<Incoming>, peer: Option<IpAddr
         }
         (_, "/v1/chat/completions" | "/v1/models") => {
             let message = format!("{} is not allowed here", request.method());
-            Told::new(StatusCode::METHOD_NOT_ALLOWED, "invalid_request_error", "method_not_allowed", message).response()
+            Told::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "invalid_request_error",
+                "method_not_allowed",
+                message,
+            )
+            .response()
         }
         (_, _) if path.starts_with("/v1/") => {
-            let message = format!("`{path}` is not served by this version of planb; /v1/chat/completions and /v1/models are");
+            let message =
+                format!("`{path}` is not served by this version of planb; /v1/chat/completions and /v1/models are");
             Told::new(StatusCode::NOT_FOUND, "invalid_request_error", "unknown_url", message).response()
         }
         _ => control(front, request, peer).await,
@@ -120,8 +139,13 @@ fn percent_decoded(text: &str) -> String {
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
-        let hex = bytes.get(at + 1..at + 3).and_then(|pair| std::str::from_utf8(pair).ok());
-        match hex.filter(|_| byte == b'%').and_then(|pair| u8::from_str_radix(pair, 16).ok()) {
+        let hex = bytes
+            .get(at + 1..at + 3)
+            .and_then(|pair| std::str::from_utf8(pair).ok());
+        match hex
+            .filter(|_| byte == b'%')
+            .and_then(|pair| u8::from_str_radix(pair, 16).ok())
+        {
             Some(decoded) => {
                 out.push(decoded);
                 at += 3;

@@ -5,15 +5,15 @@
 //! new budget be rebuilt without missing or doubling an attempt.
 
 use super::Gateway;
+use super::claim::Claim;
 use super::ticket::Ticket;
 use crate::budget::{End, ReservationId};
 use crate::decide::Candidate;
 use crate::failure::{Billing, Failure};
-use super::claim::Claim;
 use crate::health::Outcome;
-use crate::ledger::record::{AttemptRecord, EndKind};
 use crate::ledger::Permit;
 use crate::ledger::record::Record;
+use crate::ledger::record::{AttemptRecord, EndKind};
 use crate::live::Policy;
 use crate::money::Money;
 use crate::policy::snapshot::{Model, Provider};
@@ -98,7 +98,15 @@ impl Attempt {
     /// The answer is whole. Returns what was posted.
     pub fn succeed(&mut self) -> Money {
         let usage = self.usage_or_estimate();
-        self.settle(Settlement { end: EndKind::Posted, usage, outcome: "ok", class: "" }, Outcome::Ok)
+        self.settle(
+            Settlement {
+                end: EndKind::Posted,
+                usage,
+                outcome: "ok",
+                class: "",
+            },
+            Outcome::Ok,
+        )
     }
 
     /// The attempt failed. Returns what was posted, if the failure is billed.
@@ -109,7 +117,12 @@ impl Attempt {
             Billing::Estimate => (EndKind::Posted, self.estimate()),
             Billing::ActualElseEstimate => (EndKind::Posted, self.usage_or_estimate()),
         };
-        let settlement = Settlement { end, usage, outcome: "failed", class: failure.class.word() };
+        let settlement = Settlement {
+            end,
+            usage,
+            outcome: "failed",
+            class: failure.class.word(),
+        };
         self.settle(settlement, Outcome::Failed(failure))
     }
 
@@ -118,7 +131,12 @@ impl Attempt {
     }
 
     fn estimate(&self) -> Usage {
-        Usage { input: self.needs.input, output: self.counted_output, estimated: true, ..Usage::default() }
+        Usage {
+            input: self.needs.input,
+            output: self.counted_output,
+            estimated: true,
+            ..Usage::default()
+        }
     }
 
     /// The client left. Unsent costs nothing; a cut stream is billed for what it gave; an abandoned whole answer
@@ -129,11 +147,21 @@ impl Attempt {
             (true, true) => (EndKind::Posted, self.usage_or_estimate()),
             (true, false) => (EndKind::Held, Usage::default()),
         };
-        self.settle(Settlement { end, usage, outcome: "cancelled", class: "" }, Outcome::Abandoned);
+        self.settle(
+            Settlement {
+                end,
+                usage,
+                outcome: "cancelled",
+                class: "",
+            },
+            Outcome::Abandoned,
+        );
     }
 
     fn settle(&mut self, settlement: Settlement, outcome: Outcome<'_>) -> Money {
-        let Some(reserved) = self.reserved.take() else { return Money::ZERO };
+        let Some(reserved) = self.reserved.take() else {
+            return Money::ZERO;
+        };
         let price = self.model().price;
         let cost = price.map_or(Money::ZERO, |price| price.cost(&settlement.usage));
         let (end, amount) = match settlement.end {
@@ -146,11 +174,20 @@ impl Attempt {
             let mut books = self.gateway.live.books.lock();
             let postings = books.end(reserved.reservation, end);
             if let Some(permit) = reserved.permit {
-                permit.send(Record::Attempt(self.record(&settlement, reserved.at, amount, postings)));
+                permit.send(Record::Attempt(Box::new(self.record(
+                    &settlement,
+                    reserved.at,
+                    amount,
+                    postings,
+                ))));
             }
         }
         self.claim.end(outcome);
-        if settlement.end == EndKind::Posted { amount } else { Money::ZERO }
+        if settlement.end == EndKind::Posted {
+            amount
+        } else {
+            Money::ZERO
+        }
     }
 
     fn record(
@@ -196,16 +233,28 @@ impl Attempt {
         };
         metrics.attempts.get_or_create(&labels).inc();
         let nanos = amount.nanos().unsigned_abs();
-        let by_model = ModelLabels { model: model.name.to_string() };
+        let by_model = ModelLabels {
+            model: model.name.to_string(),
+        };
         match settlement.end {
             EndKind::Posted => metrics.spend.get_or_create(&by_model).inc_by(nanos),
             EndKind::Held => metrics.held.get_or_create(&by_model).inc_by(nanos),
             EndKind::Voided => 0,
         };
         let usage = &settlement.usage;
-        for (kind, tokens) in [("input", usage.input), ("cache_read", usage.cache_read), ("output", usage.output)] {
+        for (kind, tokens) in [
+            ("input", usage.input),
+            ("cache_read", usage.cache_read),
+            ("output", usage.output),
+        ] {
             if tokens > 0 {
-                metrics.tokens.get_or_create(&TokenLabels { model: model.name.to_string(), kind }).inc_by(tokens);
+                metrics
+                    .tokens
+                    .get_or_create(&TokenLabels {
+                        model: model.name.to_string(),
+                        kind,
+                    })
+                    .inc_by(tokens);
             }
         }
     }

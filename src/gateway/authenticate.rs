@@ -36,20 +36,34 @@ pub fn authenticate(
 ) -> Result<Authenticated, Unauthenticated> {
     if snapshot.clients.is_empty() {
         let local = peer.is_none_or(|peer| peer.to_canonical().is_loopback());
-        let caller = Caller { tags: tags_of(headers), purpose: word_of(headers, "x-planb-use"), ..Caller::default() };
-        return if local { Ok(Authenticated { caller, trusted: true }) } else { Err(Unauthenticated::NotLocal) };
+        let caller = Caller {
+            tags: tags_of(headers),
+            purpose: word_of(headers, "x-planb-use"),
+            ..Caller::default()
+        };
+        return if local {
+            Ok(Authenticated { caller, trusted: true })
+        } else {
+            Err(Unauthenticated::NotLocal)
+        };
     }
     let given = digest(key_of(headers).ok_or(Unauthenticated::NoKey)?.as_bytes());
     let mut found = None;
     // Every key is compared, and by digest, so that time tells neither which client nor how much of a key was right.
     for client in &snapshot.clients {
-        let Ok(key) = credentials.get(&client.key) else { continue };
+        let Ok(key) = credentials.get(&client.key) else {
+            continue;
+        };
         if bool::from(digest(key.secret.expose_secret().as_bytes()).ct_eq(&given)) {
             found = Some(client);
         }
     }
     let client = found.ok_or(Unauthenticated::WrongKey)?;
-    let caller = Caller { client: client.name.clone(), tags: client.tags.clone(), ..Caller::default() };
+    let caller = Caller {
+        client: client.name.clone(),
+        tags: client.tags.clone(),
+        ..Caller::default()
+    };
     Ok(Authenticated { caller, trusted: false })
 }
 
@@ -69,11 +83,19 @@ fn digest(bytes: &[u8]) -> [u8; 32] {
 /// `x-planb-tags: team=search, app=chat`; bounded, and what has no `=` is left out.
 fn tags_of(headers: &HeaderMap) -> Tags {
     const MOST: usize = 16;
-    let text = headers.get("x-planb-tags").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let text = headers
+        .get("x-planb-tags")
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     let pairs = text.split(',').filter_map(|pair| pair.split_once('='));
     Tags::new(pairs.take(MOST).map(|(name, value)| (name.trim(), value.trim())))
 }
 
 fn word_of(headers: &HeaderMap, name: &str) -> std::sync::Arc<str> {
-    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().trim().into()
+    headers
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
+        .trim()
+        .into()
 }

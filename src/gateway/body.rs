@@ -26,7 +26,9 @@ impl Body for ResponseBody {
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         match self.get_mut() {
             Self::Whole(body) => Pin::new(body).poll_frame(context).map_err(|never| match never {}),
-            Self::Stream(body) => body.poll_next(context).map(|next| next.map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Stream(body) => body
+                .poll_next(context)
+                .map(|next| next.map(|bytes| Ok(Frame::data(bytes)))),
             Self::Control(body) => Pin::new(body).poll_frame(context),
         }
     }

@@ -15,7 +15,10 @@ impl Claim {
     pub fn take(gateway: &Arc<Gateway>, key: &ModelKey, provider: &Provider) -> Result<Self, Verdict> {
         let now = gateway.clock.uptime();
         let open = gateway.live.health.lock().ask(key, options(provider), now)?;
-        Ok(Self { gateway: gateway.clone(), open: Some(open) })
+        Ok(Self {
+            gateway: gateway.clone(),
+            open: Some(open),
+        })
     }
 
     /// The first meaningful event came.
@@ -28,7 +31,11 @@ impl Claim {
     /// Tells how the attempt ended.
     pub fn end(&mut self, outcome: Outcome<'_>) {
         if let Some(claim) = self.open.take() {
-            self.gateway.live.health.lock().end(claim, outcome, self.gateway.clock.uptime());
+            self.gateway
+                .live
+                .health
+                .lock()
+                .end(claim, outcome, self.gateway.clock.uptime());
         }
     }
 }
@@ -40,5 +47,8 @@ impl Drop for Claim {
 }
 
 pub fn options(provider: &Provider) -> Options {
-    Options { breaker: provider.breaker, cooldown: provider.cooldown }
+    Options {
+        breaker: provider.breaker,
+        cooldown: provider.cooldown,
+    }
 }

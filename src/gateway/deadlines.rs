@@ -34,12 +34,30 @@ mod tests {
     #[test]
     fn the_tightest_given_counts_and_defaults_fill_the_rest() {
         let seconds = |n| Some(Duration::from_secs(n));
-        let provider = Timeouts { first_token: seconds(90), idle: seconds(5), ..Timeouts::default() };
-        let route = Timeouts { first_token: seconds(20), ..Timeouts::default() };
+        let provider = Timeouts {
+            first_token: seconds(90),
+            idle: seconds(5),
+            ..Timeouts::default()
+        };
+        let route = Timeouts {
+            first_token: seconds(20),
+            ..Timeouts::default()
+        };
         let all = Deadlines::of(provider, route);
         assert_eq!(all.first_token, Duration::from_secs(20));
         assert_eq!(all.idle, Duration::from_secs(5));
         assert_eq!(Some(all.total), defaults::TIMEOUTS.total);
-        assert_eq!(Deadlines::of(Timeouts { first_token: seconds(90), ..Timeouts::default() }, Timeouts::default()).first_token, Duration::from_secs(90), "a default does not tighten what is given");
+        assert_eq!(
+            Deadlines::of(
+                Timeouts {
+                    first_token: seconds(90),
+                    ..Timeouts::default()
+                },
+                Timeouts::default()
+            )
+            .first_token,
+            Duration::from_secs(90),
+            "a default does not tighten what is given"
+        );
     }
 }

@@ -25,7 +25,11 @@ const MOST_ANSWER: usize = 32 * 1024 * 1024;
 
 pub enum Exchanged {
     Whole(Bytes),
-    Begun { upstream: Incoming, reader: Reader, head: VecDeque<Bytes> },
+    Begun {
+        upstream: Incoming,
+        reader: Reader,
+        head: VecDeque<Bytes>,
+    },
 }
 
 /// What an attempt is sent with.
@@ -40,15 +44,36 @@ pub struct Wire<'a> {
 pub async fn exchange(prepared: &Prepared, attempt: &mut Attempt, wire: &Wire<'_>) -> Result<Exchanged, Failure> {
     let (body, uri, allow_private) = {
         let (model, provider) = (attempt.model(), attempt.provider());
-        let shape = Shape { cap: attempt.candidate.cap, thinking_budget: attempt.candidate.thinking_budget };
+        let shape = Shape {
+            cap: attempt.candidate.cap,
+            thinking_budget: attempt.candidate.thinking_budget,
+        };
         let uri = format!("{}/chat/completions", provider.base_url).parse::<Uri>();
-        (prepared.chat.for_upstream(&model.upstream, provider.vendor.facts(), shape), uri, provider.allow_private)
+        (
+            prepared
+                .chat
+                .for_upstream(&model.upstream, provider.vendor.facts(), shape),
+            uri,
+            provider.allow_private,
+        )
     };
-    let Ok(uri) = uri else { return Err(failure(attempt, &Fault::Connect(Connect::Other))) };
+    let Ok(uri) = uri else {
+        return Err(failure(attempt, &Fault::Connect(Connect::Other)));
+    };
     let stream = prepared.chat.stream;
-    let call = Call { uri, allow_private, key: wire.key, body, stream };
+    let call = Call {
+        uri,
+        allow_private,
+        key: wire.key,
+        body,
+        stream,
+    };
     attempt.sent = true;
-    let first_until = if stream { wire.until.min(Instant::now() + wire.deadlines.first_token) } else { wire.until };
+    let first_until = if stream {
+        wire.until.min(Instant::now() + wire.deadlines.first_token)
+    } else {
+        wire.until
+    };
     let response = match timeout_at(first_until, call::send(&wire.client, call)).await {
         Ok(Ok(response)) => response,
         Ok(Err(none)) => return Err(failure(attempt, &none.fault())),
@@ -58,7 +83,11 @@ pub async fn exchange(prepared: &Prepared, attempt: &mut Attempt, wire: &Wire<'_
     if !response.status().is_success() {
         return Err(refused(attempt, response, first_until).await);
     }
-    if stream { begin(prepared, attempt, response, first_until, wire).await } else { whole(prepared, attempt, response, wire).await }
+    if stream {
+        begin(prepared, attempt, response, first_until, wire).await
+    } else {
+        whole(prepared, attempt, response, wire).await
+    }
 }
 
 fn failure(attempt: &Attempt, fault: &Fault<'_>) -> Failure {
@@ -73,19 +102,42 @@ fn timed_out(attempt: &Attempt, stream: bool, first: bool) -> Failure {
 /// An error status: its body says which.
 async fn refused(attempt: &Attempt, response: Response<Incoming>, until: Instant) -> Failure {
     let (parts, body) = response.into_parts();
-    let body = timeout_at(until, call::error_body(body)).await.ok().flatten().unwrap_or_default();
-    failure(attempt, &Fault::Response { status: parts.status.as_u16(), headers: &parts.headers, body: &body })
+    let body = timeout_at(until, call::error_body(body))
+        .await
+        .ok()
+        .flatten()
+        .unwrap_or_default();
+    failure(
+        attempt,
+        &Fault::Response {
+            status: parts.status.as_u16(),
+            headers: &parts.headers,
+            body: &body,
+        },
+    )
 }
 
-async fn whole(prepared: &Prepared, attempt: &mut Attempt, response: Response<Incoming>, wire: &Wire<'_>) -> Result<Exchanged, Failure> {
+async fn whole(
+    prepared: &Prepared,
+    attempt: &mut Attempt,
+    response: Response<Incoming>,
+    wire: &Wire<'_>,
+) -> Result<Exchanged, Failure> {
     let (parts, body) = response.into_parts();
     let bytes = read_all(attempt, body, wire).await?;
     match answer::read(&bytes, prepared.chat.stop) {
-        Answer::Whole { usage, counted_output, finish } => {
+        Answer::Whole {
+            usage,
+            counted_output,
+            finish,
+        } => {
             attempt.usage = usage;
             attempt.counted_output = counted_output;
             let vendor = attempt.provider().vendor;
-            match finish.iter().find(|reason| matches!(finish_of(vendor, reason), Finish::Failed(_))) {
+            match finish
+                .iter()
+                .find(|reason| matches!(finish_of(vendor, reason), Finish::Failed(_)))
+            {
                 Some(reason) => Err(failure(attempt, &Fault::FinishReason { reason })),
                 None => Ok(Exchanged::Whole(bytes)),
             }
@@ -101,7 +153,14 @@ async fn whole(prepared: &Prepared, attempt: &mut Attempt, response: Response<In
 
 fn error_in_success(attempt: &mut Attempt, headers: &HeaderMap, body: &[u8]) -> Failure {
     attempt.usage = answer::usage_in(body);
-    failure(attempt, &Fault::Response { status: attempt.status, headers, body })
+    failure(
+        attempt,
+        &Fault::Response {
+            status: attempt.status,
+            headers,
+            body,
+        },
+    )
 }
 
 async fn read_all(attempt: &Attempt, mut body: Incoming, wire: &Wire<'_>) -> Result<Bytes, Failure> {
@@ -110,14 +169,28 @@ async fn read_all(attempt: &Attempt, mut body: Incoming, wire: &Wire<'_>) -> Res
         let frame = match timeout_at(wire.until, body.frame()).await {
             Ok(None) => return Ok(all.freeze()),
             Ok(Some(Ok(frame))) => frame,
-            Ok(Some(Err(_))) => return Err(failure(attempt, &Fault::Lost { reused: false, response_started: true })),
+            Ok(Some(Err(_))) => {
+                return Err(failure(
+                    attempt,
+                    &Fault::Lost {
+                        reused: false,
+                        response_started: true,
+                    },
+                ));
+            }
             Err(_) => return Err(timed_out(attempt, false, false)),
         };
         if let Ok(data) = frame.into_data() {
             all.extend_from_slice(&data);
         }
         if all.len() > MOST_ANSWER {
-            return Err(failure(attempt, &Fault::Malformed { what: "the answer is larger than 32 MiB", stream: false }));
+            return Err(failure(
+                attempt,
+                &Fault::Malformed {
+                    what: "the answer is larger than 32 MiB",
+                    stream: false,
+                },
+            ));
         }
     }
 }
@@ -134,7 +207,13 @@ async fn begin(
         let bytes = read_all(attempt, upstream, wire).await?;
         return Err(match answer::read(&bytes, false) {
             Answer::Error => error_in_success(attempt, &parts.headers, &bytes),
-            _ => failure(attempt, &Fault::Malformed { what: "a stream was asked for and none came", stream: true }),
+            _ => failure(
+                attempt,
+                &Fault::Malformed {
+                    what: "a stream was asked for and none came",
+                    stream: true,
+                },
+            ),
         });
     }
     let mut reader = Reader::new(attempt.provider().vendor, !prepared.chat.wants_usage);
@@ -183,6 +262,9 @@ fn note(attempt: &mut Attempt, reader: &Reader) {
 }
 
 fn is_event_stream(headers: &HeaderMap) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     kind.trim_start().to_ascii_lowercase().starts_with("text/event-stream")
 }

@@ -51,6 +51,8 @@ pub fn response(prepared: &Prepared, survey: &Survey) -> Response<ResponseBody> 
         "excluded": excluded,
     });
     let mut response = Response::new(ResponseBody::whole(body.to_string()));
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }

@@ -26,11 +26,24 @@ pub struct Told {
 
 impl Told {
     pub fn new(status: StatusCode, kind: &'static str, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, kind, code, message: message.into(), param: None, retry_after: None, may_retry: false }
+        Self {
+            status,
+            kind,
+            code,
+            message: message.into(),
+            param: None,
+            retry_after: None,
+            may_retry: false,
+        }
     }
 
     pub fn response(&self) -> Response<ResponseBody> {
-        let error = ErrorBody { message: &self.message, kind: self.kind, code: self.code, param: self.param.as_deref() };
+        let error = ErrorBody {
+            message: &self.message,
+            kind: self.kind,
+            code: self.code,
+            param: self.param.as_deref(),
+        };
         let mut response = Response::new(ResponseBody::whole(error.json()));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
@@ -52,7 +65,13 @@ fn whole_seconds(wait: Duration) -> u64 {
 
 /// No candidate was left before anything was sent. `nearest` names the model that came nearest and its reason.
 pub fn refused(refusal: &Refusal<'_>, nearest: &str) -> Told {
-    let message = |lead: &str| if nearest.is_empty() { lead.to_owned() } else { format!("{lead}; nearest: {nearest}") };
+    let message = |lead: &str| {
+        if nearest.is_empty() {
+            lead.to_owned()
+        } else {
+            format!("{lead}; nearest: {nearest}")
+        }
+    };
     match refusal.family {
         Family::Need => {
             let code = match refusal.nearest.map(|exclusion| &exclusion.reason) {
@@ -82,16 +101,39 @@ pub fn refused(refusal: &Refusal<'_>, nearest: &str) -> Told {
 /// No provider can be asked now; later one may.
 pub fn unavailable(why: String, wait: Option<Duration>) -> Told {
     let lead = "no provider of this route is available now";
-    let message = if why.is_empty() { lead.to_owned() } else { format!("{lead}; nearest: {why}") };
+    let message = if why.is_empty() {
+        lead.to_owned()
+    } else {
+        format!("{lead}; nearest: {why}")
+    };
     Told {
         retry_after: Some(wait.unwrap_or(Duration::from_secs(1))),
         may_retry: true,
-        ..Told::new(StatusCode::SERVICE_UNAVAILABLE, "server_error", "no_provider_available", message)
+        ..Told::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "server_error",
+            "no_provider_available",
+            message,
+        )
+    }
+}
+
+/// Two providers in a row had nothing to say.
+pub fn empty() -> Told {
+    let message = "the providers answered without any content";
+    Told {
+        may_retry: true,
+        ..Told::new(StatusCode::BAD_GATEWAY, "server_error", "empty_completion", message)
     }
 }
 
 pub fn out_of_money(message: String) -> Told {
-    Told::new(StatusCode::PAYMENT_REQUIRED, "insufficient_quota", "insufficient_quota", message)
+    Told::new(
+        StatusCode::PAYMENT_REQUIRED,
+        "insufficient_quota",
+        "insufficient_quota",
+        message,
+    )
 }
 
 /// The last attempt failed and nothing is left to try.
@@ -104,7 +146,10 @@ pub fn told(failure: &Failure) -> Told {
         _ => "server_error",
     };
     let waits = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
-    let wait = failure.hint.or(failure.cooldown.map(|cooldown| cooldown.lasts)).unwrap_or(Duration::from_secs(1));
+    let wait = failure
+        .hint
+        .or(failure.cooldown.map(|cooldown| cooldown.lasts))
+        .unwrap_or(Duration::from_secs(1));
     Told {
         retry_after: waits.then_some(wait),
         may_retry: !failure.is_final(),

@@ -24,21 +24,33 @@ impl AllowedHosts {
     pub fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Denied> {
         let from_header = headers.get(header::HOST).and_then(|value| value.to_str().ok());
         // HTTP/2 carries the authority in the URI.
-        let authority = uri.authority().map(|authority| authority.as_str()).or(from_header).ok_or(Denied::NoHost)?;
+        let authority = uri
+            .authority()
+            .map(|authority| authority.as_str())
+            .or(from_header)
+            .ok_or(Denied::NoHost)?;
         if headers.get_all(header::HOST).iter().count() > 1 {
             return Err(Denied::NoHost);
         }
         if !self.serves(host_of(authority)) {
             return Err(Denied::Host);
         }
-        let Some(origin) = headers.get(header::ORIGIN) else { return same_site(headers) };
+        let Some(origin) = headers.get(header::ORIGIN) else {
+            return same_site(headers);
+        };
         let origin = origin.to_str().map_err(|_| Denied::Origin)?;
-        let own = origin.split_once("://").is_some_and(|(_, rest)| rest.eq_ignore_ascii_case(authority));
+        let own = origin
+            .split_once("://")
+            .is_some_and(|(_, rest)| rest.eq_ignore_ascii_case(authority));
         if own { Ok(()) } else { Err(Denied::Origin) }
     }
 
     fn serves(&self, host: &str) -> bool {
-        let literal = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok();
+        let literal = host
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .parse::<IpAddr>()
+            .is_ok();
         literal || host.eq_ignore_ascii_case("localhost") || self.0.iter().any(|name| name.eq_ignore_ascii_case(host))
     }
 }
@@ -52,7 +64,10 @@ fn same_site(headers: &HeaderMap) -> Result<(), Denied> {
 
 fn host_of(authority: &str) -> &str {
     if authority.starts_with('[') {
-        return authority.find(']').and_then(|end| authority.get(..=end)).unwrap_or(authority);
+        return authority
+            .find(']')
+            .and_then(|end| authority.get(..=end))
+            .unwrap_or(authority);
     }
     authority.rsplit_once(':').map_or(authority, |(host, _)| host)
 }
@@ -71,7 +86,14 @@ mod tests {
 
     #[test]
     fn literals_localhost_and_listed_names_are_served() {
-        for host in ["127.0.0.1:4141", "localhost:4141", "localhost", "[::1]:4141", "10.0.0.5", "planb.internal:80"] {
+        for host in [
+            "127.0.0.1:4141",
+            "localhost:4141",
+            "localhost",
+            "[::1]:4141",
+            "10.0.0.5",
+            "planb.internal:80",
+        ] {
             assert_eq!(check(&[("host", host)]), Ok(()), "{host}");
         }
     }
@@ -80,16 +102,38 @@ mod tests {
     fn a_rebound_name_is_refused() {
         assert_eq!(check(&[("host", "evil.example:4141")]), Err(Denied::Host));
         assert_eq!(check(&[]), Err(Denied::NoHost));
-        assert_eq!(check(&[("host", "localhost"), ("host", "evil.example")]), Err(Denied::NoHost));
+        assert_eq!(
+            check(&[("host", "localhost"), ("host", "evil.example")]),
+            Err(Denied::NoHost)
+        );
     }
 
     #[test]
     fn pages_of_other_origins_are_refused() {
-        assert_eq!(check(&[("host", "localhost:4141"), ("origin", "http://localhost:4141")]), Ok(()));
-        for origin in ["https://evil.example", "null", "http://localhost:9999", "http://127.0.0.1:4141"] {
-            assert_eq!(check(&[("host", "localhost:4141"), ("origin", origin)]), Err(Denied::Origin), "{origin}");
+        assert_eq!(
+            check(&[("host", "localhost:4141"), ("origin", "http://localhost:4141")]),
+            Ok(())
+        );
+        for origin in [
+            "https://evil.example",
+            "null",
+            "http://localhost:9999",
+            "http://127.0.0.1:4141",
+        ] {
+            assert_eq!(
+                check(&[("host", "localhost:4141"), ("origin", origin)]),
+                Err(Denied::Origin),
+                "{origin}"
+            );
         }
-        assert_eq!(check(&[("host", "localhost"), ("sec-fetch-site", "cross-site")]), Err(Denied::Origin));
-        assert_eq!(check(&[("host", "localhost"), ("sec-fetch-site", "none")]), Ok(()), "typed into the address bar");
+        assert_eq!(
+            check(&[("host", "localhost"), ("sec-fetch-site", "cross-site")]),
+            Err(Denied::Origin)
+        );
+        assert_eq!(
+            check(&[("host", "localhost"), ("sec-fetch-site", "none")]),
+            Ok(()),
+            "typed into the address bar"
+        );
     }
 }

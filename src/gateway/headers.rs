@@ -24,8 +24,14 @@ impl AnswerHeaders {
     pub fn whole(&self, body: Bytes) -> Response<ResponseBody> {
         let mut response = Response::new(ResponseBody::whole(body));
         self.write(response.headers_mut());
-        set(response.headers_mut(), "x-planb-cost", &format!("{} {}", self.cost, self.currency));
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        set(
+            response.headers_mut(),
+            "x-planb-cost",
+            &format!("{} {}", self.cost, self.currency),
+        );
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         response
     }
 

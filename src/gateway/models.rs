@@ -32,14 +32,21 @@ fn answer(
 ) -> Response<ResponseBody> {
     let policy = gateway.live.policy();
     if let Err(error) = authenticate(&policy.snapshot, &gateway.credentials, headers, peer) {
-        let told = Told::new(StatusCode::UNAUTHORIZED, "invalid_request_error", "invalid_api_key", error.to_string());
+        let told = Told::new(
+            StatusCode::UNAUTHORIZED,
+            "invalid_request_error",
+            "invalid_api_key",
+            error.to_string(),
+        );
         return told.response();
     }
     match make(&policy.snapshot, policy.since.as_second()) {
         Err(told) => told.response(),
         Ok(body) => {
             let mut response = Response::new(ResponseBody::whole(body.to_string()));
-            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            response
+                .headers_mut()
+                .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
             response
         }
     }
@@ -49,7 +56,11 @@ fn answer(
 fn names(snapshot: &Snapshot) -> Vec<&str> {
     let mut names: Vec<&str> = Vec::new();
     for route in &snapshot.routes {
-        let literal = route.matches.iter().filter(|pattern| pattern.is_literal()).map(|pattern| pattern.0.as_ref());
+        let literal = route
+            .matches
+            .iter()
+            .filter(|pattern| pattern.is_literal())
+            .map(|pattern| pattern.0.as_ref());
         for name in std::iter::once(route.name.as_ref()).chain(literal) {
             if !names.contains(&name) {
                 names.push(name);

@@ -76,8 +76,14 @@ impl Prepared {
 pub async fn prepare(gateway: &Gateway, request: Request<Incoming>, peer: Option<IpAddr>) -> Result<Prepared, Told> {
     let policy = gateway.live.policy();
     let (parts, body) = request.into_parts();
-    let known = authenticate(&policy.snapshot, &gateway.credentials, &parts.headers, peer)
-        .map_err(|error| Told::new(StatusCode::UNAUTHORIZED, "invalid_request_error", "invalid_api_key", error.to_string()))?;
+    let known = authenticate(&policy.snapshot, &gateway.credentials, &parts.headers, peer).map_err(|error| {
+        Told::new(
+            StatusCode::UNAUTHORIZED,
+            "invalid_request_error",
+            "invalid_api_key",
+            error.to_string(),
+        )
+    })?;
     let body = read_body(body).await?;
     let chat = ChatRequest::read(body).map_err(|error| Told {
         param: error.field().map(str::to_owned),
@@ -100,7 +106,15 @@ pub async fn prepare(gateway: &Gateway, request: Request<Incoming>, peer: Option
         max_cost: headers.max_cost()?,
     };
     let (deadline, explain) = (headers.deadline()?, headers.text("x-planb-explain") == Some("1"));
-    Ok(Prepared { policy, chat, needs: Arc::new(needs), target, route, deadline, explain })
+    Ok(Prepared {
+        policy,
+        chat,
+        needs: Arc::new(needs),
+        target,
+        route,
+        deadline,
+        explain,
+    })
 }
 
 async fn read_body(body: Incoming) -> Result<Bytes, Told> {
@@ -165,32 +179,47 @@ impl Headers<'_> {
     /// A constraint that is asked for and cannot be kept must not be dropped silently.
     fn refuse_unsupported(&self) -> Result<(), Told> {
         match self.text("x-planb-territory") {
-            Some(_) => Err(bad_request("unsupported_header", "`x-planb-territory` is not supported by this version yet")),
+            Some(_) => Err(bad_request(
+                "unsupported_header",
+                "`x-planb-territory` is not supported by this version yet",
+            )),
             None => Ok(()),
         }
     }
 
     fn min_quality(&self) -> Result<Option<u8>, Told> {
-        let Some(text) = self.text("x-planb-min-quality") else { return Ok(None) };
+        let Some(text) = self.text("x-planb-min-quality") else {
+            return Ok(None);
+        };
         match text.parse::<u8>() {
             Ok(quality) if quality <= 100 => Ok(Some(quality)),
-            _ => Err(bad_request("invalid_header", "`x-planb-min-quality` must be a whole number from 0 to 100")),
+            _ => Err(bad_request(
+                "invalid_header",
+                "`x-planb-min-quality` must be a whole number from 0 to 100",
+            )),
         }
     }
 
     /// A decimal amount in the policy's currency, with or without its code behind it.
     fn max_cost(&self) -> Result<Option<Money>, Told> {
-        let Some(text) = self.text("x-planb-max-cost") else { return Ok(None) };
+        let Some(text) = self.text("x-planb-max-cost") else {
+            return Ok(None);
+        };
         let amount = text.trim_end_matches(|c: char| c.is_ascii_uppercase()).trim();
         match Money::parse(amount) {
             Some(money) if money >= Money::ZERO => Ok(Some(money)),
-            _ => Err(bad_request("invalid_header", "`x-planb-max-cost` must be an amount such as 0.05")),
+            _ => Err(bad_request(
+                "invalid_header",
+                "`x-planb-max-cost` must be an amount such as 0.05",
+            )),
         }
     }
 
     /// Seconds, with an optional `s` or `ms`.
     fn deadline(&self) -> Result<Option<Duration>, Told> {
-        let Some(text) = self.text("x-planb-deadline") else { return Ok(None) };
+        let Some(text) = self.text("x-planb-deadline") else {
+            return Ok(None);
+        };
         let (number, milliseconds) = match text.strip_suffix("ms") {
             Some(number) => (number, true),
             None => (text.strip_suffix('s').unwrap_or(text), false),
@@ -198,7 +227,10 @@ impl Headers<'_> {
         let seconds: Option<f64> = number.trim().parse().ok().filter(|n: &f64| n.is_finite() && *n > 0.0);
         match seconds.map(|n| if milliseconds { n / 1000.0 } else { n }) {
             Some(seconds) if seconds <= 86_400.0 => Ok(Some(Duration::from_secs_f64(seconds))),
-            _ => Err(bad_request("invalid_header", "`x-planb-deadline` must be a duration such as 30s or 1500ms")),
+            _ => Err(bad_request(
+                "invalid_header",
+                "`x-planb-deadline` must be a duration such as 30s or 1500ms",
+            )),
         }
     }
 }

@@ -45,7 +45,13 @@ pub struct Reader {
 
 impl Reader {
     pub fn new(vendor: Vendor, hide_usage: bool) -> Self {
-        Self { vendor, hide_usage, parser: Parser::default(), progress: Progress::default(), content_seen: false }
+        Self {
+            vendor,
+            hide_usage,
+            parser: Parser::default(),
+            progress: Progress::default(),
+            content_seen: false,
+        }
     }
 
     pub fn push(&mut self, chunk: &[u8]) {
@@ -56,7 +62,9 @@ impl Reader {
     pub fn next_event(&mut self) -> Option<Event> {
         match self.parser.next_frame() {
             Ok(frame) => frame.map(|frame| self.event(frame)),
-            Err(_) => Some(Event::Fault(StreamFault::Malformed("an event is longer than any answer"))),
+            Err(_) => Some(Event::Fault(StreamFault::Malformed(
+                "an event is longer than any answer",
+            ))),
         }
     }
 
@@ -69,7 +77,11 @@ impl Reader {
         if clean && self.progress.has_finished() && !self.parser.has_rest() {
             return None;
         }
-        Some(if clean && !self.content_seen && !self.parser.has_rest() { StreamFault::Empty } else { StreamFault::Truncated })
+        Some(if clean && !self.content_seen && !self.parser.has_rest() {
+            StreamFault::Empty
+        } else {
+            StreamFault::Truncated
+        })
     }
 
     pub const fn progress(&self) -> &Progress {
@@ -77,9 +89,14 @@ impl Reader {
     }
 
     fn event(&mut self, frame: Frame) -> Event {
-        let Some(data) = frame.data else { return Event::Comment(frame.raw) };
+        let Some(data) = frame.data else {
+            return Event::Comment(frame.raw);
+        };
         let vendor = self.vendor;
-        match self.progress.see(&data, |reason| matches!(finish_of(vendor, reason), Finish::Failed(_))) {
+        match self
+            .progress
+            .see(&data, |reason| matches!(finish_of(vendor, reason), Finish::Failed(_)))
+        {
             Seen::Meaningful => {
                 self.content_seen = true;
                 Event::Content(frame.raw)

@@ -31,17 +31,32 @@ pub async fn reserve(gateway: &Gateway, worst: Money, charges: &Charges, facts: 
         match taken {
             Ok(reservation) => {
                 gateway.lease_ahead.notify_one();
-                return Ok(Reserved { reservation, permit, at: now });
+                return Ok(Reserved {
+                    reservation,
+                    permit,
+                    at: now,
+                });
             }
             Err(Refusal::Lease(_)) => lease(gateway, worst, charges, &facts, until).await?,
-            Err(Refusal::OverLimit { budget, needed, remaining, .. }) => {
-                return Err(NoMoney::Refused(format!("budget `{budget}` has {remaining} left and {needed} is needed")));
+            Err(Refusal::OverLimit {
+                budget,
+                needed,
+                remaining,
+                ..
+            }) => {
+                return Err(NoMoney::Refused(format!(
+                    "budget `{budget}` has {remaining} left and {needed} is needed"
+                )));
             }
             Err(Refusal::Rebuilding { budget }) => {
-                return Err(NoMoney::Closed(format!("budget `{budget}` is being rebuilt from the ledger")));
+                return Err(NoMoney::Closed(format!(
+                    "budget `{budget}` is being rebuilt from the ledger"
+                )));
             }
             Err(Refusal::Degraded { budget }) => {
-                return Err(NoMoney::Closed(format!("budget `{budget}` does not add up and is closed")));
+                return Err(NoMoney::Closed(format!(
+                    "budget `{budget}` does not add up and is closed"
+                )));
             }
         }
     }
@@ -64,7 +79,13 @@ async fn permit(gateway: &Gateway, worst: Money, until: Instant) -> Result<Optio
 }
 
 /// One at a time, and only if it is still needed: of a crowd of requests the first leases for the others too.
-async fn lease(gateway: &Gateway, worst: Money, charges: &Charges, facts: &Facts, until: Instant) -> Result<(), NoMoney> {
+async fn lease(
+    gateway: &Gateway,
+    worst: Money,
+    charges: &Charges,
+    facts: &Facts,
+    until: Instant,
+) -> Result<(), NoMoney> {
     let Ok(_turn) = timeout_at(until, gateway.leasing.lock()).await else {
         return Err(NoMoney::Closed("the ledger could not lease in time".to_owned()));
     };

@@ -2,6 +2,7 @@
 
 use super::Gateway;
 use super::attempt::Attempt;
+use super::attempt::Reserved;
 use super::body::ResponseBody;
 use super::claim::Claim;
 use super::deadlines::Deadlines;
@@ -9,7 +10,6 @@ use super::exchange::{Exchanged, Wire, exchange};
 use super::failed::{self, Told};
 use super::headers::AnswerHeaders;
 use super::prepare::{Prepared, prepare};
-use super::attempt::Reserved;
 use super::reserve::{NoMoney, reserve};
 use super::stream::{AnswerStream, StreamLimits};
 use super::survey::{self, Survey, survey};
@@ -52,7 +52,12 @@ pub async fn chat(gateway: &Arc<Gateway>, request: Request<Incoming>, peer: Opti
 }
 
 /// The work goes on without the client, for a while, and is settled by what it used.
-async fn finish_alone(gateway: &Arc<Gateway>, prepared: Prepared, survey: Survey, ticket: Ticket) -> Response<ResponseBody> {
+async fn finish_alone(
+    gateway: &Arc<Gateway>,
+    prepared: Prepared,
+    survey: Survey,
+    ticket: Ticket,
+) -> Response<ResponseBody> {
     let serving = Serving::new(gateway, prepared, survey, ticket);
     let (answer, mut answered) = tokio::sync::oneshot::channel();
     gateway.tasks.spawn(async move {
@@ -70,16 +75,30 @@ async fn finish_alone(gateway: &Arc<Gateway>, prepared: Prepared, survey: Survey
     });
     match (&mut answered).await {
         Ok(response) => response,
-        Err(_) => Told::new(http::StatusCode::BAD_GATEWAY, "server_error", "upstream_error", "planb is stopping").response(),
+        Err(_) => Told::new(
+            http::StatusCode::BAD_GATEWAY,
+            "server_error",
+            "upstream_error",
+            "planb is stopping",
+        )
+        .response(),
     }
 }
 
 fn open(gateway: &Arc<Gateway>, prepared: &Prepared, survey: &Survey) -> Ticket {
-    let mut ticket =
-        Ticket::open(gateway, &prepared.policy, prepared.route.clone(), prepared.needs.clone(), survey.plans.clone());
+    let mut ticket = Ticket::open(
+        gateway,
+        &prepared.policy,
+        prepared.route.clone(),
+        prepared.needs.clone(),
+        survey.plans.clone(),
+    );
     for exclusion in &survey.decision.excluded {
         let model = &prepared.policy.snapshot.model(exclusion.id).name;
-        let labels = ExclusionLabels { model: model.to_string(), reason: exclusion.reason.code() };
+        let labels = ExclusionLabels {
+            model: model.to_string(),
+            reason: exclusion.reason.code(),
+        };
         gateway.metrics.excluded.get_or_create(&labels).inc();
         ticket.excluded.push(ExcludedRecord {
             model: model.clone(),
@@ -110,7 +129,14 @@ struct Serving {
 
 impl Serving {
     fn new(gateway: &Arc<Gateway>, prepared: Prepared, survey: Survey, ticket: Ticket) -> Self {
-        Self { gateway: gateway.clone(), prepared, survey, ticket, deadline: Uptime::ZERO, money: None }
+        Self {
+            gateway: gateway.clone(),
+            prepared,
+            survey,
+            ticket,
+            deadline: Uptime::ZERO,
+            money: None,
+        }
     }
 }
 
@@ -125,7 +151,11 @@ impl Serving {
         self.warm_up();
         let now = self.gateway.clock.uptime();
         self.deadline = now + self.prepared.deadline.unwrap_or(NO_DEADLINE);
-        let limits = Limits { attempts: self.prepared.attempts(), deadline: self.deadline, round_filters: false };
+        let limits = Limits {
+            attempts: self.prepared.attempts(),
+            deadline: self.deadline,
+            round_filters: false,
+        };
         let mut step = failover::begin(self.courses(), limits, seed(&self.ticket.id), now);
         loop {
             let gone = match step {
@@ -148,7 +178,9 @@ impl Serving {
     fn warm_up(&self) {
         let declared = self.prepared.candidates();
         let candidates = &self.survey.decision.candidates;
-        let first = declared.iter().find_map(|id| candidates.iter().find(|candidate| candidate.id == *id));
+        let first = declared
+            .iter()
+            .find_map(|id| candidates.iter().find(|candidate| candidate.id == *id));
         if let Some(candidate) = first.filter(|candidate| candidate.cold) {
             let provider = self.prepared.policy.snapshot.provider_of(candidate.id);
             self.gateway.locals.ensure(&provider.name);
@@ -202,7 +234,11 @@ impl Serving {
         }
         let now = self.gateway.clock.uptime();
         if turn.is_repeat() && !self.gateway.live.health.lock().repeat(&provider.base_url, now) {
-            self.exclude(candidate, "retry_budget", "too many repeats to this provider lately".to_owned());
+            self.exclude(
+                candidate,
+                "retry_budget",
+                "too many repeats to this provider lately".to_owned(),
+            );
             return Err(NotTaken::Barred);
         }
         let claim = match Claim::take(&self.gateway, self.prepared.policy.key(candidate.id), provider) {
@@ -210,7 +246,11 @@ impl Serving {
             Err(Verdict::Ready) => return Err(NotTaken::Barred),
             Err(Verdict::Wait { until, reason }) => {
                 let wait = until.saturating_sub(now).as_secs().max(1);
-                self.exclude(candidate, reason.code(), format!("not for another {wait} s ({})", reason.word()));
+                self.exclude(
+                    candidate,
+                    reason.code(),
+                    format!("not for another {wait} s ({})", reason.word()),
+                );
                 return Err(NotTaken::Resting { until });
             }
         };
@@ -235,7 +275,11 @@ impl Serving {
 
     fn credential(&self, candidate: Candidate) -> Result<Option<Arc<Credential>>, NotTaken> {
         let provider = self.prepared.policy.snapshot.provider_of(candidate.id);
-        let found = provider.api_key.as_ref().map(|reference| self.gateway.credentials.get(reference)).transpose();
+        let found = provider
+            .api_key
+            .as_ref()
+            .map(|reference| self.gateway.credentials.get(reference))
+            .transpose();
         found.map_err(|_| NotTaken::Barred)
     }
 
@@ -243,16 +287,31 @@ impl Serving {
         let (deadlines, client) = {
             let provider = attempt.provider();
             let deadlines = Deadlines::of(provider.timeouts, self.prepared.timeouts());
-            (deadlines, self.gateway.connections.inference(provider.allow_private, deadlines.connect))
+            (
+                deadlines,
+                self.gateway
+                    .connections
+                    .inference(provider.allow_private, deadlines.connect),
+            )
         };
-        let wire = Wire { client, key, deadlines, until: self.until(deadlines.total) };
+        let wire = Wire {
+            client,
+            key,
+            deadlines,
+            until: self.until(deadlines.total),
+        };
         match exchange(&self.prepared, &mut attempt, &wire).await {
             Err(failure) => {
                 self.ticket.cost = self.ticket.cost.plus(attempt.fail(&failure));
                 let (model, class) = (&attempt.model().name, failure.class.word());
                 tracing::info!(decision = %self.ticket.id, %model, class, "attempt failed: {}", failure.message);
                 let now = self.gateway.clock.uptime();
-                let may_repeat = self.gateway.live.health.lock().may_repeat(&attempt.provider().base_url, now);
+                let may_repeat = self
+                    .gateway
+                    .live
+                    .health
+                    .lock()
+                    .may_repeat(&attempt.provider().base_url, now);
                 Ok(sent.failed(failure, false, may_repeat, now))
             }
             Ok(Exchanged::Whole(bytes)) => {
@@ -265,7 +324,10 @@ impl Serving {
             Ok(Exchanged::Begun { upstream, reader, head }) => {
                 sent.succeeded();
                 let headers = self.headers(&attempt);
-                let limits = StreamLimits { idle: deadlines.idle, total_until: wire.until };
+                let limits = StreamLimits {
+                    idle: deadlines.idle,
+                    total_until: wire.until,
+                };
                 let ticket = self.ticket.hand_over();
                 Err(headers.stream(AnswerStream::new(upstream, reader, head, attempt, ticket, limits)))
             }
@@ -291,7 +353,11 @@ impl Serving {
         let snapshot = &self.prepared.policy.snapshot;
         let one = |candidate: &Candidate| {
             let model = snapshot.model(candidate.id);
-            failover::Candidate { model: candidate.id, provider: model.provider, context: model.context }
+            failover::Candidate {
+                model: candidate.id,
+                provider: model.provider,
+                context: model.context,
+            }
         };
         self.survey.decision.candidates.iter().map(one).collect()
     }
@@ -311,7 +377,11 @@ impl Serving {
     fn refuse(&mut self) -> Response<ResponseBody> {
         let refusal = decide::refusal(&self.survey.decision.excluded);
         let nearest = refusal.nearest.map(|exclusion| {
-            format!("`{}`: {}", self.prepared.policy.snapshot.model(exclusion.id).name, exclusion.reason)
+            format!(
+                "`{}`: {}",
+                self.prepared.policy.snapshot.model(exclusion.id).name,
+                exclusion.reason
+            )
         });
         let told = failed::refused(&refusal, nearest.as_deref().unwrap_or_default());
         self.end(&told, "refused")
@@ -324,6 +394,7 @@ impl Serving {
                 return self.end(&told, "failed");
             }
             Ending::NothingLeft(refusals) => self.nothing_left(&refusals),
+            Ending::AnsweredEmpty => failed::empty(),
             // Only a driver that is told so itself comes here.
             Ending::Answered | Ending::ClientLeft => failed::unavailable(String::new(), None),
         };
@@ -344,7 +415,11 @@ impl Serving {
             (Some(NoMoney::Refused(text)), false) => failed::out_of_money(text.clone()),
             (Some(NoMoney::Closed(text)), false) => failed::unavailable(text.clone(), None),
             _ => {
-                let last = self.ticket.excluded.last().map(|last| format!("`{}`: {}", last.model, last.detail));
+                let last = self
+                    .ticket
+                    .excluded
+                    .last()
+                    .map(|last| format!("`{}`: {}", last.model, last.detail));
                 failed::unavailable(last.unwrap_or_default(), earliest)
             }
         }
@@ -360,5 +435,7 @@ impl Serving {
 
 /// Jitter of its own for each request, and the same again when its course is replayed.
 fn seed(id: &str) -> u64 {
-    id.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    id.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }

@@ -42,7 +42,14 @@ pub struct StreamLimits {
 
 impl AnswerStream {
     /// `head`: what was held back until the first content.
-    pub fn new(upstream: Incoming, reader: Reader, head: VecDeque<Bytes>, attempt: Attempt, ticket: Ticket, limits: StreamLimits) -> Self {
+    pub fn new(
+        upstream: Incoming,
+        reader: Reader,
+        head: VecDeque<Bytes>,
+        attempt: Attempt,
+        ticket: Ticket,
+        limits: StreamLimits,
+    ) -> Self {
         let idle_until = Instant::now() + limits.idle;
         Self {
             upstream,
@@ -179,7 +186,12 @@ impl AnswerStream {
         let cost = self.attempt.fail(failure);
         self.ticket.cost = self.ticket.cost.plus(cost);
         let told = failed::told(failure);
-        let error = ErrorBody { message: &told.message, kind: told.kind, code: told.code, param: None };
+        let error = ErrorBody {
+            message: &told.message,
+            kind: told.kind,
+            code: told.code,
+            param: None,
+        };
         self.ready.push_back(Bytes::from(error.event()));
         let model = self.attempt.model().name.clone();
         self.ticket.finish(Some(model), "failed", 200);
@@ -191,7 +203,10 @@ pub fn stream_failure(attempt: &Attempt, fault: &StreamFault, committed: bool) -
     let fault = match fault {
         StreamFault::Error(data) => Fault::StreamError { data, committed },
         StreamFault::FailedFinish(reason) => Fault::FinishReason { reason },
-        StreamFault::Malformed(why) => Fault::Malformed { what: why, stream: true },
+        StreamFault::Malformed(why) => Fault::Malformed {
+            what: why,
+            stream: true,
+        },
         StreamFault::Truncated => Fault::Truncated,
         StreamFault::Empty => Fault::Empty { stream: true },
     };

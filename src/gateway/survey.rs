@@ -27,7 +27,10 @@ pub struct Survey {
 
 impl Survey {
     pub fn charges(&self, id: ModelId) -> Option<&Charges> {
-        self.charges.iter().find(|(known, _)| *known == id).map(|(_, charges)| charges)
+        self.charges
+            .iter()
+            .find(|(known, _)| *known == id)
+            .map(|(_, charges)| charges)
     }
 }
 
@@ -61,19 +64,38 @@ pub fn survey(gateway: &Gateway, prepared: &Prepared) -> Survey {
     let (plain, terms) = terms(prepared);
     let decision = decide(&terms, &prepared.needs, &standings, uptime);
     let (plans, first_choice) = without_plans(prepared, &plain, standings, &decision, uptime);
-    Survey { decision, charges, plans, first_choice, budget_left }
+    Survey {
+        decision,
+        charges,
+        plans,
+        first_choice,
+        budget_left,
+    }
 }
 
 /// A budget whose books are not in order is closed, whatever its figures say.
 fn funds_of(headroom: Headroom) -> Option<Funds> {
-    let closed = |budget: Arc<str>, why| Some(Funds { budget, remaining: Money::ZERO, closed: Some(why) });
+    let closed = |budget: Arc<str>, why| {
+        Some(Funds {
+            budget,
+            remaining: Money::ZERO,
+            closed: Some(why),
+        })
+    };
     if let Some(budget) = headroom.degraded {
-        return closed(budget, "does not add up and spends nothing until its books are read anew");
+        return closed(
+            budget,
+            "does not add up and spends nothing until its books are read anew",
+        );
     }
     if let Some(budget) = headroom.rebuilding {
         return closed(budget, "is being rebuilt from the ledger");
     }
-    headroom.remaining.map(|remaining| Funds { budget: headroom.budget, remaining, closed: None })
+    headroom.remaining.map(|remaining| Funds {
+        budget: headroom.budget,
+        remaining,
+        closed: None,
+    })
 }
 
 pub fn facts(policy: &Policy, id: ModelId) -> ModelFacts<'_> {
@@ -91,17 +113,30 @@ fn waits(gateway: &Gateway, policy: &Policy, ids: &[ModelId], now: Uptime) -> Ve
         let provider = policy.snapshot.provider_of(*id);
         match health.verdict(policy.key(*id), super::claim::options(provider), now) {
             Verdict::Ready => None,
-            Verdict::Wait { until, reason } => Some(Wait { until, why: reason.word(), breaker: reason.is_breaker() }),
+            Verdict::Wait { until, reason } => Some(Wait {
+                until,
+                why: reason.word(),
+                breaker: reason.is_breaker(),
+            }),
         }
     };
     ids.iter().map(wait).collect()
 }
 
-fn standing<'a>(policy: &'a Policy, id: ModelId, caller: &Caller, funds: Option<Funds>, wait: Option<Wait>) -> Standing<'a> {
+fn standing<'a>(
+    policy: &'a Policy,
+    id: ModelId,
+    caller: &Caller,
+    funds: Option<Funds>,
+    wait: Option<Wait>,
+) -> Standing<'a> {
     let model: &Model = policy.snapshot.model(id);
     let provider = policy.snapshot.provider(model.provider);
     let live = policy.provider(model.provider);
-    let shut_by = policy.effective.restriction(&policy.snapshot, id, caller).map(|plan| policy.snapshot.plans[plan].name.clone());
+    let shut_by = policy
+        .effective
+        .restriction(id, caller)
+        .map(|plan| policy.snapshot.plans[plan].name.clone());
     Standing {
         id,
         model,
@@ -117,7 +152,12 @@ fn standing<'a>(policy: &'a Policy, id: ModelId, caller: &Caller, funds: Option<
 /// The target's terms as written, and as the active plans leave them.
 fn terms(prepared: &Prepared) -> (Terms, Terms) {
     let Target::Route(id) = prepared.target else {
-        let open = Terms { pick: Pick::InOrder, need_quality: None, max_cost: None, max_output: None };
+        let open = Terms {
+            pick: Pick::InOrder,
+            need_quality: None,
+            max_cost: None,
+            max_output: None,
+        };
         return (open.clone(), open);
     };
     let route = &prepared.policy.snapshot.routes[id.0];
@@ -127,8 +167,14 @@ fn terms(prepared: &Prepared) -> (Terms, Terms) {
         max_cost: route.max_cost,
         max_output: route.max_output,
     };
-    let changed = prepared.policy.effective.route(id);
-    let terms = Terms { pick: changed.pick, need_quality: changed.need_quality, ..plain.clone() };
+    let Some(changed) = prepared.policy.effective.route(id) else {
+        return (plain.clone(), plain);
+    };
+    let terms = Terms {
+        pick: changed.pick,
+        need_quality: changed.need_quality,
+        ..plain.clone()
+    };
     (plain, terms)
 }
 
@@ -141,9 +187,15 @@ fn without_plans(
     now: Uptime,
 ) -> (Vec<Arc<str>>, Option<ModelId>) {
     let mut plans: Vec<Arc<str>> = Vec::new();
-    if let Target::Route(id) = prepared.target {
-        let changed_by = &prepared.policy.effective.route(id).changed_by;
-        plans.extend(changed_by.iter().map(|plan| prepared.policy.snapshot.plans[*plan].name.clone()));
+    if let Target::Route(id) = prepared.target
+        && let Some(route) = prepared.policy.effective.route(id)
+    {
+        plans.extend(
+            route
+                .changed_by
+                .iter()
+                .map(|plan| prepared.policy.snapshot.plans[*plan].name.clone()),
+        );
     }
     for standing in &standings {
         if let Some(plan) = &standing.shut_by
@@ -164,12 +216,25 @@ fn without_plans(
 
 /// The worst case that the request's first paid choice has, also where money excluded it: what `exhausted` is measured by.
 pub fn first_worst(decision: &Decision, ids: &[(ModelId, Charges)]) -> Option<(ModelId, Money)> {
-    ids.iter().filter(|(_, charges)| !charges.is_empty()).find_map(|(id, _)| {
-        let candidate = decision.candidates.iter().find(|candidate| candidate.id == *id).map(|candidate| candidate.worst);
-        let excluded = decision.excluded.iter().find(|exclusion| exclusion.id == *id).and_then(|exclusion| match &exclusion.reason {
-            Reason::Budget { needs, .. } => Some(*needs),
-            _ => None,
-        });
-        candidate.or(excluded).filter(|worst| *worst > Money::ZERO).map(|worst| (*id, worst))
-    })
+    ids.iter()
+        .filter(|(_, charges)| !charges.is_empty())
+        .find_map(|(id, _)| {
+            let candidate = decision
+                .candidates
+                .iter()
+                .find(|candidate| candidate.id == *id)
+                .map(|candidate| candidate.worst);
+            let excluded = decision
+                .excluded
+                .iter()
+                .find(|exclusion| exclusion.id == *id)
+                .and_then(|exclusion| match &exclusion.reason {
+                    Reason::Budget { needs, .. } => Some(*needs),
+                    _ => None,
+                });
+            candidate
+                .or(excluded)
+                .filter(|worst| *worst > Money::ZERO)
+                .map(|worst| (*id, worst))
+        })
 }

@@ -2,9 +2,9 @@
 //! when it is dropped because the client left.
 
 use super::Gateway;
-use crate::ledger::record::{DecisionRecord, ExcludedRecord};
 use crate::ledger::Permit;
 use crate::ledger::record::Record;
+use crate::ledger::record::{DecisionRecord, ExcludedRecord};
 use crate::live::Policy;
 use crate::money::Money;
 use crate::request::Requirements;
@@ -83,14 +83,17 @@ impl Ticket {
         if std::mem::replace(&mut self.finished, true) {
             return;
         }
-        let labels = RequestLabels { route: self.route.to_string(), outcome };
+        let labels = RequestLabels {
+            route: self.route.to_string(),
+            outcome,
+        };
         self.gateway.metrics.requests.get_or_create(&labels).inc();
         tracing::info!(
             decision = %self.id, route = %self.route, model = chosen.as_deref().unwrap_or("-"), outcome, status, cost = %self.cost,
             "decided"
         );
         let Some(permit) = self.permit.take() else { return };
-        permit.send(Record::Decision(DecisionRecord {
+        permit.send(Record::Decision(Box::new(DecisionRecord {
             id: self.id.clone(),
             at: self.at,
             route: self.route.clone(),
@@ -106,7 +109,7 @@ impl Ticket {
             outcome,
             status,
             policy_hash: self.policy.snapshot.hash.clone(),
-        }));
+        })));
     }
 }
 

@@ -54,6 +54,27 @@ pub enum WaitReason {
     Ramping,
 }
 
+impl WaitReason {
+    /// The reason as the breaker or the failure named it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Cooling(class) => class.word(),
+            Self::BreakerOpen(trip) => trip.word(),
+            Self::Probing(_) => "probing",
+            Self::Ramping => "ramping",
+        }
+    }
+
+    /// The same code as a decision gives for it.
+    pub const fn code(self) -> &'static str {
+        if self.is_breaker() { "breaker_open" } else { "cooling" }
+    }
+
+    pub const fn is_breaker(self) -> bool {
+        !matches!(self, Self::Cooling(_))
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Ready,

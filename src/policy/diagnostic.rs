@@ -53,6 +53,22 @@ pub struct Related {
 }
 
 impl Diagnostic {
+    /// The policy's files could not be read at all.
+    pub fn unreadable(file: &str, why: &str) -> Self {
+        Self {
+            severity: Severity::Error,
+            code: "unreadable",
+            message: why.to_owned(),
+            file: file.to_owned(),
+            line: 1,
+            column: 1,
+            excerpt: String::new(),
+            caret: Caret { start: 0, end: 0 },
+            help: None,
+            related: Vec::new(),
+        }
+    }
+
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
     }

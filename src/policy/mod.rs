@@ -54,6 +54,19 @@ pub struct Compiled {
 }
 
 impl Sources {
+    /// A policy of one text.
+    pub fn single(origin: &str, directory: PathBuf, text: &str) -> Self {
+        let file = SourceFile {
+            name: origin.to_owned(),
+            text: text.to_owned(),
+        };
+        Self {
+            origin: origin.to_owned(),
+            directory,
+            files: vec![file],
+        }
+    }
+
     /// SHA-256 over the files' names and texts, in lower-case hexadecimal: equal for equal policies only.
     pub fn hash(&self) -> String {
         let mut sum = Sha256::new();

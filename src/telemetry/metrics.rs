@@ -113,15 +113,25 @@ impl Metrics {
     }
 
     pub fn set_budget_used(&self, budget: &str, used: f64) {
-        self.budget_used.get_or_create(&NameLabels { name: budget.to_owned() }).set(used);
+        self.budget_used
+            .get_or_create(&NameLabels {
+                name: budget.to_owned(),
+            })
+            .set(used);
     }
 
     pub fn set_plan_active(&self, plan: &str, active: bool) {
-        self.plan_active.get_or_create(&NameLabels { name: plan.to_owned() }).set(i64::from(active));
+        self.plan_active
+            .get_or_create(&NameLabels { name: plan.to_owned() })
+            .set(i64::from(active));
     }
 
     pub fn set_provider_up(&self, provider: &str, up: bool) {
-        self.provider_up.get_or_create(&NameLabels { name: provider.to_owned() }).set(i64::from(up));
+        self.provider_up
+            .get_or_create(&NameLabels {
+                name: provider.to_owned(),
+            })
+            .set(i64::from(up));
     }
 
     /// `reloaded` or `rejected`.

@@ -38,14 +38,21 @@ impl NoResponse {
     pub const fn fault(self) -> Fault<'static> {
         match self {
             Self::Connect(kind) => Fault::Connect(kind),
-            Self::Lost => Fault::Lost { reused: false, response_started: false },
+            Self::Lost => Fault::Lost {
+                reused: false,
+                response_started: false,
+            },
         }
     }
 }
 
 pub async fn send(client: &InferenceClient, call: Call<'_>) -> Result<Response<Incoming>, NoResponse> {
     egress::check_uri(&call.uri, call.allow_private).map_err(|_| NoResponse::Connect(Connect::Forbidden))?;
-    let accept = if call.stream { "text/event-stream" } else { "application/json" };
+    let accept = if call.stream {
+        "text/event-stream"
+    } else {
+        "application/json"
+    };
     let mut request = Request::new(Full::new(call.body));
     *request.method_mut() = Method::POST;
     *request.uri_mut() = call.uri;

@@ -16,8 +16,10 @@ const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
 /// What a provider's listing says of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Probe {
-    /// It answers. A listing that it does not have, or a rate limit, is an answer too.
+    /// It answers and took the key.
     Alive,
+    /// It answers, but not with a listing (there is none, or a rate limit): that says nothing of the key.
+    Reachable,
     /// It answers, and refuses us: `auth` when the key is the reason.
     Refused {
         auth: bool,
@@ -80,7 +82,8 @@ pub fn health_url(base_url: &str, health_path: &str) -> String {
 
 fn read_listing(status: StatusCode) -> Probe {
     match status.as_u16() {
-        200..=299 | 404 | 405 | 429 => Probe::Alive,
+        200..=299 => Probe::Alive,
+        404 | 405 | 429 => Probe::Reachable,
         status @ (401 | 403) => Probe::Refused { auth: true, status },
         408 => Probe::Dead {
             why: "answered 408".to_owned(),
@@ -149,13 +152,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_listing_tells_alive_from_refused_from_dead() {
-        for status in [
-            "200 OK",
-            "404 Not Found",
-            "405 Method Not Allowed",
-            "429 Too Many Requests",
-        ] {
-            assert_eq!(listing(status).await, Probe::Alive, "{status}");
+        assert_eq!(listing("200 OK").await, Probe::Alive);
+        for status in ["404 Not Found", "405 Method Not Allowed", "429 Too Many Requests"] {
+            assert_eq!(listing(status).await, Probe::Reachable, "{status}");
         }
         assert_eq!(
             listing("401 Unauthorized").await,

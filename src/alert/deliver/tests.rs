@@ -89,20 +89,20 @@ impl Outbox for Memory {
         Ok(due.take(limit).map(|entry| entry.delivery.clone()).collect())
     }
 
-    async fn delivered(&self, id: &str, _: Timestamp) -> Result<(), OutboxError> {
-        self.change(id, |entry| entry.fate = Fate::Delivered)
+    async fn delivered(&self, delivery: &Delivery, _: Timestamp) -> Result<(), OutboxError> {
+        self.change(&delivery.id, |entry| entry.fate = Fate::Delivered)
     }
 
-    async fn failed(&self, id: &str, next_at: Timestamp, error: &str) -> Result<(), OutboxError> {
-        self.change(id, |entry| {
+    async fn failed(&self, delivery: &Delivery, next_at: Timestamp, error: &str) -> Result<(), OutboxError> {
+        self.change(&delivery.id, |entry| {
             entry.delivery.attempts += 1;
             entry.last_error = error.to_owned();
             entry.next_at = if self.impatient { Timestamp::UNIX_EPOCH } else { next_at };
         })
     }
 
-    async fn dead(&self, id: &str, error: &str) -> Result<(), OutboxError> {
-        self.change(id, |entry| entry.fate = Fate::Dead(error.to_owned()))
+    async fn dead(&self, delivery: &Delivery, error: &str) -> Result<(), OutboxError> {
+        self.change(&delivery.id, |entry| entry.fate = Fate::Dead(error.to_owned()))
     }
 }
 
