@@ -1,0 +1,197 @@
+//! What the active plans together make of a policy: an immutable value, built when a plan or the policy changes.
+//!
+//! Changes apply in file order, the last one wins; restrictions add up, and the first plan that shuts a model out is
+//! the one that is named. What depends on the model alone is settled here, so that a request only evaluates what
+//! depends on its caller.
+
+use crate::policy::condition::{ModelFacts, Selector};
+use crate::policy::snapshot::{ModelId, Pick, Plan, Route, RouteChange, RouteId, Snapshot};
+use crate::request::Caller;
+use std::sync::Arc;
+
+/// A route under the active plans.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteNow {
+    pub pick: Pick,
+    pub need_quality: Option<u8>,
+    /// The plans that made it differ from the policy, in file order, as indices into [`Snapshot::plans`].
+    pub changed_by: Vec<usize>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Effective {
+    active: Vec<usize>,
+    routes: Vec<RouteNow>,
+    restrictions: Restrictions<Selector>,
+}
+
+impl Effective {
+    /// `active` is in the order of [`Snapshot::plans`], and so are all plans named by this value.
+    pub fn compose(snapshot: &Snapshot, active: &[bool]) -> Self {
+        let on = active
+            .iter()
+            .enumerate()
+            .filter(|(_, active)| **active)
+            .map(|(plan, _)| plan);
+        let plans: Vec<(usize, &Plan)> = on.filter_map(|plan| Some((plan, snapshot.plans.get(plan)?))).collect();
+        let names = snapshot.models.iter().map(|model| Names {
+            name: model.name.clone(),
+            provider: snapshot.provider(model.provider).name.clone(),
+            supply: model.supply.word(),
+        });
+        let list = plans
+            .iter()
+            .flat_map(|(index, plan)| restrictions_of(*index, plan))
+            .collect();
+        Self {
+            active: plans.iter().map(|(index, _)| *index).collect(),
+            routes: routes_under(
+                &snapshot.routes,
+                plans.iter().map(|(index, plan)| (*index, plan.change.as_slice())),
+            ),
+            restrictions: Restrictions::new(list, names.collect()),
+        }
+    }
+
+    /// The active plans.
+    pub fn active(&self) -> &[usize] {
+        &self.active
+    }
+
+    /// `None` only for a route of another snapshot.
+    pub fn route(&self, route: RouteId) -> Option<&RouteNow> {
+        self.routes.get(route.0)
+    }
+
+    /// The first plan that shuts this model out for this caller.
+    pub fn restriction(&self, model: ModelId, caller: &Caller) -> Option<usize> {
+        self.restrictions.first(model, caller)
+    }
+}
+
+/// `changes`: each active plan's index and what it changes.
+pub(super) fn routes_under<'a>(
+    routes: &[Route],
+    changes: impl Iterator<Item = (usize, &'a [(RouteId, RouteChange)])>,
+) -> Vec<RouteNow> {
+    let as_written = |route: &Route| RouteNow {
+        pick: route.pick,
+        need_quality: route.need_quality,
+        changed_by: Vec::new(),
+    };
+    let mut routes: Vec<_> = routes.iter().map(as_written).collect();
+    for (index, changes) in changes {
+        for (id, change) in changes {
+            let Some(route) = routes.get_mut(id.0) else { continue };
+            let (pick, need) = (
+                change.pick.unwrap_or(route.pick),
+                change.need_quality.or(route.need_quality),
+            );
+            if (pick, need) != (route.pick, route.need_quality) {
+                (route.pick, route.need_quality) = (pick, need);
+                route.changed_by.push(index);
+            }
+        }
+    }
+    routes
+}
+
+fn restrictions_of(plan: usize, words: &Plan) -> impl Iterator<Item = Restriction<Selector>> {
+    let only = words.only.clone().map(|selector| Restriction {
+        plan,
+        keeps: true,
+        selector,
+    });
+    let avoid = words.avoid.clone().map(|selector| Restriction {
+        plan,
+        keeps: false,
+        selector,
+    });
+    only.into_iter().chain(avoid)
+}
+
+pub(super) trait Selects {
+    fn matches(&self, model: ModelFacts<'_>, caller: &Caller) -> bool;
+    fn folded(&self, model: ModelFacts<'_>) -> Option<bool>;
+}
+
+impl Selects for Selector {
+    fn matches(&self, model: ModelFacts<'_>, caller: &Caller) -> bool {
+        Self::matches(self, model, caller)
+    }
+
+    fn folded(&self, model: ModelFacts<'_>) -> Option<bool> {
+        Self::folded(self, model)
+    }
+}
+
+/// An `only` keeps what matches, an `avoid` the rest.
+#[derive(Clone, Debug)]
+pub(super) struct Restriction<S> {
+    pub plan: usize,
+    pub keeps: bool,
+    pub selector: S,
+}
+
+/// A model's words, as a selector reads them.
+#[derive(Clone, Debug)]
+pub(super) struct Names {
+    pub name: Arc<str>,
+    pub provider: Arc<str>,
+    pub supply: &'static str,
+}
+
+impl Names {
+    fn facts(&self) -> ModelFacts<'_> {
+        ModelFacts {
+            name: &self.name,
+            provider: &self.provider,
+            supply: self.supply,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Restrictions<S> {
+    list: Vec<Restriction<S>>,
+    models: Vec<(Names, Mask)>,
+}
+
+/// What is left to ask for one model.
+#[derive(Clone, Debug, Default)]
+struct Mask {
+    /// Restrictions that depend on the caller, in order.
+    depends: Vec<usize>,
+    /// The plan that shuts it out for every caller; what comes after it is never asked.
+    shut_by: Option<usize>,
+}
+
+impl<S: Selects> Restrictions<S> {
+    /// `list` is in the order in which plans are named.
+    pub(super) fn new(list: Vec<Restriction<S>>, models: Vec<Names>) -> Self {
+        let models = models.into_iter().map(|names| {
+            let mut mask = Mask::default();
+            for (at, restriction) in list.iter().enumerate() {
+                match restriction.selector.folded(names.facts()) {
+                    Some(matches) if matches == restriction.keeps => {}
+                    Some(_) => {
+                        mask.shut_by = Some(restriction.plan);
+                        break;
+                    }
+                    None => mask.depends.push(at),
+                }
+            }
+            (names, mask)
+        });
+        let models = models.collect();
+        Self { list, models }
+    }
+
+    pub(super) fn first(&self, model: ModelId, caller: &Caller) -> Option<usize> {
+        let (names, mask) = self.models.get(model.0)?;
+        let asked = mask.depends.iter().filter_map(|at| self.list.get(*at));
+        let mut shut =
+            asked.filter(|restriction| restriction.selector.matches(names.facts(), caller) != restriction.keeps);
+        shut.next().map(|restriction| restriction.plan).or(mask.shut_by)
+    }
+}
