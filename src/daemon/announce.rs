@@ -1,7 +1,6 @@
 //! What happened, put into the outbox for every alert target that asked for it.
 
 use crate::alert::AlertEvent;
-use crate::clock::Clock;
 use crate::ledger::Ledger;
 use crate::ledger::record::OutboxEvent;
 use crate::live::Live;
@@ -11,7 +10,6 @@ use uuid::Uuid;
 pub struct Announcer {
     pub live: Arc<Live>,
     pub ledger: Ledger,
-    pub clock: Clock,
 }
 
 impl Announcer {

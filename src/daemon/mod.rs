@@ -172,7 +172,6 @@ impl Daemon {
         let announcer = Arc::new(Announcer {
             live: live.clone(),
             ledger: ledger.clone(),
-            clock,
         });
         let control = Arc::new(Control {
             live,
