@@ -46,6 +46,19 @@ pub struct Caller {
     pub purpose: Arc<str>,
 }
 
+/// What a request says of thinking.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Thinking {
+    Off,
+    /// Asked for, without a budget of its own.
+    On,
+    /// Tokens.
+    Budget(u64),
+    /// Not mentioned: the model's own default counts.
+    #[default]
+    Unstated,
+}
+
 /// What the request needs of a model.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Requirements {
@@ -54,8 +67,8 @@ pub struct Requirements {
     pub input: u64,
     /// The client's own bound on output tokens per choice, if it set one.
     pub output_bound: Option<u64>,
-    /// Output tokens that the vendor does not count under the bound (a thinking budget), per choice.
-    pub extra_output: u64,
+    /// What the request says of thinking; it matters where a vendor does not count it under the output bound.
+    pub thinking: Thinking,
     /// How many choices are asked for (`n`), at least 1.
     pub choices: u64,
     pub tools: bool,

@@ -1,3 +1,26 @@
-//! The durable record.
+//! The durable record: leases, attempts, decisions, accounts, plan history and undelivered webhooks in one SQLite file.
+//!
+//! One thread writes, in the order in which records are sent, many to a transaction; only what must be durable before
+//! the answer (a lease) waits for a disk. People read over connections of their own. Nothing is ever deleted.
 
+mod error;
+mod handle;
+mod open;
+pub mod read;
+mod rebuild;
 pub mod record;
+mod schema;
+pub mod spend;
+mod text;
+mod write;
+mod writer;
+
+pub use error::LedgerError;
+pub use handle::{Ledger, LedgerState, Permit};
+pub use open::Opening;
+
+/// The ledger's name in the state directory.
+pub const FILE_NAME: &str = "ledger.sqlite";
+
+#[cfg(test)]
+mod tests;

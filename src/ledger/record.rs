@@ -1,12 +1,37 @@
 //! What the ledger keeps of a request: plain values, made by the gateway, written by the writer thread.
 
+use crate::budget::PoolId;
+pub use crate::budget::Posting;
 use crate::money::{Currency, Money};
-use crate::period::Span;
 use crate::price::Price;
 use crate::request::Caller;
 use crate::usage::Usage;
 use jiff::Timestamp;
 use std::sync::Arc;
+
+/// Everything that is sent to the ledger and waits for no answer. Written in the order in which it was sent.
+#[derive(Clone, Debug)]
+pub enum Record {
+    Attempt(Box<AttemptRecord>),
+    Decision(Box<DecisionRecord>),
+    Event(Box<OutboxEvent>),
+    Delivery {
+        event: Arc<str>,
+        target: Arc<str>,
+        delivery: Delivery,
+    },
+    Plan(Box<PlanRecord>),
+    Policy(PolicyRecord),
+    /// The books have forgotten this pool: what its lease has left goes back.
+    Return(Arc<PoolId>),
+    /// An account was found exhausted under this limit; remembered over a restart.
+    Exhausted {
+        pool: Arc<PoolId>,
+        key: Arc<str>,
+        at: Timestamp,
+        limit: Money,
+    },
+}
 
 /// How an attempt's reservation ended. Exactly one per attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,17 +41,14 @@ pub enum EndKind {
     Held,
 }
 
-/// One account's change by one attempt.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Posting {
-    pub budget: Arc<str>,
-    /// Empty for a budget without `each`.
-    pub key: Arc<str>,
-    pub span: Span,
-    pub posted: Money,
-    pub held: Money,
-    /// The part of `posted` that went beyond the reservation: the provider billed more than its bound allows.
-    pub overdraft: Money,
+impl EndKind {
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Posted => "posted",
+            Self::Voided => "voided",
+            Self::Held => "held",
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -91,4 +113,57 @@ pub struct DecisionRecord {
     /// Status the client saw.
     pub status: u16,
     pub policy_hash: Arc<str>,
+}
+
+/// A webhook's event, kept until every target has it.
+#[derive(Clone, Debug)]
+pub struct OutboxEvent {
+    /// The `webhook-id`, the same over all tries.
+    pub id: Arc<str>,
+    /// `budget.threshold`, …
+    pub kind: Arc<str>,
+    pub at: Timestamp,
+    /// Of two events with the same text here only the first is kept, over restarts too. `None` keeps all.
+    pub dedupe: Option<Arc<str>>,
+    /// The whole JSON body as it is signed and sent.
+    pub body: Arc<str>,
+    /// Alert targets' ids.
+    pub targets: Vec<Arc<str>>,
+}
+
+/// What came of one try to deliver an event to a target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    Delivered { at: Timestamp },
+    Failed { next_at: Timestamp, error: String },
+    Dead { at: Timestamp, error: String },
+}
+
+/// A plan's state after it changed; the last one of each plan is restored at start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlanRecord {
+    pub plan: Arc<str>,
+    pub at: Timestamp,
+    pub active: bool,
+    /// Since when it is active.
+    pub since: Option<Timestamp>,
+    /// The condition with its values, or who overrode it.
+    pub why: String,
+    pub manual: Option<ManualRecord>,
+}
+
+/// A plan activated or released by hand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ManualRecord {
+    pub active: bool,
+    pub until: Option<Timestamp>,
+}
+
+/// A policy that came into force.
+#[derive(Clone, Debug)]
+pub struct PolicyRecord {
+    pub hash: Arc<str>,
+    pub text: Arc<str>,
+    pub origin: Arc<str>,
+    pub since: Timestamp,
 }

@@ -1,4 +1,134 @@
-//! Text to snapshot, in steps that can each be read alone.
+//! Text to snapshot, in steps that can each be read alone: `source` (files → one tree with places) → `read` (the words
+//! as written) → `resolve` (names, defaults, units) → `check` (what is wrong or unwise together) → [`snapshot`].
+//!
+//! Every step goes on after an error with a placeholder, so that one run shows every error at once. Nothing here opens
+//! a file: an edge reads the texts (`watch.rs`) and hands them over as [`Sources`].
 
+mod check;
 pub mod condition;
+pub mod defaults;
+mod diagnostic;
+mod mask;
+mod nearest;
+mod read;
+mod report;
+mod resolve;
 pub mod snapshot;
+mod source;
+
+#[cfg(test)]
+mod tests;
+
+pub use diagnostic::{Caret, Diagnostic, Related, Severity};
+
+use report::Report;
+use sha2::{Digest, Sha256};
+use snapshot::Snapshot;
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// One text of a policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceFile {
+    /// As people know it: shown in every diagnostic.
+    pub name: String,
+    pub text: String,
+}
+
+/// The texts of a policy, in the order in which they are merged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sources {
+    /// What was asked for: a path, or `built-in quickstart`.
+    pub origin: String,
+    /// Relative paths in the policy begin here.
+    pub directory: PathBuf,
+    pub files: Vec<SourceFile>,
+}
+
+/// A policy that may be served, and what is unwise about it.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    pub snapshot: Snapshot,
+    pub warnings: Vec<Diagnostic>,
+}
+
+impl Sources {
+    /// SHA-256 over the files' names and texts, in lower-case hexadecimal: equal for equal policies only.
+    pub fn hash(&self) -> String {
+        let mut sum = Sha256::new();
+        for part in self.files.iter().flat_map(|file| [&file.name, &file.text]) {
+            sum.update((part.len() as u64).to_le_bytes());
+            sum.update(part.as_bytes());
+        }
+        hexadecimal(&sum.finalize())
+    }
+
+    /// The files one after another, each under a `# --- name` line when there are several.
+    fn joined(&self) -> String {
+        if let [only] = self.files.as_slice() {
+            return only.text.clone();
+        }
+        self.files.iter().fold(String::new(), |mut text, file| {
+            if !text.is_empty() && !text.ends_with('\n') {
+                text.push('\n');
+            }
+            text.push_str("# --- ");
+            text.push_str(&file.name);
+            text.push('\n');
+            text.push_str(&file.text);
+            text
+        })
+    }
+}
+
+/// Compiles a policy. Errors and warnings come in the order of the text; with any error there is no snapshot.
+pub fn compile(sources: &Sources) -> Result<Compiled, Vec<Diagnostic>> {
+    let files = source::Files::new(sources);
+    let mut report = Report::new(&files);
+    let snapshot = snapshot_of(sources, &files, &mut report);
+    let failed = report.has_errors();
+    let diagnostics = report.finish();
+    match snapshot {
+        Some(snapshot) if !failed => Ok(Compiled {
+            snapshot,
+            warnings: diagnostics,
+        }),
+        _ => Err(diagnostics),
+    }
+}
+
+fn snapshot_of<'f>(sources: &Sources, files: &'f source::Files, report: &mut Report<'f>) -> Option<Snapshot> {
+    let document = source::load(files, report);
+    // A tree with a hole in it would only breed errors that are not there.
+    if report.has_errors() && document.is_none() {
+        return None;
+    }
+    let written = read::read(&document?, report);
+    let draft = resolve::resolve(&written, &sources.directory, files, report)?;
+    let snapshot = Snapshot {
+        hash: sources.hash().into(),
+        text: sources.joined().into(),
+        origin: Arc::from(sources.origin.as_str()),
+        timezone: draft.timezone,
+        timezone_name: draft.timezone_name,
+        currency: draft.currency,
+        providers: draft.providers,
+        models: draft.models,
+        clients: draft.clients,
+        routes: draft.routes,
+        budgets: draft.budgets,
+        plans: draft.plans,
+        alerts: draft.alerts,
+    };
+    check::check(&snapshot, &written, report);
+    Some(snapshot)
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,1 @@
+//! Alerts: what happened, as signed webhooks, delivered at least once from the ledger's outbox.

@@ -1,0 +1,130 @@
+//! One account: what one key of one budget spent in one period, and what it has promised to attempts under way.
+
+use super::report::{Crossing, Violation};
+use crate::money::Money;
+use crate::period::Span;
+use jiff::Timestamp;
+use std::sync::Arc;
+
+/// Settled amounts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spent {
+    pub posted: Money,
+    pub held: Money,
+    /// The part of `posted` beyond what had been reserved.
+    pub overdraft: Money,
+}
+
+impl Spent {
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            posted: self.posted.plus(other.posted),
+            held: self.held.plus(other.held),
+            overdraft: self.overdraft.plus(other.overdraft),
+        }
+    }
+
+    #[must_use]
+    pub fn minus(self, other: Self) -> Self {
+        Self {
+            posted: self.posted.minus(other.posted),
+            held: self.held.minus(other.held),
+            overdraft: self.overdraft.minus(other.overdraft),
+        }
+    }
+
+    /// What counts against a limit.
+    pub fn total(self) -> Money {
+        self.posted.plus(self.held)
+    }
+
+    /// What it took from a lease: an overdraft was never leased.
+    pub fn drawn(self) -> Money {
+        self.total().minus(self.overdraft)
+    }
+
+    pub fn is_zero(self) -> bool {
+        self == Self::default()
+    }
+}
+
+/// What people and the control API see of an account.
+#[derive(Clone, Debug)]
+pub struct AccountView {
+    pub budget: Arc<str>,
+    pub key: Arc<str>,
+    pub span: Span,
+    pub hard: bool,
+    pub limit: Money,
+    pub posted: Money,
+    pub reserved: Money,
+    pub held: Money,
+    pub overdraft: Money,
+    /// Never below zero.
+    pub remaining: Money,
+    /// (posted + held) / limit.
+    pub used: f64,
+    pub exhausted: bool,
+    pub exhausted_at: Option<Timestamp>,
+    /// Its spend is being found; nothing paid is admitted.
+    pub rebuilding: bool,
+    pub degraded: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Account {
+    pub(super) key: Arc<str>,
+    /// What the store knew when this pool began, spend of this pool's own life left out.
+    pub(super) base: Spent,
+    /// What ended here since.
+    pub(super) own: Spent,
+    pub(super) reserved: Money,
+    pub(super) exhausted_at: Option<Timestamp>,
+    /// Thresholds that were told, in basis points.
+    told: Vec<u32>,
+}
+
+impl Account {
+    pub(super) fn new(key: Arc<str>) -> Self {
+        Self {
+            key,
+            base: Spent::default(),
+            own: Spent::default(),
+            reserved: Money::ZERO,
+            exhausted_at: None,
+            told: Vec::new(),
+        }
+    }
+
+    pub(super) fn spent(&self) -> Spent {
+        self.base.plus(self.own)
+    }
+
+    /// Takes a reservation back; more than is there is a broken book.
+    pub(super) fn release(&mut self, worst: Money) -> Result<(), Violation> {
+        let left = self.reserved.minus(worst);
+        self.reserved = left.max(Money::ZERO);
+        if left < Money::ZERO {
+            return Err(Violation::ReleasedTwice {
+                by: Money::ZERO.minus(left),
+            });
+        }
+        Ok(())
+    }
+
+    /// Thresholds that `used` has reached and that nobody was told of.
+    pub(super) fn reached(&mut self, used: Money, limit: Money, alert_at: &[u32]) -> Vec<Crossing> {
+        let mut crossed = Vec::new();
+        for basis_points in alert_at {
+            let line = limit.scaled_down(i64::from(*basis_points), 10_000);
+            if used >= line && used > Money::ZERO && !self.told.contains(basis_points) {
+                self.told.push(*basis_points);
+                crossed.push(Crossing::Threshold {
+                    basis_points: *basis_points,
+                });
+            }
+        }
+        crossed
+    }
+}

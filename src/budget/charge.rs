@@ -1,0 +1,108 @@
+//! Which accounts a request charges: by a budget's `covers`, and by its `each` for the key.
+
+use crate::policy::condition::ModelFacts;
+use crate::policy::snapshot::{Budget, Each};
+use crate::request::Caller;
+use std::sync::Arc;
+
+/// The key of a request that lacks what `each` asks for.
+pub const NONE_KEY: &str = "(none)";
+/// The key of everyone who came after a budget had as many keys as it may have.
+pub const OTHER_KEY: &str = "(other)";
+/// The store's own key in a keyed budget: what a crash left unrecorded. No caller can be charged under it.
+pub const UNACCOUNTED_KEY: &str = "(unaccounted)";
+
+/// What a reservation remembers of its request, so that a budget that is new meanwhile can take it over.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    pub model: Arc<str>,
+    pub provider: Arc<str>,
+    pub supply: &'static str,
+    pub caller: Arc<Caller>,
+}
+
+impl Facts {
+    pub fn model(&self) -> ModelFacts<'_> {
+        ModelFacts {
+            name: &self.model,
+            provider: &self.provider,
+            supply: self.supply,
+        }
+    }
+}
+
+/// Does the budget count what this caller spends on this model?
+pub fn covers(budget: &Budget, model: ModelFacts<'_>, caller: &Caller) -> bool {
+    budget
+        .covers
+        .as_ref()
+        .is_none_or(|selector| selector.matches(model, caller))
+}
+
+/// The account's key: empty for a budget without `each`.
+pub fn key_of<'a>(budget: &Budget, model: ModelFacts<'a>, caller: &'a Caller) -> &'a str {
+    let key = match &budget.each {
+        None => return "",
+        Some(Each::Tag(name)) => caller.tags.get(name),
+        Some(Each::Client) => caller.client.as_ref(),
+        Some(Each::Model) => model.name,
+        Some(Each::Provider) => model.provider,
+    };
+    match key {
+        "" => NONE_KEY,
+        UNACCOUNTED_KEY => OTHER_KEY,
+        key => key,
+    }
+}
+
+/// An account within its pool: found, or to be made at the first reservation.
+#[derive(Clone, Debug)]
+pub(super) enum Slot {
+    Known(usize),
+    New(Arc<str>),
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Charge {
+    pub(super) pool: u64,
+    pub(super) slot: Slot,
+}
+
+/// Budgets beyond this many cost an allocation.
+const INLINE: usize = 4;
+
+/// The accounts that one request on one model would charge. Valid while the books' pools stay the same; after that
+/// [`super::Books::reserve`] finds them anew from the request's facts.
+#[derive(Clone, Debug, Default)]
+pub struct Charges {
+    pub(super) epoch: u64,
+    /// A budget that covers the request and has no pool for this instant yet.
+    pub(super) missing: Option<Arc<str>>,
+    few: [Option<Charge>; INLINE],
+    more: Vec<Charge>,
+}
+
+impl Charges {
+    pub(super) fn of(epoch: u64) -> Self {
+        Self {
+            epoch,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn push(&mut self, charge: Charge) {
+        match self.few.iter_mut().find(|place| place.is_none()) {
+            Some(place) => *place = Some(charge),
+            None => self.more.push(charge),
+        }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Charge> {
+        self.few.iter().flatten().chain(&self.more)
+    }
+
+    /// No budget covers the request.
+    pub fn is_empty(&self) -> bool {
+        self.missing.is_none() && self.iter().next().is_none()
+    }
+}

@@ -1,0 +1,26 @@
+//! The books: what every budget has spent, holds and has promised, and whether one more request fits.
+//!
+//! Promises that a reservation is taken from all budgets that cover a request or from none, that it has exactly one
+//! end, that no admission passes a hard limit or a lease that was made durable beforehand, and that a request that fits
+//! is not refused. Values in, values out: time is an argument, the store is asked by whoever holds the books.
+//!
+//! Who holds them calls [`Books::end`] and sends the attempt's record to the ledger inside one critical section: the
+//! order of records is then the order of ends, and a rebuild that is asked for later sees every earlier record.
+
+mod account;
+mod books;
+mod charge;
+mod pool;
+mod report;
+mod reserve;
+mod worst;
+
+pub use account::{AccountView, Spent};
+pub use books::{Books, RebuildRequest, Rebuilt, RebuiltAccount};
+pub use charge::{Charges, Facts, NONE_KEY, OTHER_KEY, UNACCOUNTED_KEY, covers, key_of};
+pub use pool::{Grant, GrantRequest, PoolId};
+pub use report::{Crossing, Notice, Violation};
+pub use reserve::{End, Headroom, Posting, Refusal, ReservationId};
+
+#[cfg(test)]
+mod tests;

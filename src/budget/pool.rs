@@ -1,0 +1,257 @@
+//! One budget's money in one period: its accounts, and the lease that they draw from together.
+//!
+//! Sizes leases: what the last ten seconds burned, doubled while requests had to wait for one, never more than half of
+//! what is left ahead of need. Makes nothing durable; the store does, and answers with a lease's total, so that an
+//! answer that got lost is found by the next question.
+
+use super::account::{Account, Spent};
+use super::charge::OTHER_KEY;
+use crate::money::{Currency, Money};
+use crate::period::Span;
+use crate::policy::snapshot::{Budget, Enforce};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Keys a budget keeps apart; who comes later shares [`OTHER_KEY`].
+pub(super) const KEYS: usize = 10_000;
+/// The seconds of burn that a lease covers.
+const BURN_SECONDS: usize = 10;
+
+/// One budget in one period, as the store names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolId {
+    pub budget: Arc<str>,
+    pub shape: Arc<str>,
+    pub span: Span,
+    pub currency: Currency,
+    pub keyed: bool,
+    /// Told apart within one daemon's life: a budget that was removed and came back is counted anew.
+    pub life: u64,
+}
+
+impl PoolId {
+    /// The store keeps one set of accounts for both.
+    pub fn same_in_store(&self, other: &Self) -> bool {
+        self.budget == other.budget
+            && self.shape == other.shape
+            && self.span == other.span
+            && self.currency == other.currency
+    }
+}
+
+/// Raise a pool's lease to a total. Asking twice grants once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GrantRequest {
+    pub pool: Arc<PoolId>,
+    /// Below this total the request that asks cannot go on.
+    pub least: Money,
+    pub upto: Money,
+    /// The budget's limit as of now.
+    pub limit: Money,
+    pub hard: bool,
+}
+
+impl GrantRequest {
+    /// What all of the pool's money together may come to. Keys have limits of their own, and a soft budget has none.
+    pub fn bound(&self) -> Option<Money> {
+        (self.hard && !self.pool.keyed).then_some(self.limit)
+    }
+}
+
+/// What the store has durably leased to a pool, in total.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    pub pool: Arc<PoolId>,
+    pub total: Money,
+    /// At least [`GrantRequest::least`]. When not, the store has no more to give.
+    pub enough: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// The store must be asked what was spent.
+    Unasked,
+    Asked,
+    Ready,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Pool {
+    pub(super) id: Arc<PoolId>,
+    /// Index into the books' rules; `None` once no budget in force owns it.
+    pub(super) rule: Option<usize>,
+    pub(super) state: State,
+    pub(super) degraded: bool,
+    pub(super) accounts: Vec<Account>,
+    by_key: HashMap<Arc<str>, usize>,
+    /// What crashes left unrecorded; counts against every key.
+    pub(super) unaccounted: Money,
+    /// Durable, in total over this pool's life.
+    pub(super) granted: Money,
+    /// Posted and held from the lease over this pool's life.
+    pub(super) used: Money,
+    pub(super) reserved: Money,
+    burn: Burn,
+    /// What requests that wait for a grant need together.
+    waiting: Money,
+    step: Money,
+    refused_at: i64,
+    pub(super) keys_full_told: bool,
+}
+
+impl Pool {
+    pub(super) fn new(id: PoolId, rule: usize) -> Self {
+        let mut pool = Self {
+            id: Arc::new(id),
+            rule: Some(rule),
+            state: State::Unasked,
+            degraded: false,
+            accounts: Vec::new(),
+            by_key: HashMap::new(),
+            unaccounted: Money::ZERO,
+            granted: Money::ZERO,
+            used: Money::ZERO,
+            reserved: Money::ZERO,
+            burn: Burn::default(),
+            waiting: Money::ZERO,
+            step: Money::ZERO,
+            refused_at: 0,
+            keys_full_told: false,
+        };
+        if !pool.id.keyed {
+            pool.insert(Arc::from(""));
+        }
+        pool
+    }
+
+    pub(super) fn find(&self, key: &str) -> Option<usize> {
+        if self.id.keyed {
+            self.by_key.get(key).copied()
+        } else {
+            Some(0)
+        }
+    }
+
+    /// The account that a key would be charged to, if it is there already.
+    pub(super) fn account_for(&self, key: &str) -> Option<&Account> {
+        let at = self
+            .find(key)
+            .or_else(|| self.is_full().then(|| self.find(OTHER_KEY))?)?;
+        self.accounts.get(at)
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.accounts.len() >= KEYS
+    }
+
+    /// The key's account, made when it is new and there is room.
+    pub(super) fn find_or_insert(&mut self, key: &Arc<str>) -> usize {
+        if let Some(found) = self.find(key) {
+            return found;
+        }
+        if !self.is_full() {
+            return self.insert(key.clone());
+        }
+        match self.find(OTHER_KEY) {
+            Some(other) => other,
+            None => self.insert(Arc::from(OTHER_KEY)),
+        }
+    }
+
+    fn insert(&mut self, key: Arc<str>) -> usize {
+        self.by_key.insert(key.clone(), self.accounts.len());
+        self.accounts.push(Account::new(key));
+        self.accounts.len() - 1
+    }
+
+    /// Posted, held and reserved since this pool's life began.
+    pub(super) fn drawn(&self) -> Money {
+        self.used.plus(self.reserved)
+    }
+
+    /// What counts against an account's limit, reservations left out.
+    pub(super) fn taken(&self, account: &Account) -> Money {
+        account.spent().total().plus(self.unaccounted)
+    }
+
+    pub(super) fn charge(&mut self, spent: Spent, second: i64) {
+        self.used = self.used.plus(spent.drawn());
+        self.burn.add(second, spent.drawn());
+    }
+
+    /// The lease that would admit `worst` besides all who wait already. Every refusal makes the next lease larger.
+    pub(super) fn refuse_for_lease(&mut self, worst: Money, budget: &Budget, second: i64) -> GrantRequest {
+        if self.waiting == Money::ZERO {
+            self.step = self.step.plus(self.step).max(worst);
+        }
+        self.refused_at = second;
+        self.waiting = self.waiting.plus(worst);
+        let least = self.drawn().plus(worst);
+        self.request(least, self.drawn().plus(self.waiting), budget, second)
+    }
+
+    /// More, ahead of need, once less than a third of ten seconds' burn is left, or what an attached reservation lacks.
+    pub(super) fn extend(&mut self, budget: &Budget, second: i64) -> Option<GrantRequest> {
+        if second - self.refused_at > BURN_SECONDS as i64 {
+            (self.step, self.waiting) = (Money::ZERO, Money::ZERO);
+        }
+        let rest = self.granted.minus(self.drawn());
+        let third = self.burn.sum(second).scaled_down(1, 3);
+        (rest < third || rest < Money::ZERO).then(|| self.request(self.drawn(), self.drawn(), budget, second))
+    }
+
+    fn request(&self, least: Money, needed: Money, budget: &Budget, second: i64) -> GrantRequest {
+        let ahead = self
+            .step
+            .max(self.burn.sum(second))
+            .min(self.left(budget).scaled_down(1, 2));
+        GrantRequest {
+            pool: self.id.clone(),
+            least,
+            upto: needed.max(self.granted.plus(ahead)),
+            limit: budget.limit,
+            hard: budget.enforce == Enforce::Hard,
+        }
+    }
+
+    /// What no lease and no bill has taken yet. A keyed or soft pool has no such bound: one key's limit stands for it.
+    fn left(&self, budget: &Budget) -> Money {
+        match self.accounts.first() {
+            Some(account) if budget.enforce == Enforce::Hard && !self.id.keyed => {
+                let committed = self.taken(account).minus(self.used).plus(self.granted);
+                budget.limit.minus(committed).max(Money::ZERO)
+            }
+            _ => budget.limit,
+        }
+    }
+
+    pub(super) fn grant(&mut self, total: Money) {
+        self.granted = self.granted.max(total);
+        self.waiting = Money::ZERO;
+    }
+}
+
+/// Spend by second, for the last ten.
+#[derive(Clone, Debug, Default)]
+struct Burn {
+    buckets: [(i64, Money); BURN_SECONDS],
+}
+
+impl Burn {
+    fn add(&mut self, second: i64, amount: Money) {
+        let at = second.rem_euclid(BURN_SECONDS as i64) as usize;
+        if let Some(bucket) = self.buckets.get_mut(at) {
+            let so_far = if bucket.0 == second { bucket.1 } else { Money::ZERO };
+            *bucket = (second, so_far.plus(amount));
+        }
+    }
+
+    fn sum(&self, second: i64) -> Money {
+        let recent = |at: i64| (0..BURN_SECONDS as i64).contains(&(second - at));
+        self.buckets
+            .iter()
+            .filter(|(at, _)| recent(*at))
+            .map(|(_, amount)| *amount)
+            .sum()
+    }
+}

@@ -1,0 +1,261 @@
+//! What the books tell others: accounts for people, signals for plans, crossings for alerts, and the proof of the sums.
+
+use super::account::AccountView;
+use super::books::Books;
+use super::charge::UNACCOUNTED_KEY;
+use super::pool::{Pool, PoolId, State};
+use crate::money::Money;
+use crate::period::Span;
+use crate::policy::snapshot::Enforce;
+use jiff::Timestamp;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Crossing {
+    /// (posted + held) reached this share of the limit, in basis points.
+    Threshold { basis_points: u32 },
+    /// What is left is less than an ordinary request needs.
+    Exhausted,
+    /// The budget has as many keys as it may; new ones share `(other)`.
+    KeysFull,
+}
+
+/// Something an alert may be about. Told once by these books; the outbox makes it once over restarts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// The budget and its period.
+    pub pool: Arc<PoolId>,
+    pub key: Arc<str>,
+    pub at: Timestamp,
+    pub limit: Money,
+    pub posted: Money,
+    pub held: Money,
+    pub crossing: Crossing,
+}
+
+/// A sum that must hold and does not.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Violation {
+    #[error("a reservation {id} was ended that is not open")]
+    UnknownReservation { id: u64 },
+    #[error("an account had {by} less reserved than was released from it")]
+    ReleasedTwice { by: Money },
+    #[error("budget {budget} key {key:?}: {reserved} reserved, open reservations add up to {open}")]
+    Reserved {
+        budget: Arc<str>,
+        key: Arc<str>,
+        reserved: Money,
+        open: Money,
+    },
+    #[error("budget {budget}: its pool has {reserved} reserved, its accounts {accounts}")]
+    PoolReserved {
+        budget: Arc<str>,
+        reserved: Money,
+        accounts: Money,
+    },
+    #[error("budget {budget}: its pool has drawn {used}, its accounts posted and held {accounts}")]
+    PoolUsed {
+        budget: Arc<str>,
+        used: Money,
+        accounts: Money,
+    },
+}
+
+impl Books {
+    /// Every account of the present periods, and for a keyed budget one more for what crashes left unrecorded.
+    pub fn views(&self) -> Vec<AccountView> {
+        let mut views = Vec::new();
+        for rule in &self.rules {
+            let Some(pool) = self.present_pool(&rule.pools) else {
+                continue;
+            };
+            let limit = rule.budget.limit;
+            let hard = rule.budget.enforce == Enforce::Hard;
+            for account in &pool.accounts {
+                let spent = account.spent();
+                let taken = pool.taken(account);
+                let unkeyed = if pool.id.keyed { Money::ZERO } else { pool.unaccounted };
+                views.push(AccountView {
+                    posted: spent.posted,
+                    held: spent.held.plus(unkeyed),
+                    overdraft: spent.overdraft,
+                    reserved: account.reserved,
+                    remaining: limit.minus(taken).minus(account.reserved).max(Money::ZERO),
+                    used: taken.share_of(limit),
+                    exhausted: account.exhausted_at.is_some(),
+                    exhausted_at: account.exhausted_at,
+                    ..blank(pool, account.key.clone(), limit, hard)
+                });
+            }
+            if pool.id.keyed && pool.unaccounted > Money::ZERO {
+                views.push(AccountView {
+                    held: pool.unaccounted,
+                    remaining: limit.minus(pool.unaccounted).max(Money::ZERO),
+                    used: pool.unaccounted.share_of(limit),
+                    ..blank(pool, Arc::from(UNACCOUNTED_KEY), limit, hard)
+                });
+            }
+        }
+        views
+    }
+
+    /// `budget(..).used`: (posted + held) / limit, of a keyed budget its fullest key.
+    pub fn used(&self, budget: &str) -> f64 {
+        self.rule_named(budget).map_or(0.0, |rule| self.signals_of(rule).0)
+    }
+
+    /// `budget(..).exhausted`: true of a keyed budget once any key is.
+    pub fn exhausted(&self, budget: &str) -> bool {
+        self.rule_named(budget).is_some_and(|rule| self.signals_of(rule).1)
+    }
+
+    /// What crossed a line since the last call.
+    pub fn take_notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
+    }
+
+    /// Sums that were found wrong since the last call; their budgets admit nothing paid.
+    pub fn take_violations(&mut self) -> Vec<Violation> {
+        std::mem::take(&mut self.violations)
+    }
+
+    /// Open reservations, for status and tests.
+    pub fn open_reservations(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Adds everything up from the open reservations and compares.
+    pub fn prove(&self) -> Result<(), Violation> {
+        let mut open: HashMap<(u64, usize), Money> = HashMap::new();
+        for reservation in self.open.values() {
+            for charge in &reservation.charges {
+                let sum = open.entry(*charge).or_default();
+                *sum = sum.plus(reservation.worst);
+            }
+        }
+        self.pools
+            .iter()
+            .try_for_each(|(life, pool)| prove_pool(*life, pool, &open))
+    }
+
+    /// Looks whether an account has crossed a line, and remembers to tell.
+    pub(super) fn judge(&mut self, life: u64, account: usize) {
+        let Some(pool) = self.pools.get_mut(&life) else { return };
+        let Some(rule) = pool.rule.and_then(|rule| self.rules.get(rule)) else {
+            return;
+        };
+        if pool.state != State::Ready {
+            return;
+        }
+        let unaccounted = pool.unaccounted;
+        let keys_full = pool.is_full() && !pool.keys_full_told;
+        pool.keys_full_told |= keys_full;
+        let Some(account) = pool.accounts.get_mut(account) else {
+            return;
+        };
+        let (limit, spent) = (rule.budget.limit, account.spent());
+        let taken = spent.total().plus(unaccounted);
+        let mut crossed = account.reached(taken, limit, &rule.budget.alert_at);
+        if account.exhausted_at.is_none() && limit.minus(taken) < rule.worst.median() {
+            account.exhausted_at = Some(self.now);
+            crossed.push(Crossing::Exhausted);
+        }
+        if keys_full {
+            crossed.push(Crossing::KeysFull);
+        }
+        let notice = |crossing| Notice {
+            pool: pool.id.clone(),
+            key: account.key.clone(),
+            at: self.now,
+            limit,
+            posted: spent.posted,
+            held: spent.held.plus(unaccounted),
+            crossing,
+        };
+        self.notices.extend(crossed.into_iter().map(notice));
+    }
+
+    pub(super) fn violate(&mut self, life: Option<u64>, violation: Violation) {
+        if let Some(pool) = life.and_then(|life| self.pools.get_mut(&life)) {
+            pool.degraded = true;
+        }
+        debug_assert!(false, "{violation}");
+        self.violations.push(violation);
+    }
+
+    pub(super) fn signals_of(&self, rule: usize) -> (f64, bool) {
+        let Some(rule) = self.rules.get(rule) else {
+            return (0.0, false);
+        };
+        let pool = self.present_pool(&rule.pools).filter(|pool| pool.state == State::Ready);
+        let Some(pool) = pool else { return rule.last };
+        let fullest = pool.accounts.iter().map(|account| pool.taken(account)).max();
+        let used = fullest.unwrap_or(pool.unaccounted).share_of(rule.budget.limit);
+        (used, pool.accounts.iter().any(|account| account.exhausted_at.is_some()))
+    }
+
+    fn rule_named(&self, budget: &str) -> Option<usize> {
+        self.rules.iter().position(|rule| rule.budget.name.as_ref() == budget)
+    }
+
+    fn present_pool(&self, pools: &[(Span, u64)]) -> Option<&Pool> {
+        let (_, life) = pools.iter().find(|(span, _)| span.contains(self.now))?;
+        self.pools.get(life)
+    }
+}
+
+fn blank(pool: &Pool, key: Arc<str>, limit: Money, hard: bool) -> AccountView {
+    AccountView {
+        budget: pool.id.budget.clone(),
+        key,
+        span: pool.id.span,
+        hard,
+        limit,
+        posted: Money::ZERO,
+        reserved: Money::ZERO,
+        held: Money::ZERO,
+        overdraft: Money::ZERO,
+        remaining: Money::ZERO,
+        used: 0.0,
+        exhausted: false,
+        exhausted_at: None,
+        rebuilding: pool.state != State::Ready,
+        degraded: pool.degraded,
+    }
+}
+
+fn prove_pool(life: u64, pool: &Pool, open: &HashMap<(u64, usize), Money>) -> Result<(), Violation> {
+    let budget = || pool.id.budget.clone();
+    for (at, account) in pool.accounts.iter().enumerate() {
+        let open = open.get(&(life, at)).copied().unwrap_or_default();
+        if open != account.reserved {
+            let (budget, key, reserved) = (budget(), account.key.clone(), account.reserved);
+            return Err(Violation::Reserved {
+                budget,
+                key,
+                reserved,
+                open,
+            });
+        }
+    }
+    let reserved: Money = pool.accounts.iter().map(|account| account.reserved).sum();
+    if reserved != pool.reserved {
+        let (budget, accounts) = (budget(), reserved);
+        return Err(Violation::PoolReserved {
+            budget,
+            reserved: pool.reserved,
+            accounts,
+        });
+    }
+    let used: Money = pool.accounts.iter().map(|account| account.own.drawn()).sum();
+    if used != pool.used {
+        let (budget, accounts) = (budget(), used);
+        return Err(Violation::PoolUsed {
+            budget,
+            used: pool.used,
+            accounts,
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! One file a command: parse arguments, call one library function, print.
+
+pub mod check;
+mod daemon_client;
+pub mod plan;
+pub mod serve;
+pub mod spend;
+pub mod status;
+
+use crate::daemon::state_dir;
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Routes inference requests to licensed Qwen, a competitor or a local open model, by policy and budget.
+#[derive(Debug, Parser)]
+#[command(name = "planb", version, about, max_term_width = 100)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon
+    Serve(serve::ServeArgs),
+    /// Check a policy: every error at once, with its place
+    Check {
+        /// A file, or a directory of files
+        policy: PathBuf,
+    },
+    /// Show what the running daemon does
+    Status(status::StatusArgs),
+    /// Show what was spent
+    Spend(spend::SpendArgs),
+    /// Activate or release a plan by hand
+    Plan(plan::PlanArgs),
+}
+
+impl Arguments {
+    pub fn run(self) -> ExitCode {
+        match self.command {
+            Command::Serve(args) => serve::run(args),
+            Command::Check { policy } => check::run(&policy),
+            Command::Status(args) => status::run(&args),
+            Command::Spend(args) => spend::run(&args),
+            Command::Plan(args) => plan::run(&args),
+        }
+    }
+}
+
+/// Where the state directory is.
+#[derive(Debug, clap::Args)]
+pub struct StateArg {
+    /// State directory [default: $XDG_STATE_HOME/planb or ~/.local/state/planb]
+    #[arg(long, value_name = "DIR", env = "PLANB_STATE")]
+    state: Option<PathBuf>,
+}
+
+impl StateArg {
+    pub fn path(&self) -> PathBuf {
+        self.state.clone().unwrap_or_else(state_dir::default_state)
+    }
+}
+
+/// Says what is wrong on standard error.
+fn fail(message: impl std::fmt::Display) -> ExitCode {
+    eprintln!("planb: {message}");
+    ExitCode::FAILURE
+}

@@ -1,0 +1,56 @@
+//! `planb serve`: the daemon.
+
+use super::{StateArg, fail};
+use crate::daemon::{self, DaemonError, Options, state_dir};
+use crate::telemetry::logs::{self, LogFormat};
+use clap::Args;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Policy: a file, or a directory of files [default: $XDG_CONFIG_HOME/planb/policy.yaml, else the built-in quickstart]
+    #[arg(long, value_name = "FILE-OR-DIR", env = "PLANB_POLICY")]
+    policy: Option<PathBuf>,
+    /// Address to listen on
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4141", env = "PLANB_LISTEN")]
+    listen: SocketAddr,
+    #[command(flatten)]
+    state: StateArg,
+    /// Serve this host name besides localhost and IP addresses (may be repeated)
+    #[arg(long = "allow-host", value_name = "NAME")]
+    allowed_hosts: Vec<String>,
+    /// How log lines look
+    #[arg(long, value_enum, default_value = "text", env = "PLANB_LOG_FORMAT")]
+    log_format: LogFormat,
+    /// What is logged: error, warn, info, debug or trace
+    #[arg(long, value_name = "LEVEL", default_value = "info", env = "PLANB_LOG")]
+    log: String,
+}
+
+pub fn run(args: ServeArgs) -> ExitCode {
+    if let Err(error) = logs::install(args.log_format, &args.log) {
+        return fail(error);
+    }
+    let policy = args.policy.or_else(state_dir::default_policy);
+    if policy.is_none() {
+        eprintln!("planb: no --policy and no file in the configuration directory: using the built-in quickstart");
+    }
+    let options =
+        Options { policy, listen: args.listen, state: args.state.path(), allowed_hosts: args.allowed_hosts };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(error),
+    };
+    match runtime.block_on(daemon::run(options, |url| eprintln!("planb: listening on {url}"))) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(DaemonError::Policy(diagnostics)) => {
+            for diagnostic in &diagnostics {
+                eprintln!("{diagnostic}");
+            }
+            fail(format!("the policy has {} error(s); nothing was started", diagnostics.len()))
+        }
+        Err(error) => fail(error),
+    }
+}

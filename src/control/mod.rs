@@ -1,0 +1,127 @@
+//! The control API: health, metrics, and what people and tools ask of a running daemon. Reads are open on loopback;
+//! what changes something needs the admin token. Shapes are stable: fields may be added.
+
+mod actions;
+mod token;
+mod views;
+
+pub use token::AdminToken;
+
+use crate::clock::Clock;
+use crate::ledger::Ledger;
+use crate::ledger::read::DecisionQuery;
+use crate::live::Live;
+use crate::telemetry::Metrics;
+use axum::extract::{Path, Query, State};
+use axum::http::{StatusCode, header};
+use axum::middleware;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::json;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::Notify;
+
+pub struct Control {
+    pub live: Arc<Live>,
+    pub ledger: Ledger,
+    pub metrics: Arc<Metrics>,
+    pub clock: Clock,
+    pub token: AdminToken,
+    /// Policy, ledger and listener are there, and the daemon is not stopping.
+    pub ready: AtomicBool,
+    /// Asks for the policy's files to be read again.
+    pub reload: Arc<Notify>,
+    /// Tells the tick that a plan was overridden, so that it acts at once.
+    pub overridden: Arc<Notify>,
+}
+
+/// Decisions a page when nothing is said, and at most.
+const DECISIONS: u32 = 50;
+const MOST_DECISIONS: u32 = 1_000;
+
+pub fn router(control: Arc<Control>) -> Router {
+    let guarded = Router::new()
+        .route("/planb/status", get(status))
+        .route("/planb/budgets", get(budgets))
+        .route("/planb/plans", get(plans))
+        .route("/planb/plans/{name}/{action}", post(actions::override_plan))
+        .route("/planb/decisions", get(decisions))
+        .route("/planb/decisions/{id}", get(decision))
+        .route("/planb/policy", get(policy))
+        .route("/planb/policy/reload", post(actions::reload))
+        .layer(middleware::from_fn_with_state(control.clone(), token::guard));
+    Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .merge(guarded)
+        .fallback(|| async { refused(StatusCode::NOT_FOUND, "there is nothing at this address") })
+        .with_state(control)
+}
+
+async fn readyz(State(control): State<Arc<Control>>) -> Response {
+    if control.ready.load(Ordering::Relaxed) {
+        "ready\n".into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "not ready\n").into_response()
+    }
+}
+
+async fn metrics(State(control): State<Arc<Control>>) -> Response {
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, kind)], control.metrics.text()).into_response()
+}
+
+async fn status(State(control): State<Arc<Control>>) -> Response {
+    Json(views::status(&control)).into_response()
+}
+
+async fn budgets(State(control): State<Arc<Control>>) -> Response {
+    Json(json!({"budgets": views::budgets(&control.live)})).into_response()
+}
+
+async fn plans(State(control): State<Arc<Control>>) -> Response {
+    Json(json!({"plans": views::plans(&control.live)})).into_response()
+}
+
+async fn policy(State(control): State<Arc<Control>>) -> Response {
+    Json(views::policy(&control.live)).into_response()
+}
+
+#[derive(Deserialize)]
+struct DecisionsParams {
+    limit: Option<u32>,
+    since: Option<String>,
+    model: Option<String>,
+    route: Option<String>,
+}
+
+async fn decisions(State(control): State<Arc<Control>>, Query(params): Query<DecisionsParams>) -> Response {
+    let since = match params.since.as_deref().map(str::parse::<Timestamp>).transpose() {
+        Ok(since) => since,
+        Err(_) => return refused(StatusCode::BAD_REQUEST, "`since` must be an RFC 3339 time such as 2026-11-23T10:00:00Z"),
+    };
+    let limit = params.limit.unwrap_or(DECISIONS).clamp(1, MOST_DECISIONS);
+    let query = DecisionQuery { limit, since, model: params.model, route: params.route };
+    match control.ledger.decisions(query).await {
+        Ok(found) => Json(json!({"decisions": found})).into_response(),
+        Err(error) => refused(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
+    }
+}
+
+async fn decision(State(control): State<Arc<Control>>, Path(id): Path<String>) -> Response {
+    match control.ledger.decision(id).await {
+        Ok(Some(found)) => Json(found).into_response(),
+        Ok(None) => refused(StatusCode::NOT_FOUND, "no decision has this id"),
+        Err(error) => refused(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
+    }
+}
+
+fn refused(status: StatusCode, message: &str) -> Response {
+    (status, Json(json!({"error": {"message": message}}))).into_response()
+}
+

@@ -1,0 +1,77 @@
+//! The admin token: a file of mode 0600 in the state directory, made at the first start.
+
+use super::{Control, refused};
+use crate::peer::Peer;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use secrecy::{ExposeSecret, SecretString};
+use std::fs::OpenOptions;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use subtle::ConstantTimeEq;
+
+pub const FILE_NAME: &str = "admin.token";
+/// 256 bits.
+const BYTES: usize = 32;
+
+pub struct AdminToken(SecretString);
+
+impl AdminToken {
+    /// Reads the state directory's token, or makes one.
+    pub fn open(state: &Path) -> io::Result<Self> {
+        let path = state.join(FILE_NAME);
+        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
+            Ok(mut file) => {
+                let mut bytes = [0_u8; BYTES];
+                getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+                let token: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+                file.write_all(token.as_bytes())?;
+                Ok(Self(token.into()))
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Self::read(&path),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub fn read(path: &Path) -> io::Result<Self> {
+        let mut text = String::new();
+        OpenOptions::new().read(true).open(path)?.read_to_string(&mut text)?;
+        let token = text.trim();
+        if token.len() < BYTES {
+            let message = format!("{} holds no admin token; remove it and start planb to have one made", path.display());
+            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+        }
+        Ok(Self(token.to_owned().into()))
+    }
+
+    /// For the `Authorization` header of the command line.
+    pub fn secret(&self) -> &SecretString {
+        &self.0
+    }
+
+    fn is_in(&self, headers: &HeaderMap) -> bool {
+        let text = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let given = text.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        given.is_some_and(|(_, token)| bool::from(token.trim().as_bytes().ct_eq(self.0.expose_secret().as_bytes())))
+    }
+}
+
+/// Reads pass from this machine; everything else needs the token.
+pub(super) async fn guard(State(control): State<Arc<Control>>, request: Request, next: Next) -> Response {
+    let local = request.extensions().get::<Peer>().is_some_and(|peer| peer.is_local());
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    if (reads && local) || control.token.is_in(request.headers()) {
+        return next.run(request).await;
+    }
+    let given = request.headers().contains_key(header::AUTHORIZATION);
+    let (status, message) = if given {
+        (StatusCode::FORBIDDEN, "this is not the admin token; it is in `admin.token` in the state directory")
+    } else {
+        (StatusCode::UNAUTHORIZED, "the admin token is needed: `Authorization: Bearer …` with what `admin.token` in the state directory holds")
+    };
+    refused(status, message)
+}

@@ -1,0 +1,145 @@
+//! What the control API shows of the live state. Money is a decimal string beside its currency, time is RFC 3339.
+
+use super::Control;
+use crate::budget::AccountView;
+use crate::health::Verdict;
+use crate::live::{FrozenSignals, Live, Policy};
+use crate::policy::snapshot::ModelId;
+use serde_json::{Value, json};
+use std::sync::atomic::Ordering;
+
+pub fn status(control: &Control) -> Value {
+    let policy = control.live.policy();
+    let ledger = control.ledger.state();
+    json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "started_at": control.clock.started_at().to_string(),
+        "ready": control.ready.load(Ordering::Relaxed),
+        "policy": {
+            "hash": &*policy.snapshot.hash,
+            "source": &*policy.snapshot.origin,
+            "since": policy.since.to_string(),
+            "rejected": rejected(&control.live),
+        },
+        "providers": providers(&policy),
+        "models": models(control, &policy),
+        "plans": active(&control.live),
+        "ledger": {"kind": ledger.kind, "state": ledger.state, "reason": ledger.reason},
+    })
+}
+
+pub fn policy(live: &Live) -> Value {
+    let policy = live.policy();
+    json!({
+        "source": &*policy.snapshot.origin,
+        "hash": &*policy.snapshot.hash,
+        "since": policy.since.to_string(),
+        "text": &*policy.snapshot.text,
+        "rejected": rejected(live),
+    })
+}
+
+pub fn budgets(live: &Live) -> Vec<Value> {
+    let currency = live.policy().snapshot.currency;
+    let views = live.books.lock().views();
+    views.iter().map(|view| budget(view, currency.code())).collect()
+}
+
+pub fn plans(live: &Live) -> Vec<Value> {
+    let policy = live.policy();
+    let plans = live.plans.lock();
+    let signals = FrozenSignals::take(&policy, &live.books.lock());
+    let views = plans.views();
+    policy
+        .snapshot
+        .plans
+        .iter()
+        .map(|plan| {
+            let view = views.iter().find(|view| view.name == plan.name);
+            let manual = view.and_then(|view| view.manual.as_ref()).map(|manual| {
+                json!({"active": manual.active, "until": manual.until.map(|until| until.to_string())})
+            });
+            json!({
+                "name": &*plan.name,
+                "active": view.is_some_and(|view| view.active),
+                "since": view.and_then(|view| view.since).map(|since| since.to_string()),
+                "condition": plan.when.text(),
+                "why": plan.when.why(&signals),
+                "override": manual,
+            })
+        })
+        .collect()
+}
+
+fn active(live: &Live) -> Vec<String> {
+    live.plans.lock().views().iter().filter(|view| view.active).map(|view| view.name.to_string()).collect()
+}
+
+fn rejected(live: &Live) -> Value {
+    match live.rejected() {
+        None => Value::Null,
+        Some(rejected) => json!({"at": rejected.at.to_string(), "diagnostics": rejected.diagnostics}),
+    }
+}
+
+fn providers(policy: &Policy) -> Vec<Value> {
+    let all = policy.snapshot.providers.iter().zip(policy.providers.iter());
+    all.map(|(provider, live)| {
+        let standing = live.standing();
+        json!({
+            "name": &*provider.name,
+            "url": format!("{}/chat/completions", provider.base_url),
+            "state": standing.state.word(),
+            "reason": (!standing.reason.is_empty()).then_some(&*standing.reason),
+            "since": standing.since.to_string(),
+        })
+    })
+    .collect()
+}
+
+/// Available as far as the model alone is concerned: credential, server, breaker, cooling. Budgets and plans depend on
+/// the request.
+fn models(control: &Control, policy: &Policy) -> Vec<Value> {
+    let now = control.clock.uptime();
+    let health = control.live.health.lock();
+    let one = |(id, model): (usize, &crate::policy::snapshot::Model)| {
+        let provider = policy.snapshot.provider(model.provider);
+        let standing = policy.provider(model.provider).standing();
+        let verdict = health.verdict(policy.key(ModelId(id)), provider.breaker, provider.cooldown, now);
+        let reason = match (&verdict, standing.state.is_up()) {
+            (_, false) => Some(format!("{}: {}", standing.state.word(), standing.reason)),
+            (Verdict::Wait { reason, .. }, true) => Some(reason.word().to_owned()),
+            (Verdict::Ready, true) => None,
+        };
+        json!({
+            "name": &*model.name,
+            "provider": &*provider.name,
+            "supply": model.supply.word(),
+            "available": reason.is_none(),
+            "reason": reason,
+        })
+    };
+    policy.snapshot.models.iter().enumerate().map(one).collect()
+}
+
+fn budget(view: &AccountView, currency: &str) -> Value {
+    json!({
+        "name": &*view.budget,
+        "key": (!view.key.is_empty()).then_some(&*view.key),
+        "period_start": view.span.start.to_string(),
+        "period_end": view.span.end.to_string(),
+        "currency": currency,
+        "limit": view.limit.to_string(),
+        "posted": view.posted.to_string(),
+        "reserved": view.reserved.to_string(),
+        "held": view.held.to_string(),
+        "overdraft": view.overdraft.to_string(),
+        "remaining": view.remaining.to_string(),
+        "used": view.used,
+        // Forecasts are not made by this version.
+        "forecast": null,
+        "exhausted": view.exhausted,
+        "exhausted_at": view.exhausted_at.map(|at| at.to_string()),
+        "state": if view.degraded { "degraded" } else if view.rebuilding { "rebuilding" } else { "ok" },
+    })
+}

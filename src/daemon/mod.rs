@@ -1,0 +1,300 @@
+//! Builds everything, owns every task, and shuts down in order: no new requests, streams get their grace, every attempt
+//! is settled, local servers stop, the ledger closes.
+
+mod announce;
+mod books;
+mod outbox;
+mod probes;
+mod providers;
+mod reload;
+pub mod state_dir;
+mod tick;
+
+use crate::clock::Clock;
+use crate::control::{self, AdminToken, Control};
+use crate::gateway::Gateway;
+use crate::gateway::accept::{Front, accept};
+use crate::gateway::guard::AllowedHosts;
+use crate::ledger::record::PolicyRecord;
+use crate::ledger::{self, Ledger, LedgerError};
+use crate::live::{Live, Policy};
+use crate::plan::{Manual, Plans};
+use crate::policy::diagnostic::Diagnostic;
+use crate::policy::snapshot::Snapshot;
+use crate::policy::{Compiled, Sources, compile};
+use crate::telemetry::Metrics;
+use crate::upstream::connect::{ClientError, Connections};
+use crate::upstream::credentials::Credentials;
+use crate::upstream::local::LocalServers;
+use crate::watch::{self, Watched};
+use announce::Announcer;
+use reload::Reloader;
+use state_dir::{Address, StateDir, StateError};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tick::Ticker;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// What streams get to end by themselves after a signal to stop.
+const GRACE: Duration = Duration::from_secs(10);
+/// What is cut off then has this long to settle.
+const SETTLE: Duration = Duration::from_secs(2);
+
+/// How the daemon is run; everything else is policy.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// `None`: the built-in quickstart.
+    pub policy: Option<PathBuf>,
+    pub listen: SocketAddr,
+    pub state: PathBuf,
+    pub allowed_hosts: Vec<String>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    #[error(transparent)]
+    State(#[from] StateError),
+    #[error("{0}")]
+    Source(String),
+    #[error("the policy has errors")]
+    Policy(Vec<Diagnostic>),
+    #[error(
+        "refusing to listen on {0}: off this machine's loopback every caller needs a key, and the policy has no `clients`"
+    )]
+    Exposed(SocketAddr),
+    #[error("cannot listen on {0}: {1}")]
+    Listen(SocketAddr, std::io::Error),
+    #[error("the admin token cannot be used: {0}")]
+    Token(std::io::Error),
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error("signals cannot be received: {0}")]
+    Signals(std::io::Error),
+}
+
+/// Runs until a signal says to stop. `ready` is told the address once requests are served.
+pub async fn run(options: Options, ready: impl FnOnce(&str)) -> Result<(), DaemonError> {
+    let compiled = first_policy(options.policy.as_deref())?;
+    if !options.listen.ip().is_loopback() && compiled.snapshot.clients.is_empty() {
+        return Err(DaemonError::Exposed(options.listen));
+    }
+    let state = StateDir::open(&options.state)?;
+    let listener = TcpListener::bind(options.listen).await.map_err(|error| DaemonError::Listen(options.listen, error))?;
+    let address = listener.local_addr().map_err(|error| DaemonError::Listen(options.listen, error))?;
+    let daemon = Daemon::build(&options, compiled.snapshot, &state).await?;
+    let url = format!("http://{address}");
+    state.publish(&Address { url: url.clone(), pid: std::process::id() })?;
+    daemon.serve(listener, &options, || ready(&url)).await?;
+    state.withdraw();
+    Ok(())
+}
+
+/// Reads and compiles; warnings are logged.
+fn first_policy(path: Option<&Path>) -> Result<Compiled, DaemonError> {
+    let sources = match path {
+        Some(path) => watch::read_sources(path).map_err(|error| DaemonError::Source(error.to_string()))?,
+        None => built_in(),
+    };
+    let compiled = compile(&sources).map_err(DaemonError::Policy)?;
+    for warning in &compiled.warnings {
+        tracing::warn!("policy\n{warning}");
+    }
+    tracing::info!(source = %sources.origin, hash = &*compiled.snapshot.hash, "policy in force");
+    Ok(compiled)
+}
+
+/// For a first run without any file: the quickstart that is also in `policies/`.
+fn built_in() -> Sources {
+    let here = std::env::current_dir().unwrap_or_default().join("policies");
+    Sources::single("built-in quickstart", here, include_str!("../../policies/quickstart.yaml"))
+}
+
+struct Daemon {
+    gateway: Arc<Gateway>,
+    announcer: Arc<Announcer>,
+    control: Arc<Control>,
+    stop: CancellationToken,
+}
+
+impl Daemon {
+    async fn build(options: &Options, snapshot: Snapshot, state: &StateDir) -> Result<Self, DaemonError> {
+        let clock = Clock::start();
+        let token = AdminToken::open(state.path()).map_err(DaemonError::Token)?;
+        let (ledger, opening) = Ledger::open(&state.path().join(ledger::FILE_NAME), clock.now())?;
+        for lost in &opening.unaccounted {
+            tracing::warn!(budget = lost.budget, amount = %lost.amount, currency = lost.currency, "held as unaccounted after a crash");
+        }
+        let plans = restored_plans(&ledger, &snapshot).await?;
+        let (live, rebuilds) = Live::new(snapshot, plans, clock.now());
+        let live = Arc::new(live);
+        let connections = Arc::new(Connections::new()?);
+        let policy = live.policy();
+        let credentials = Arc::new(Credentials::default());
+        credentials.track(reload::references(&policy.snapshot));
+        let locals = Arc::new(LocalServers::new(state.path().to_owned(), connections.clone()));
+        locals.sync(reload::local_specs(&policy.snapshot), &credentials.variables());
+        let metrics = Arc::new(Metrics::default());
+        let gateway = Arc::new(Gateway {
+            live: live.clone(),
+            ledger: ledger.clone(),
+            credentials,
+            connections,
+            locals,
+            metrics: metrics.clone(),
+            clock,
+            leasing: tokio::sync::Mutex::new(()),
+            lease_ahead: Notify::new(),
+            tasks: TaskTracker::new(),
+        });
+        providers::refresh(&gateway, &policy, true);
+        books::rebuild(&gateway, rebuilds).await;
+        record_policy(&gateway, &policy).await;
+        let announcer = Arc::new(Announcer { live: live.clone(), ledger: ledger.clone(), clock });
+        let control = Arc::new(Control {
+            live,
+            ledger,
+            metrics,
+            clock,
+            token,
+            ready: AtomicBool::new(false),
+            reload: Arc::new(Notify::new()),
+            overridden: Arc::new(Notify::new()),
+        });
+        tracing::debug!(state = %options.state.display(), "built");
+        Ok(Self { gateway, announcer, control, stop: CancellationToken::new() })
+    }
+
+    async fn serve(self, listener: TcpListener, options: &Options, ready: impl FnOnce()) -> Result<(), DaemonError> {
+        let (tasks, connections) = (TaskTracker::new(), TaskTracker::new());
+        let reloader = Reloader { gateway: self.gateway.clone(), announcer: self.announcer.clone(), path: options.policy.clone() };
+        let hangups = signal(SignalKind::hangup()).map_err(DaemonError::Signals)?;
+        tasks.spawn(follow(reloader, hangups, self.control.reload.clone(), self.stop.clone()));
+        let ticker = Ticker {
+            gateway: self.gateway.clone(),
+            announcer: self.announcer.clone(),
+            overridden: self.control.overridden.clone(),
+        };
+        tasks.spawn(ticker.run(self.stop.clone()));
+        tasks.spawn(books::lease_ahead(self.gateway.clone(), self.stop.clone()));
+        tasks.spawn(probes::run(self.gateway.clone(), self.stop.clone()));
+        tasks.spawn(outbox::run(self.gateway.clone(), self.stop.clone()));
+        let front = Arc::new(Front {
+            gateway: self.gateway.clone(),
+            control: control::router(self.control.clone()),
+            hosts: AllowedHosts(options.allowed_hosts.clone()),
+            cut: CancellationToken::new(),
+        });
+        let accepting = tasks.spawn(accept(listener, front.clone(), connections.clone(), self.stop.clone()));
+        self.warm_up_when_nothing_else_is_usable();
+        self.control.ready.store(true, Ordering::Relaxed);
+        ready();
+        until_told_to_stop().await?;
+        self.shut_down(&front, &tasks, &connections, accepting).await;
+        Ok(())
+    }
+
+    /// Plan B must not be cold when it is the only one.
+    fn warm_up_when_nothing_else_is_usable(&self) {
+        let policy = self.gateway.live.policy();
+        let usable = |live: &crate::live::ProviderLive| live.is_up() && !live.is_cold();
+        if policy.providers.iter().any(usable) {
+            return;
+        }
+        for (provider, _) in policy.snapshot.providers.iter().zip(policy.providers.iter()).filter(|(_, live)| live.is_cold()) {
+            tracing::info!(provider = &*provider.name, "no other provider is usable: starting the local server");
+            self.gateway.locals.ensure(&provider.name);
+        }
+    }
+
+    async fn shut_down(
+        &self,
+        front: &Front,
+        tasks: &TaskTracker,
+        connections: &TaskTracker,
+        accepting: tokio::task::JoinHandle<()>,
+    ) {
+        tracing::info!("stopping");
+        self.control.ready.store(false, Ordering::Relaxed);
+        self.stop.cancel();
+        // Its end closes the listener.
+        let _ = accepting.await;
+        connections.close();
+        self.gateway.tasks.close();
+        if tokio::time::timeout(GRACE, async { tokio::join!(connections.wait(), self.gateway.tasks.wait()) }).await.is_err() {
+            tracing::warn!("requests still under way are cut off");
+            front.cut.cancel();
+            let _ = tokio::time::timeout(SETTLE, connections.wait()).await;
+        }
+        tasks.close();
+        tasks.wait().await;
+        self.gateway.locals.shutdown().await;
+        if let Err(error) = self.gateway.ledger.close().await {
+            tracing::error!(%error, "the ledger could not be closed in order");
+        }
+    }
+}
+
+/// Plans go on as they stood when the last daemon ended.
+async fn restored_plans(ledger: &Ledger, snapshot: &Snapshot) -> Result<Plans, DaemonError> {
+    let mut plans = Plans::default();
+    plans.install(&snapshot.plans);
+    for record in ledger.plan_states().await? {
+        let manual = record.manual.map(|manual| Manual { active: manual.active, until: manual.until });
+        plans.restore(&record.plan, record.active, record.since, manual);
+    }
+    Ok(plans)
+}
+
+async fn record_policy(gateway: &Gateway, policy: &Policy) {
+    let record = PolicyRecord {
+        hash: policy.snapshot.hash.clone(),
+        text: policy.snapshot.text.clone(),
+        origin: policy.snapshot.origin.clone(),
+        at: policy.since,
+    };
+    if let Err(error) = gateway.ledger.policy_in_force(record).await {
+        tracing::error!(%error, "the policy in force could not be recorded");
+    }
+}
+
+/// Follows the policy's files and its credentials' files.
+async fn follow(
+    reloader: Reloader,
+    mut hangups: tokio::signal::unix::Signal,
+    asked: Arc<Notify>,
+    stop: CancellationToken,
+) {
+    let mut watcher = watch::Watcher::start(reloader.path.as_deref());
+    loop {
+        watcher.also(&reloader.gateway.credentials.files());
+        let watched = tokio::select! {
+            () = stop.cancelled() => return,
+            _ = hangups.recv() => Watched::Policy,
+            () = asked.notified() => Watched::Policy,
+            watched = watcher.changed() => watched,
+        };
+        reloader.refresh_credentials();
+        if watched == Watched::Policy {
+            reloader.reload().await;
+        }
+    }
+}
+
+async fn until_told_to_stop() -> Result<(), DaemonError> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(DaemonError::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(DaemonError::Signals)?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,50 @@
+//! How each provider stands: its credential, its local server, its health; found each second, told when it changes.
+
+use crate::alert::{AlertEvent, EventKind};
+use crate::gateway::Gateway;
+use crate::health::ProviderHealth;
+use crate::live::{Policy, ProviderState};
+use crate::policy::snapshot::{ModelId, Provider};
+use crate::upstream::local::LocalState;
+use serde_json::json;
+use std::sync::Arc;
+
+/// Brings every provider's standing up to date. Returns the events of those that went down or came back.
+pub fn refresh(gateway: &Gateway, policy: &Policy, first: bool) -> Vec<AlertEvent> {
+    let now = gateway.clock.now();
+    let mut events = Vec::new();
+    for (index, provider) in policy.snapshot.providers.iter().enumerate() {
+        let (state, reason) = standing(gateway, policy, index, provider);
+        let Some(before) = policy.providers[index].set(state, reason.clone(), now) else { continue };
+        gateway.metrics.set_provider_up(&provider.name, state.is_up());
+        // A key that was never there is no outage.
+        if first || before.is_up() == state.is_up() {
+            continue;
+        }
+        let kind = if state.is_up() { EventKind::ProviderRecovered } else { EventKind::ProviderDown };
+        let data = json!({"provider": &*provider.name, "state": state.word(), "before": before.word(), "reason": &*reason});
+        events.push(AlertEvent { kind, at: now, dedupe: None, data });
+    }
+    events
+}
+
+fn standing(gateway: &Gateway, policy: &Policy, index: usize, provider: &Provider) -> (ProviderState, Arc<str>) {
+    if let Some(reference) = &provider.api_key
+        && let Err(missing) = gateway.credentials.present(reference)
+    {
+        return (ProviderState::NoCredential, missing.to_string().into());
+    }
+    match gateway.locals.state(&provider.name) {
+        None | Some(LocalState::Ready { .. }) => {}
+        Some(LocalState::Failed { why, .. }) => return (ProviderState::Down, why),
+        Some(state) => return (ProviderState::Cold, state.line()),
+    }
+    let of_provider = |id: &usize| policy.snapshot.models[*id].provider.0 == index;
+    let keys: Vec<_> = (0..policy.snapshot.models.len()).filter(of_provider).map(|id| policy.key(ModelId(id)).clone()).collect();
+    let now = gateway.clock.uptime();
+    match gateway.live.health.lock().provider_state(&keys, now) {
+        ProviderHealth::Up => (ProviderState::Up, "".into()),
+        ProviderHealth::Cooling { reason, .. } => (ProviderState::Cooling, reason.word().into()),
+        ProviderHealth::Down { reason, .. } => (ProviderState::Down, reason.word().into()),
+    }
+}

@@ -1,0 +1,125 @@
+//! An edit of the policy's files becomes the policy in force, or is rejected and changes nothing.
+
+use super::announce::Announcer;
+use super::{books, providers};
+use crate::alert::{AlertEvent, EventKind};
+use crate::gateway::Gateway;
+use crate::live::Rejected;
+use crate::policy::diagnostic::Diagnostic;
+use crate::policy::snapshot::{AlertUrl, CredentialRef, Snapshot};
+use crate::policy::{Compiled, compile};
+use crate::upstream::local::LocalSpec;
+use crate::watch::read_sources;
+use serde_json::json;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+pub struct Reloader {
+    pub gateway: Arc<Gateway>,
+    pub announcer: Arc<Announcer>,
+    /// `None`: the built-in quickstart, which does not change.
+    pub path: Option<PathBuf>,
+}
+
+impl Reloader {
+    /// Reads the files and takes them over where they differ from what is in force.
+    pub async fn reload(&self) {
+        let Some(path) = &self.path else { return };
+        let sources = match read_sources(path) {
+            Ok(sources) => sources,
+            Err(error) => return self.reject(vec![Diagnostic::unreadable(&path.display().to_string(), &error.to_string())]).await,
+        };
+        match compile(&sources) {
+            Err(diagnostics) => self.reject(diagnostics).await,
+            Ok(compiled) if compiled.snapshot.hash == self.gateway.live.policy().snapshot.hash => self.forget_rejected().await,
+            Ok(compiled) => self.take_over(compiled).await,
+        }
+    }
+
+    /// Only credentials moved: the same policy, looked at anew.
+    pub fn refresh_credentials(&self) {
+        let changed = self.gateway.credentials.refresh();
+        if changed.is_empty() {
+            return;
+        }
+        let policy = self.gateway.live.policy();
+        let now = self.gateway.clock.uptime();
+        for reference in &changed {
+            self.gateway.live.health.lock().key_changed(&crate::upstream::credentials::label(reference), now);
+        }
+        tracing::info!(count = changed.len(), "credentials changed");
+        providers::refresh(&self.gateway, &policy, true);
+    }
+
+    /// A broken edit that was undone leaves the same policy: it is no longer rejected.
+    async fn forget_rejected(&self) {
+        if self.gateway.live.rejected().is_some() {
+            self.gateway.live.forget_rejected();
+            tracing::info!("the rejected edit was undone; the policy in force is the one in the files");
+        }
+    }
+
+    async fn reject(&self, diagnostics: Vec<Diagnostic>) {
+        let now = self.gateway.clock.now();
+        let same = self.gateway.live.rejected().is_some_and(|before| before.diagnostics == diagnostics);
+        if same {
+            return;
+        }
+        for diagnostic in &diagnostics {
+            tracing::error!("the policy edit was rejected\n{diagnostic}");
+        }
+        self.gateway.metrics.count_reload("rejected");
+        let data = json!({"diagnostics": diagnostics, "in_force": &*self.gateway.live.policy().snapshot.hash});
+        self.gateway.live.reject(Rejected { at: now, diagnostics });
+        self.announcer.announce(AlertEvent { kind: EventKind::PolicyRejected, at: now, dedupe: None, data }).await;
+    }
+
+    async fn take_over(&self, compiled: Compiled) {
+        let gateway = &self.gateway;
+        for warning in &compiled.warnings {
+            tracing::warn!("policy\n{warning}");
+        }
+        let now = gateway.clock.now();
+        let before = gateway.live.policy().snapshot.hash.clone();
+        gateway.credentials.track(references(&compiled.snapshot));
+        gateway.locals.sync(local_specs(&compiled.snapshot), &gateway.credentials.variables());
+        let rebuilds = gateway.live.install(compiled.snapshot, now);
+        let policy = gateway.live.policy();
+        providers::refresh(gateway, &policy, true);
+        let rebuilt: Vec<Arc<str>> = rebuilds.iter().map(|request| request.pool.budget.clone()).collect();
+        books::rebuild(gateway, rebuilds).await;
+        super::record_policy(gateway, &policy).await;
+        gateway.metrics.count_reload("reloaded");
+        tracing::info!(hash = &*policy.snapshot.hash, "policy reloaded");
+        let views = gateway.live.books.lock().views();
+        let starts: Vec<_> = views
+            .iter()
+            .filter(|view| rebuilt.contains(&view.budget) && view.span.contains(now))
+            .map(|view| json!({"budget": &*view.budget, "key": &*view.key, "starts_at": view.posted.plus(view.held).to_string()}))
+            .collect();
+        let data = json!({
+            "hash": &*policy.snapshot.hash,
+            "before": &*before,
+            "source": &*policy.snapshot.origin,
+            "budgets": starts,
+            "currency": policy.snapshot.currency.code(),
+        });
+        self.announcer.announce(AlertEvent { kind: EventKind::PolicyReloaded, at: now, dedupe: None, data }).await;
+    }
+}
+
+/// Everything that the policy refers to and does not contain.
+pub fn references(snapshot: &Snapshot) -> Vec<CredentialRef> {
+    let urls = snapshot.alerts.iter().filter_map(|alert| match &alert.url {
+        AlertUrl::Reference(reference) => Some(reference.clone()),
+        AlertUrl::Literal(_) => None,
+    });
+    let keys = snapshot.providers.iter().filter_map(|provider| provider.api_key.clone());
+    let clients = snapshot.clients.iter().map(|client| client.key.clone());
+    let secrets = snapshot.alerts.iter().map(|alert| alert.secret.clone());
+    keys.chain(clients).chain(secrets).chain(urls).collect()
+}
+
+pub fn local_specs(snapshot: &Snapshot) -> Vec<LocalSpec> {
+    snapshot.providers.iter().filter_map(LocalSpec::of).collect()
+}

@@ -1,0 +1,142 @@
+//! Why a model is no candidate, with the numbers; the one text of explanation, status page and log.
+
+use super::Uptime;
+use crate::money::Money;
+use std::fmt;
+use std::sync::Arc;
+
+/// What kind of reason it is, in the order in which a refusal looks for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Family {
+    /// The request or the route's need.
+    Need,
+    Time,
+    Money,
+    Credential,
+    Plan,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reason {
+    Capability {
+        lacks: &'static str,
+    },
+    Quality {
+        has: Option<u8>,
+        needs: u8,
+    },
+    Context {
+        needs: u64,
+        has: u64,
+    },
+    Output {
+        asks: u64,
+        allowed: u64,
+        by: &'static str,
+    },
+    CostCap {
+        costs: Money,
+        cap: Money,
+        by: &'static str,
+    },
+    MissingCredential {
+        what: Arc<str>,
+    },
+    Unpriced {
+        budget: Arc<str>,
+    },
+    Plan {
+        plan: Arc<str>,
+    },
+    Budget {
+        budget: Arc<str>,
+        needs: Money,
+        remaining: Money,
+    },
+    BudgetClosed {
+        budget: Arc<str>,
+        why: &'static str,
+    },
+    Cooling {
+        wait: Uptime,
+        why: &'static str,
+    },
+    BreakerOpen {
+        wait: Uptime,
+        why: &'static str,
+    },
+}
+
+impl Reason {
+    /// The stable word for records and metrics.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Capability { .. } => "capability",
+            Self::Quality { .. } => "quality",
+            Self::Context { .. } => "context",
+            Self::Output { .. } => "output",
+            Self::CostCap { .. } => "cost_cap",
+            Self::MissingCredential { .. } => "missing_credential",
+            Self::Unpriced { .. } => "unpriced",
+            Self::Plan { .. } => "plan",
+            Self::Budget { .. } => "budget",
+            Self::BudgetClosed { .. } => "budget_closed",
+            Self::Cooling { .. } => "cooling",
+            Self::BreakerOpen { .. } => "breaker_open",
+        }
+    }
+
+    pub const fn family(&self) -> Family {
+        match self {
+            Self::Capability { .. }
+            | Self::Quality { .. }
+            | Self::Context { .. }
+            | Self::Output { .. }
+            | Self::CostCap { .. } => Family::Need,
+            Self::Cooling { .. } | Self::BreakerOpen { .. } => Family::Time,
+            Self::Budget { .. } | Self::BudgetClosed { .. } | Self::Unpriced { .. } => Family::Money,
+            Self::MissingCredential { .. } => Family::Credential,
+            Self::Plan { .. } => Family::Plan,
+        }
+    }
+
+    /// How far a need is missed, as a share; what misses least is named to the client.
+    pub(super) fn excess(&self) -> f64 {
+        let over = |asked: f64, allowed: f64| if allowed > 0.0 { asked / allowed } else { f64::MAX };
+        match self {
+            Self::Context { needs, has } => over(*needs as f64, *has as f64),
+            Self::Output { asks, allowed, .. } => over(*asks as f64, *allowed as f64),
+            Self::CostCap { costs, cap, .. } => over(costs.nanos() as f64, cap.nanos() as f64),
+            Self::Quality { has, needs } => over(f64::from(*needs), f64::from(has.unwrap_or(0))),
+            _ => f64::MAX,
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Capability { lacks } => write!(f, "does not take {lacks}"),
+            Self::Quality { has: Some(has), needs } => write!(f, "quality {has} is below the {needs} that is needed"),
+            Self::Quality { has: None, needs } => write!(f, "has no quality, and {needs} is needed"),
+            Self::Context { needs, has } => write!(f, "needs {needs} tokens of context and has {has}"),
+            Self::Output { asks, allowed, by } => {
+                write!(f, "{asks} output tokens are asked for and {by} allows {allowed}")
+            }
+            Self::CostCap { costs, cap, by } => write!(f, "could cost {costs} and {by} allows {cap}"),
+            Self::MissingCredential { what } => f.write_str(what),
+            Self::Unpriced { budget } => write!(f, "has no price, and the hard budget `{budget}` covers it"),
+            Self::Plan { plan } => write!(f, "plan `{plan}` keeps it from traffic"),
+            Self::Budget {
+                budget,
+                needs,
+                remaining,
+            } => {
+                write!(f, "could cost {needs} and budget `{budget}` has {remaining} left")
+            }
+            Self::BudgetClosed { budget, why } => write!(f, "budget `{budget}` {why}"),
+            Self::Cooling { wait, why } => write!(f, "cooling for {} s ({why})", wait.as_secs().max(1)),
+            Self::BreakerOpen { wait, why } => write!(f, "breaker open for {} s ({why})", wait.as_secs().max(1)),
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! OpenAI chat completions. `request` reads and rewrites the client's bytes, `answer` reads what came back whole,
+//! `stream` event by event, `error` writes errors in this dialect's shape.
+
+pub mod answer;
+pub mod error;
+pub mod request;
+pub mod stream;
+mod wire;

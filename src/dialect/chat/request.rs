@@ -1,0 +1,436 @@
+//! Reads a chat completion request once and rewrites it for the model that serves it.
+//!
+//! Promises that the bytes stay the client's but for `model`, an output bound, `stream_options.include_usage`, and the
+//! fields with which a client would choose models behind the policy's back. It decides nothing.
+
+use crate::catalog::VendorFacts;
+use crate::dialect::estimate;
+use crate::request::Thinking;
+use bytes::Bytes;
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// Fields by which other routers let a client name further models or hosts: honoured they would pass the policy by.
+const STRIPPED: [&str; 3] = ["models", "fallbacks", "provider"];
+/// More choices than this multiply the worst case beyond use; OpenAI's own ceiling.
+const MAX_CHOICES: u64 = 128;
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    #[error("the body is not a JSON object: {0}")]
+    NotJson(String),
+    #[error("`{0}` is missing")]
+    Missing(&'static str),
+    #[error("`{field}` must be {expected}")]
+    Wrong {
+        field: &'static str,
+        expected: &'static str,
+    },
+    #[error("`{0}` is given twice")]
+    Twice(String),
+    #[error("give `max_tokens` or `max_completion_tokens`, not both")]
+    TwoBounds,
+    #[error("`service_tier: {0}` has a price of its own, which this version of planb cannot account for; leave it out")]
+    DearerTier(String),
+}
+
+impl Unreadable {
+    /// The body field to blame, for the error's `param`.
+    pub fn field(&self) -> Option<&str> {
+        match self {
+            Self::NotJson(_) => None,
+            Self::Missing(field) | Self::Wrong { field, .. } => Some(field),
+            Self::Twice(field) => Some(field),
+            Self::TwoBounds => Some("max_tokens"),
+            Self::DearerTier(_) => Some("service_tier"),
+        }
+    }
+}
+
+/// A request as far as routing reads it, with the places of what may have to change.
+#[derive(Clone, Debug)]
+pub struct ChatRequest {
+    body: Bytes,
+    /// What the client calls the model: a route, or `planb/NAME`.
+    pub model: String,
+    pub stream: bool,
+    /// The client asked for usage in the stream and gets to see it.
+    pub wants_usage: bool,
+    pub output_bound: Option<u64>,
+    pub choices: u64,
+    pub thinking: Thinking,
+    pub tools: bool,
+    pub images: bool,
+    pub json_schema: bool,
+    /// With stop sequences an empty answer is a legitimate one.
+    pub stop: bool,
+    /// Safe estimate of input tokens.
+    pub input: u64,
+    model_at: Range<usize>,
+    stream_options_at: Option<Range<usize>>,
+    bound_at: Option<Bound>,
+    /// Whole members (`"key": value`) to be cut out.
+    cut: Vec<Range<usize>>,
+    /// Just behind the opening brace.
+    inside: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Bound {
+    /// The key's range, quotes included.
+    key: Range<usize>,
+    field: &'static str,
+}
+
+/// What planb sends of its own accord.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shape {
+    /// An output bound where the client gave none.
+    pub cap: Option<u64>,
+    /// A thinking budget where the client switched thinking on without one.
+    pub thinking_budget: Option<u64>,
+}
+
+impl ChatRequest {
+    pub fn read(body: Bytes) -> Result<Self, Unreadable> {
+        let members = members(&body)?;
+        let field = |name: &str| members.iter().find(|member| member.name == name);
+        let raw = |name: &str| {
+            field(name)
+                .map(|member| member.json(&body))
+                .filter(|json| *json != "null")
+        };
+        let model_member = field("model").ok_or(Unreadable::Missing("model"))?;
+        let model: String = parse(model_member.json(&body), "model", "a string")?;
+        let messages = raw("messages").ok_or(Unreadable::Missing("messages"))?;
+        if !messages.starts_with('[') {
+            return Err(Unreadable::Wrong {
+                field: "messages",
+                expected: "an array",
+            });
+        }
+        let stream = raw("stream").map_or(Ok(false), |json| parse(json, "stream", "true or false"))?;
+        let (output_bound, bound_at) = bound(&members, &body)?;
+        check_tier(raw("service_tier"))?;
+        let options: Option<StreamOptions> = raw("stream_options")
+            .map(|json| parse(json, "stream_options", "an object"))
+            .transpose()?;
+        let tools = ["tools", "functions"]
+            .iter()
+            .any(|name| raw(name).is_some_and(|json| json != "[]"));
+        let listed = |names: &[&str]| {
+            names
+                .iter()
+                .filter_map(|name| raw(name))
+                .map(|json| estimate::of_json(json.as_bytes()))
+                .sum::<u64>()
+        };
+        Ok(Self {
+            model,
+            stream,
+            wants_usage: options.is_some_and(|options| options.include_usage == Some(true)),
+            output_bound,
+            choices: choices(raw("n"))?,
+            thinking: thinking(raw("enable_thinking"), raw("thinking_budget"))?,
+            tools,
+            images: has_images(messages),
+            json_schema: raw("response_format").is_some_and(wants_schema),
+            stop: raw("stop").is_some(),
+            input: estimate::of_messages(messages.as_bytes())
+                + listed(&["tools", "functions", "response_format"])
+                + REPLY_PRIMER,
+            model_at: model_member.value.clone(),
+            stream_options_at: field("stream_options").map(|member| member.value.clone()),
+            bound_at,
+            cut: cut(&members, &body),
+            inside: body.iter().position(|byte| *byte == b'{').map_or(0, |at| at + 1),
+            body,
+        })
+    }
+
+    /// The bytes for one provider: the client's, with the upstream's model name and what `shape` adds.
+    pub fn for_upstream(&self, upstream: &str, vendor: &VendorFacts, shape: Shape) -> Bytes {
+        let mut edits: Vec<(Range<usize>, String)> = vec![(self.model_at.clone(), json_string(upstream))];
+        let mut added = String::new();
+        if self.stream && vendor.stream_usage && !self.wants_usage {
+            match &self.stream_options_at {
+                None => added.push_str("\"stream_options\":{\"include_usage\":true},"),
+                Some(at) => edits.push((at.clone(), with_usage(self.body.get(at.clone()).unwrap_or_default()))),
+            }
+        }
+        if let Some(cap) = shape.cap {
+            added.push_str(&format!("\"{}\":{cap},", vendor.output_bound_field));
+        }
+        if let Some(budget) = shape.thinking_budget {
+            added.push_str(&format!("\"thinking_budget\":{budget},"));
+        }
+        if let Some(bound) = self.bound_at.as_ref().filter(|bound| is_foreign(bound.field, vendor)) {
+            edits.push((bound.key.clone(), json_string(vendor.output_bound_field)));
+        }
+        edits.extend(self.cut.iter().map(|range| (range.clone(), String::new())));
+        edits.push((self.inside..self.inside, added));
+        splice(&self.body, edits)
+    }
+}
+
+/// A hosted vendor that ignores an unknown bound would answer without one. Local servers know both spellings, and what an
+/// `openai-compatible` one knows is its operator's business.
+fn is_foreign(field: &str, vendor: &VendorFacts) -> bool {
+    vendor.needs_key && field != vendor.output_bound_field
+}
+
+/// What a template adds once, to open the answer.
+const REPLY_PRIMER: u64 = 8;
+
+#[derive(Deserialize)]
+struct StreamOptions {
+    include_usage: Option<bool>,
+}
+
+struct Member<'a> {
+    name: Cow<'a, str>,
+    value: Range<usize>,
+}
+
+impl Member<'_> {
+    fn json<'b>(&self, body: &'b Bytes) -> &'b str {
+        body.get(self.value.clone())
+            .and_then(|bytes| std::str::from_utf8(bytes).ok())
+            .unwrap_or("null")
+    }
+}
+
+/// The top-level members with the places of their values. Names must be unique: parsers differ on which of two counts,
+/// and the provider's may be another than ours.
+fn members(body: &Bytes) -> Result<Vec<Member<'_>>, Unreadable> {
+    struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+    impl<'de> Deserialize<'de> for Members<'de> {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            struct Collect;
+            impl<'de> Visitor<'de> for Collect {
+                type Value = Members<'de>;
+                fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                    f.write_str("an object")
+                }
+                fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                    let mut all = Vec::with_capacity(16);
+                    while let Some(Key(name)) = map.next_key()? {
+                        all.push((name, map.next_value()?));
+                    }
+                    Ok(Members(all))
+                }
+            }
+            deserializer.deserialize_map(Collect)
+        }
+    }
+    let Members(all) = serde_json::from_slice(body).map_err(|error| Unreadable::NotJson(error.to_string()))?;
+    let start = body.as_ptr() as usize;
+    let mut members: Vec<Member<'_>> = Vec::with_capacity(all.len());
+    for (name, raw) in all {
+        if members.iter().any(|member| member.name == name) {
+            return Err(Unreadable::Twice(name.into_owned()));
+        }
+        let from = raw.get().as_ptr() as usize - start;
+        members.push(Member {
+            name,
+            value: from..from + raw.get().len(),
+        });
+    }
+    Ok(members)
+}
+
+#[derive(Deserialize)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+
+fn parse<'a, T: Deserialize<'a>>(json: &'a str, field: &'static str, expected: &'static str) -> Result<T, Unreadable> {
+    serde_json::from_str(json).map_err(|_| Unreadable::Wrong { field, expected })
+}
+
+fn choices(json: Option<&str>) -> Result<u64, Unreadable> {
+    const EXPECTED: &str = "a whole number from 1 to 128";
+    let n: u64 = json.map_or(Ok(1), |json| parse(json, "n", EXPECTED))?;
+    if (1..=MAX_CHOICES).contains(&n) {
+        Ok(n)
+    } else {
+        Err(Unreadable::Wrong {
+            field: "n",
+            expected: EXPECTED,
+        })
+    }
+}
+
+/// The client's bound. `null` and -1 (some local servers' "no bound") are none, and are cut out of the body so that
+/// planb's own bound is the only one.
+fn bound(members: &[Member<'_>], body: &Bytes) -> Result<(Option<u64>, Option<Bound>), Unreadable> {
+    let mut found = None;
+    for field in BOUND_FIELDS {
+        let Some(member) = members.iter().find(|member| member.name == field) else {
+            continue;
+        };
+        if is_no_bound(member.json(body)) {
+            continue;
+        }
+        let tokens: u64 = parse(member.json(body), field, "a whole number above 0")?;
+        if tokens == 0 {
+            return Err(Unreadable::Wrong {
+                field,
+                expected: "a whole number above 0",
+            });
+        }
+        if found.is_some() {
+            return Err(Unreadable::TwoBounds);
+        }
+        found = Some((
+            tokens,
+            Bound {
+                key: key_range(member, body),
+                field,
+            },
+        ));
+    }
+    Ok(found.map_or((None, None), |(tokens, at)| (Some(tokens), Some(at))))
+}
+
+const BOUND_FIELDS: [&str; 2] = ["max_tokens", "max_completion_tokens"];
+
+fn is_no_bound(json: &str) -> bool {
+    matches!(json, "null" | "-1")
+}
+
+fn thinking(enabled: Option<&str>, budget: Option<&str>) -> Result<Thinking, Unreadable> {
+    let enabled: Option<bool> = enabled
+        .map(|json| parse(json, "enable_thinking", "true or false"))
+        .transpose()?;
+    let budget: Option<u64> = budget
+        .map(|json| parse(json, "thinking_budget", "a whole number"))
+        .transpose()?;
+    Ok(match (enabled, budget) {
+        (Some(false), _) => Thinking::Off,
+        (_, Some(tokens)) => Thinking::Budget(tokens),
+        (Some(true), None) => Thinking::On,
+        (None, None) => Thinking::Unstated,
+    })
+}
+
+/// Tiers that cost more than the list price would be billed above what was reserved.
+fn check_tier(json: Option<&str>) -> Result<(), Unreadable> {
+    let Some(json) = json else { return Ok(()) };
+    let tier: String = parse(json, "service_tier", "a string")?;
+    match tier.as_str() {
+        "auto" | "default" | "flex" => Ok(()),
+        _ => Err(Unreadable::DearerTier(tier.chars().take(40).collect())),
+    }
+}
+
+fn wants_schema(json: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Format<'a> {
+        #[serde(borrow, rename = "type")]
+        kind: Option<Cow<'a, str>>,
+    }
+    serde_json::from_str::<Format<'_>>(json)
+        .ok()
+        .and_then(|format| format.kind)
+        .is_some_and(|kind| kind == "json_schema")
+}
+
+/// Parsed only where the word occurs at all, which most requests are spared.
+fn has_images(messages: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Message<'a> {
+        #[serde(borrow, default)]
+        content: Option<&'a RawValue>,
+    }
+    #[derive(Deserialize)]
+    struct ContentPart<'a> {
+        #[serde(borrow, rename = "type")]
+        kind: Option<Cow<'a, str>>,
+    }
+    if memchr::memmem::find(messages.as_bytes(), b"image").is_none() {
+        return false;
+    }
+    let Ok(messages) = serde_json::from_str::<Vec<Message<'_>>>(messages) else {
+        return true;
+    };
+    messages.iter().filter_map(|message| message.content).any(|content| {
+        let parts: Vec<ContentPart<'_>> = serde_json::from_str(content.get()).unwrap_or_default();
+        parts
+            .iter()
+            .any(|part| part.kind.as_deref().is_some_and(|kind| kind.contains("image")))
+    })
+}
+
+/// Unwanted members, each with one comma: the one before it where a member stays before it, else the one behind it, so
+/// that what is left is an object again however many go.
+fn cut(members: &[Member<'_>], body: &Bytes) -> Vec<Range<usize>> {
+    let mut kept_before = false;
+    let mut ranges = Vec::new();
+    for member in members {
+        let no_bound = BOUND_FIELDS.contains(&member.name.as_ref()) && is_no_bound(member.json(body));
+        if !no_bound && !STRIPPED.contains(&member.name.as_ref()) {
+            kept_before = true;
+            continue;
+        }
+        let key = key_range(member, body);
+        let comma = |byte: &u8| *byte == b',';
+        ranges.push(if kept_before {
+            let before = body.get(..key.start).unwrap_or_default();
+            before.iter().rposition(comma).unwrap_or(key.start)..member.value.end
+        } else {
+            let after = body.get(member.value.end..).unwrap_or_default();
+            key.start..member.value.end + after.iter().position(comma).map_or(0, |at| at + 1)
+        });
+    }
+    ranges
+}
+
+/// The key of a member, quotes included: the last string before the colon before the value.
+fn key_range(member: &Member<'_>, body: &Bytes) -> Range<usize> {
+    let before = body.get(..member.value.start).unwrap_or_default();
+    let colon = before.iter().rposition(|byte| *byte == b':').unwrap_or(0);
+    let end = before
+        .get(..colon)
+        .unwrap_or_default()
+        .iter()
+        .rposition(|byte| *byte == b'"')
+        .map_or(0, |at| at + 1);
+    // Only names without escapes come here, so that the opening quote is the one before.
+    let start = before
+        .get(..end.saturating_sub(1))
+        .unwrap_or_default()
+        .iter()
+        .rposition(|byte| *byte == b'"')
+        .unwrap_or(0);
+    start..end
+}
+
+fn with_usage(options: &[u8]) -> String {
+    let mut object: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(options).unwrap_or_default();
+    object.insert("include_usage".to_owned(), true.into());
+    serde_json::Value::Object(object).to_string()
+}
+
+fn json_string(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// Applies edits to disjoint ranges.
+fn splice(body: &Bytes, mut edits: Vec<(Range<usize>, String)>) -> Bytes {
+    edits.sort_by_key(|(range, _)| (range.start, range.end));
+    let extra: usize = edits.iter().map(|(_, text)| text.len()).sum();
+    let mut out = Vec::with_capacity(body.len() + extra);
+    let mut from = 0;
+    for (range, text) in edits {
+        out.extend_from_slice(body.get(from..range.start).unwrap_or_default());
+        out.extend_from_slice(text.as_bytes());
+        from = range.end;
+    }
+    out.extend_from_slice(body.get(from..).unwrap_or_default());
+    Bytes::from(out)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,184 @@
+//! Server-sent events from bytes in any chunking: whole events out, each with the very bytes it came in.
+//!
+//! Promises the same events for any split of the same bytes, and a bound on what it keeps. It does not know what the
+//! data means.
+
+use bytes::{Bytes, BytesMut};
+
+/// The largest single event that is kept; real ones are below 1 MiB, an endless line is a fault or an attack.
+pub const MAX_EVENT: usize = 8 * 1024 * 1024;
+
+/// One event: everything up to and including its blank line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// The bytes as they came, to be passed on.
+    pub raw: Bytes,
+    /// The `data:` lines joined by newlines; `None` for comments and events without data.
+    pub data: Option<Bytes>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an event of more than {MAX_EVENT} bytes")]
+pub struct TooLong;
+
+/// Feeds on chunks, hands out frames.
+#[derive(Debug, Default)]
+pub struct Parser {
+    buffer: BytesMut,
+    /// Everything before this was searched for a blank line already.
+    searched: usize,
+}
+
+impl Parser {
+    pub fn push(&mut self, chunk: &[u8]) {
+        self.buffer.extend_from_slice(chunk);
+    }
+
+    /// The next whole event, if it is there.
+    pub fn next_frame(&mut self) -> Result<Option<Frame>, TooLong> {
+        match self.blank_line() {
+            Some(end) => {
+                let raw = self.buffer.split_to(end).freeze();
+                self.searched = 0;
+                Ok(Some(Frame {
+                    data: data_of(&raw),
+                    raw,
+                }))
+            }
+            None if self.buffer.len() > MAX_EVENT => Err(TooLong),
+            None => Ok(None),
+        }
+    }
+
+    /// Bytes of an event that never got its blank line.
+    pub fn has_rest(&self) -> bool {
+        self.buffer.iter().any(|byte| !byte.is_ascii_whitespace())
+    }
+
+    /// The end of the first blank line. Lines end with LF, CRLF or CR; a CR at the very end may be half of a CRLF and
+    /// waits for the next chunk.
+    fn blank_line(&mut self) -> Option<usize> {
+        let mut line_start = self.searched;
+        loop {
+            let rest = self.buffer.get(line_start..)?;
+            let Some(found) = memchr::memchr2(b'\n', b'\r', rest) else {
+                self.searched = line_start;
+                return None;
+            };
+            let end_of_text = line_start + found;
+            let next = match (self.buffer.get(end_of_text), self.buffer.get(end_of_text + 1)) {
+                (Some(b'\r'), None) => {
+                    self.searched = line_start;
+                    return None;
+                }
+                (Some(b'\r'), Some(b'\n')) => end_of_text + 2,
+                _ => end_of_text + 1,
+            };
+            if found == 0 && line_start > 0 {
+                return Some(next);
+            }
+            // A blank line before any event is dropped into that event's bytes.
+            line_start = next;
+        }
+    }
+}
+
+fn data_of(raw: &Bytes) -> Option<Bytes> {
+    let mut only: Option<Bytes> = None;
+    let mut joined: Option<Vec<u8>> = None;
+    for line in lines(raw) {
+        let Some(value) = line.strip_prefix(b"data") else {
+            continue;
+        };
+        let value = match value.split_first() {
+            None => value,
+            Some((b':', rest)) => rest.strip_prefix(b" ").unwrap_or(rest),
+            Some(_) => continue,
+        };
+        match (&mut joined, &only) {
+            (Some(all), _) => {
+                all.push(b'\n');
+                all.extend_from_slice(value);
+            }
+            (None, Some(first)) => joined = Some([first, &b"\n"[..], value].concat()),
+            (None, None) => only = Some(raw.slice_ref(value)),
+        }
+    }
+    joined.map(Bytes::from).or(only)
+}
+
+fn lines(raw: &[u8]) -> impl Iterator<Item = &[u8]> {
+    raw.split(|byte| matches!(byte, b'\n' | b'\r'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn parse(chunks: &[&[u8]]) -> Vec<Frame> {
+        let mut parser = Parser::default();
+        let mut frames = Vec::new();
+        for chunk in chunks {
+            parser.push(chunk);
+            while let Some(frame) = parser.next_frame().unwrap() {
+                frames.push(frame);
+            }
+        }
+        frames
+    }
+
+    fn data(frames: &[Frame]) -> Vec<Option<String>> {
+        let text = |data: &Bytes| String::from_utf8_lossy(data).into_owned();
+        frames.iter().map(|frame| frame.data.as_ref().map(text)).collect()
+    }
+
+    #[test]
+    fn events_comments_and_line_endings_are_told_apart() {
+        let frames = parse(&[b"data: a\n\n: keep-alive\n\nevent: x\r\ndata:b\r\ndata: c\r\n\r\ndata: d\r\rid: 1\n\n"]);
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(data(&frames), [some("a"), None, some("b\nc"), some("d"), None]);
+    }
+
+    #[test]
+    fn an_event_without_its_blank_line_is_not_an_event() {
+        let mut parser = Parser::default();
+        parser.push(b"data: {\"half\":");
+        assert_eq!(parser.next_frame(), Ok(None));
+        assert!(parser.has_rest());
+    }
+
+    #[test]
+    fn the_bytes_go_on_unchanged() {
+        let wire: &[u8] = b"\n\ndata: a\r\n\r\n:c\n\ndata: [DONE]\n\n";
+        let frames = parse(&[wire]);
+        assert_eq!(
+            frames.iter().flat_map(|frame| frame.raw.to_vec()).collect::<Vec<_>>(),
+            wire
+        );
+    }
+
+    #[test]
+    fn an_endless_line_is_refused() {
+        let mut parser = Parser::default();
+        parser.push(&vec![b'x'; MAX_EVENT + 1]);
+        assert_eq!(parser.next_frame(), Err(TooLong));
+    }
+
+    proptest! {
+        #[test]
+        fn any_chunking_gives_the_same_events(
+            pieces in proptest::collection::vec(prop_oneof![
+                Just("data: {\"a\":1}"), Just("data"), Just(": c"), Just("event: e"), Just("\n"), Just("\r\n"), Just("\r"), Just("\n\n"), Just("x")
+            ], 0..24),
+            cuts in proptest::collection::vec(0_usize..200, 0..12),
+        ) {
+            let wire = pieces.concat().into_bytes();
+            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(wire.len())).collect();
+            cuts.extend([0, wire.len()]);
+            cuts.sort_unstable();
+            let chunks: Vec<&[u8]> = cuts.windows(2).map(|pair| &wire[pair[0]..pair[1]]).collect();
+            prop_assert_eq!(parse(&chunks), parse(&[&wire]));
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! One call to one provider, from its reservation to its settlement: posted, voided or held, exactly once.
+//!
+//! Settling is synchronous and also runs on drop, so that a client that leaves (its future is dropped) leaks nothing.
+//! The record goes into the ledger's channel under the books' lock: channel order is books order, which is what lets a
+//! new budget be rebuilt without missing or doubling an attempt.
+
+use super::Gateway;
+use super::ticket::Ticket;
+use crate::budget::{End, ReservationId};
+use crate::decide::Candidate;
+use crate::failure::{Billing, Failure};
+use super::claim::Claim;
+use crate::health::Outcome;
+use crate::ledger::record::{AttemptRecord, EndKind};
+use crate::ledger::{Permit, Record};
+use crate::live::Policy;
+use crate::money::Money;
+use crate::policy::snapshot::{Model, Provider};
+use crate::request::Requirements;
+use crate::telemetry::metrics::{AttemptLabels, ModelLabels, TokenLabels};
+use crate::usage::Usage;
+use jiff::Timestamp;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What was reserved for an attempt, before it is sent.
+pub struct Reserved {
+    pub reservation: ReservationId,
+    pub permit: Option<Permit>,
+    pub at: Timestamp,
+}
+
+pub struct Attempt {
+    gateway: Arc<Gateway>,
+    policy: Arc<Policy>,
+    decision: Arc<str>,
+    needs: Arc<Requirements>,
+    pub candidate: Candidate,
+    number: u8,
+    claim: Claim,
+    reserved: Option<Reserved>,
+    sent_at: Duration,
+    /// Bytes may have reached the provider: from here on abandoning is not free.
+    pub sent: bool,
+    pub status: u16,
+    pub first_token: Option<Duration>,
+    /// Output seen so far, counted on the safe side, for an answer that ends early.
+    pub counted_output: u64,
+    /// The provider's own figures, as soon as they are there.
+    pub usage: Option<Usage>,
+}
+
+impl Attempt {
+    pub fn new(ticket: &Ticket, candidate: Candidate, number: u8, claim: Claim, reserved: Reserved) -> Self {
+        Self {
+            gateway: ticket.gateway.clone(),
+            policy: ticket.policy.clone(),
+            decision: ticket.id.clone(),
+            needs: ticket.needs.clone(),
+            candidate,
+            number,
+            claim,
+            reserved: Some(reserved),
+            sent_at: ticket.gateway.clock.uptime(),
+            sent: false,
+            status: 0,
+            first_token: None,
+            counted_output: 0,
+            usage: None,
+        }
+    }
+
+    pub fn model(&self) -> &Model {
+        self.policy.snapshot.model(self.candidate.id)
+    }
+
+    pub fn provider(&self) -> &Provider {
+        self.policy.snapshot.provider_of(self.candidate.id)
+    }
+
+    /// 1 for the first of its request.
+    pub const fn number(&self) -> u8 {
+        self.number
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.gateway.clock.now()
+    }
+
+    pub fn note_first_token(&mut self) {
+        let after = self.gateway.clock.uptime().saturating_sub(self.sent_at);
+        self.first_token = Some(after);
+        self.gateway.metrics.observe_first_token(&self.model().name, after);
+    }
+
+    /// The answer is whole. Returns what was posted.
+    pub fn succeed(&mut self) -> Money {
+        let usage = self.usage_or_estimate();
+        self.settle(Settlement { end: EndKind::Posted, usage, outcome: "ok", class: "" }, Outcome::Ok)
+    }
+
+    /// The attempt failed. Returns what was posted, if the failure is billed.
+    pub fn fail(&mut self, failure: &Failure) -> Money {
+        let (end, usage) = match failure.billing {
+            Billing::No => (EndKind::Voided, Usage::default()),
+            Billing::Hold => (EndKind::Held, Usage::default()),
+            Billing::Estimate => (EndKind::Posted, self.estimate()),
+            Billing::ActualElseEstimate => (EndKind::Posted, self.usage_or_estimate()),
+        };
+        let settlement = Settlement { end, usage, outcome: "failed", class: failure.class.word() };
+        self.settle(settlement, Outcome::Failed(failure))
+    }
+
+    fn usage_or_estimate(&self) -> Usage {
+        self.usage.unwrap_or_else(|| self.estimate())
+    }
+
+    fn estimate(&self) -> Usage {
+        Usage { input: self.needs.input, output: self.counted_output, estimated: true, ..Usage::default() }
+    }
+
+    /// The client left. Unsent costs nothing; a cut stream is billed for what it gave; an abandoned whole answer
+    /// usually runs to its end and is billed in full, which nobody will tell us: held.
+    fn abandon(&mut self) {
+        let (end, usage) = match (self.sent, self.needs.stream) {
+            (false, _) => (EndKind::Voided, Usage::default()),
+            (true, true) => (EndKind::Posted, self.usage_or_estimate()),
+            (true, false) => (EndKind::Held, Usage::default()),
+        };
+        self.settle(Settlement { end, usage, outcome: "cancelled", class: "" }, Outcome::Abandoned);
+    }
+
+    fn settle(&mut self, settlement: Settlement, outcome: Outcome<'_>) -> Money {
+        let Some(reserved) = self.reserved.take() else { return Money::ZERO };
+        let price = self.model().price;
+        let cost = price.map_or(Money::ZERO, |price| price.cost(&settlement.usage));
+        let (end, amount) = match settlement.end {
+            EndKind::Posted => (End::Post(cost), cost),
+            EndKind::Voided => (End::Void, Money::ZERO),
+            EndKind::Held => (End::Hold, self.candidate.worst),
+        };
+        self.count(&settlement, amount);
+        {
+            let mut books = self.gateway.live.books.lock();
+            let postings = books.end(reserved.reservation, end);
+            if let Some(permit) = reserved.permit {
+                permit.send(Record::Attempt(self.record(&settlement, reserved.at, amount, postings)));
+            }
+        }
+        self.claim.end(outcome);
+        if settlement.end == EndKind::Posted { amount } else { Money::ZERO }
+    }
+
+    fn record(
+        &self,
+        settlement: &Settlement,
+        at: Timestamp,
+        amount: Money,
+        postings: Vec<crate::ledger::record::Posting>,
+    ) -> AttemptRecord {
+        let (model, provider) = (self.model(), self.provider());
+        AttemptRecord {
+            decision: self.decision.clone(),
+            number: self.number,
+            at,
+            model: model.name.clone(),
+            provider: provider.name.clone(),
+            supply: model.supply.word(),
+            upstream: model.upstream.clone(),
+            caller: self.needs.caller.clone(),
+            end: settlement.end,
+            outcome: settlement.outcome,
+            class: settlement.class,
+            status: self.status,
+            usage: settlement.usage,
+            amount,
+            worst: self.candidate.worst,
+            currency: self.policy.snapshot.currency,
+            price: model.price,
+            first_token_ms: self.first_token.map(milliseconds),
+            total_ms: milliseconds(self.gateway.clock.uptime().saturating_sub(self.sent_at)),
+            postings,
+        }
+    }
+
+    fn count(&self, settlement: &Settlement, amount: Money) {
+        let (model, provider, metrics) = (self.model(), self.provider(), &self.gateway.metrics);
+        let labels = AttemptLabels {
+            model: model.name.to_string(),
+            provider: provider.name.to_string(),
+            supply: model.supply.word(),
+            outcome: settlement.outcome,
+            class: settlement.class,
+        };
+        metrics.attempts.get_or_create(&labels).inc();
+        let nanos = amount.nanos().unsigned_abs();
+        let by_model = ModelLabels { model: model.name.to_string() };
+        match settlement.end {
+            EndKind::Posted => metrics.spend.get_or_create(&by_model).inc_by(nanos),
+            EndKind::Held => metrics.held.get_or_create(&by_model).inc_by(nanos),
+            EndKind::Voided => 0,
+        };
+        let usage = &settlement.usage;
+        for (kind, tokens) in [("input", usage.input), ("cache_read", usage.cache_read), ("output", usage.output)] {
+            if tokens > 0 {
+                metrics.tokens.get_or_create(&TokenLabels { model: model.name.to_string(), kind }).inc_by(tokens);
+            }
+        }
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        if self.reserved.is_some() {
+            self.abandon();
+        }
+    }
+}
+
+struct Settlement {
+    end: EndKind,
+    usage: Usage,
+    outcome: &'static str,
+    class: &'static str,
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,188 @@
+//! One attempt on the wire, until the answer is whole, has begun, or has failed. What is held back until the first
+//! content lets a failure before it stay invisible.
+
+use super::attempt::Attempt;
+use super::deadlines::Deadlines;
+use super::prepare::Prepared;
+use super::reader::{Event, Reader};
+use super::stream::stream_failure;
+use crate::dialect::chat::answer::{self, Answer};
+use crate::dialect::chat::request::Shape;
+use crate::failure::{Connect, Failure, Fault, Finish, Phase, classify, finish_of};
+use crate::upstream::call::{self, Call};
+use crate::upstream::connect::InferenceClient;
+use crate::upstream::credentials::Credential;
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Uri, header};
+use http_body_util::BodyExt;
+use hyper::Response;
+use hyper::body::Incoming;
+use std::collections::VecDeque;
+use tokio::time::{Instant, timeout_at};
+
+/// An answer is read whole before the client sees it, up to this size.
+const MOST_ANSWER: usize = 32 * 1024 * 1024;
+
+pub enum Exchanged {
+    Whole(Bytes),
+    Begun { upstream: Incoming, reader: Reader, head: VecDeque<Bytes> },
+}
+
+/// What an attempt is sent with.
+pub struct Wire<'a> {
+    pub client: InferenceClient,
+    pub key: Option<&'a Credential>,
+    pub deadlines: Deadlines,
+    /// The end of the attempt: its own `total`, or the request's deadline.
+    pub until: Instant,
+}
+
+pub async fn exchange(prepared: &Prepared, attempt: &mut Attempt, wire: &Wire<'_>) -> Result<Exchanged, Failure> {
+    let (body, uri, allow_private) = {
+        let (model, provider) = (attempt.model(), attempt.provider());
+        let shape = Shape { cap: attempt.candidate.cap, thinking_budget: attempt.candidate.thinking_budget };
+        let uri = format!("{}/chat/completions", provider.base_url).parse::<Uri>();
+        (prepared.chat.for_upstream(&model.upstream, provider.vendor.facts(), shape), uri, provider.allow_private)
+    };
+    let Ok(uri) = uri else { return Err(failure(attempt, &Fault::Connect(Connect::Other))) };
+    let stream = prepared.chat.stream;
+    let call = Call { uri, allow_private, key: wire.key, body, stream };
+    attempt.sent = true;
+    let first_until = if stream { wire.until.min(Instant::now() + wire.deadlines.first_token) } else { wire.until };
+    let response = match timeout_at(first_until, call::send(&wire.client, call)).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(none)) => return Err(failure(attempt, &none.fault())),
+        Err(_) => return Err(timed_out(attempt, stream, first_until < wire.until)),
+    };
+    attempt.status = response.status().as_u16();
+    if !response.status().is_success() {
+        return Err(refused(attempt, response, first_until).await);
+    }
+    if stream { begin(prepared, attempt, response, first_until, wire).await } else { whole(prepared, attempt, response, wire).await }
+}
+
+fn failure(attempt: &Attempt, fault: &Fault<'_>) -> Failure {
+    classify(attempt.provider().vendor, fault, attempt.now())
+}
+
+fn timed_out(attempt: &Attempt, stream: bool, first: bool) -> Failure {
+    let phase = if first { Phase::FirstToken } else { Phase::Total };
+    failure(attempt, &Fault::Timeout { phase, stream })
+}
+
+/// An error status: its body says which.
+async fn refused(attempt: &Attempt, response: Response<Incoming>, until: Instant) -> Failure {
+    let (parts, body) = response.into_parts();
+    let body = timeout_at(until, call::error_body(body)).await.ok().flatten().unwrap_or_default();
+    failure(attempt, &Fault::Response { status: parts.status.as_u16(), headers: &parts.headers, body: &body })
+}
+
+async fn whole(prepared: &Prepared, attempt: &mut Attempt, response: Response<Incoming>, wire: &Wire<'_>) -> Result<Exchanged, Failure> {
+    let (parts, body) = response.into_parts();
+    let bytes = read_all(attempt, body, wire).await?;
+    match answer::read(&bytes, prepared.chat.stop) {
+        Answer::Whole { usage, counted_output, finish } => {
+            attempt.usage = usage;
+            attempt.counted_output = counted_output;
+            let vendor = attempt.provider().vendor;
+            match finish.iter().find(|reason| matches!(finish_of(vendor, reason), Finish::Failed(_))) {
+                Some(reason) => Err(failure(attempt, &Fault::FinishReason { reason })),
+                None => Ok(Exchanged::Whole(bytes)),
+            }
+        }
+        Answer::Error => Err(error_in_success(attempt, &parts.headers, &bytes)),
+        Answer::Empty { usage } => {
+            attempt.usage = usage;
+            Err(failure(attempt, &Fault::Empty { stream: false }))
+        }
+        Answer::Malformed(what) => Err(failure(attempt, &Fault::Malformed { what, stream: false })),
+    }
+}
+
+fn error_in_success(attempt: &mut Attempt, headers: &HeaderMap, body: &[u8]) -> Failure {
+    attempt.usage = answer::usage_in(body);
+    failure(attempt, &Fault::Response { status: attempt.status, headers, body })
+}
+
+async fn read_all(attempt: &Attempt, mut body: Incoming, wire: &Wire<'_>) -> Result<Bytes, Failure> {
+    let mut all = BytesMut::new();
+    loop {
+        let frame = match timeout_at(wire.until, body.frame()).await {
+            Ok(None) => return Ok(all.freeze()),
+            Ok(Some(Ok(frame))) => frame,
+            Ok(Some(Err(_))) => return Err(failure(attempt, &Fault::Lost { reused: false, response_started: true })),
+            Err(_) => return Err(timed_out(attempt, false, false)),
+        };
+        if let Ok(data) = frame.into_data() {
+            all.extend_from_slice(&data);
+        }
+        if all.len() > MOST_ANSWER {
+            return Err(failure(attempt, &Fault::Malformed { what: "the answer is larger than 32 MiB", stream: false }));
+        }
+    }
+}
+
+async fn begin(
+    prepared: &Prepared,
+    attempt: &mut Attempt,
+    response: Response<Incoming>,
+    first_until: Instant,
+    wire: &Wire<'_>,
+) -> Result<Exchanged, Failure> {
+    let (parts, mut upstream) = response.into_parts();
+    if !is_event_stream(&parts.headers) {
+        let bytes = read_all(attempt, upstream, wire).await?;
+        return Err(match answer::read(&bytes, false) {
+            Answer::Error => error_in_success(attempt, &parts.headers, &bytes),
+            _ => failure(attempt, &Fault::Malformed { what: "a stream was asked for and none came", stream: true }),
+        });
+    }
+    let mut reader = Reader::new(attempt.provider().vendor, !prepared.chat.wants_usage);
+    let mut head = VecDeque::new();
+    loop {
+        while let Some(event) = reader.next_event() {
+            match event {
+                // A keep-alive is no part of the answer, and without content there is nobody to keep alive.
+                Event::Comment(_) | Event::Hidden => {}
+                Event::Preamble(bytes) => head.push_back(bytes),
+                Event::Content(bytes) => {
+                    attempt.note_first_token();
+                    head.push_back(bytes);
+                    return Ok(Exchanged::Begun { upstream, reader, head });
+                }
+                Event::Done(_) => return Err(failure(attempt, &Fault::Empty { stream: true })),
+                Event::Fault(fault) => return Err(uncommitted(attempt, &reader, &fault)),
+            }
+        }
+        match timeout_at(first_until, upstream.frame()).await {
+            Ok(Some(Ok(frame))) => {
+                if let Ok(data) = frame.into_data() {
+                    reader.push(&data);
+                }
+            }
+            Ok(end) => {
+                let fault = reader.end(end.is_none()).unwrap_or(super::reader::StreamFault::Empty);
+                return Err(uncommitted(attempt, &reader, &fault));
+            }
+            Err(_) => {
+                note(attempt, &reader);
+                return Err(timed_out(attempt, true, first_until < wire.until));
+            }
+        }
+    }
+}
+
+fn uncommitted(attempt: &mut Attempt, reader: &Reader, fault: &super::reader::StreamFault) -> Failure {
+    note(attempt, reader);
+    stream_failure(attempt, fault, false)
+}
+
+fn note(attempt: &mut Attempt, reader: &Reader) {
+    attempt.usage = reader.progress().usage();
+    attempt.counted_output = reader.progress().counted_output();
+}
+
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    kind.trim_start().to_ascii_lowercase().starts_with("text/event-stream")
+}

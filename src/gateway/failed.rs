@@ -1,0 +1,113 @@
+//! What the client is told: the status, headers and error body for a refusal or a failure, in the dialect's shape.
+
+use super::body::ResponseBody;
+use crate::decide::{Family, Reason, Refusal};
+use crate::dialect::chat::error::ErrorBody;
+use crate::failure::Failure;
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use std::time::Duration;
+
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+/// SDKs refuse to wait longer than one to two minutes.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
+
+/// An error as the client will see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    pub status: StatusCode,
+    pub kind: &'static str,
+    pub code: &'static str,
+    pub message: String,
+    pub param: Option<String>,
+    pub retry_after: Option<Duration>,
+    /// False where a retry cannot help: `x-should-retry: false` keeps SDKs from trying.
+    pub may_retry: bool,
+}
+
+impl Told {
+    pub fn new(status: StatusCode, kind: &'static str, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, kind, code, message: message.into(), param: None, retry_after: None, may_retry: false }
+    }
+
+    pub fn response(&self) -> Response<ResponseBody> {
+        let error = ErrorBody { message: &self.message, kind: self.kind, code: self.code, param: self.param.as_deref() };
+        let mut response = Response::new(ResponseBody::whole(error.json()));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(wait) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
+        }
+        if !self.may_retry {
+            headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+        }
+        response
+    }
+}
+
+/// At least 1, at most 60.
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.min(LONGEST_RETRY_AFTER).as_millis().div_ceil(1000).max(1) as u64
+}
+
+/// No candidate was left before anything was sent. `nearest` names the model that came nearest and its reason.
+pub fn refused(refusal: &Refusal<'_>, nearest: &str) -> Told {
+    let message = |lead: &str| if nearest.is_empty() { lead.to_owned() } else { format!("{lead}; nearest: {nearest}") };
+    match refusal.family {
+        Family::Need => {
+            let code = match refusal.nearest.map(|exclusion| &exclusion.reason) {
+                Some(Reason::Context { .. }) => "context_length_exceeded",
+                _ => "requirements_not_met",
+            };
+            let lead = "no model of this route meets the request";
+            Told::new(StatusCode::BAD_REQUEST, "invalid_request_error", code, message(lead))
+        }
+        Family::Time => unavailable(nearest.to_owned(), refusal.retry_after),
+        Family::Money => out_of_money(message("the budget does not allow this request")),
+        Family::Credential => Told::new(
+            StatusCode::BAD_GATEWAY,
+            "server_error",
+            "upstream_credential",
+            message("no model of this route has a usable credential"),
+        ),
+        Family::Plan => Told::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "server_error",
+            "plan_active",
+            message("an active plan keeps every model of this route from traffic"),
+        ),
+    }
+}
+
+/// No provider can be asked now; later one may.
+pub fn unavailable(why: String, wait: Option<Duration>) -> Told {
+    let lead = "no provider of this route is available now";
+    let message = if why.is_empty() { lead.to_owned() } else { format!("{lead}; nearest: {why}") };
+    Told {
+        retry_after: Some(wait.unwrap_or(Duration::from_secs(1))),
+        may_retry: true,
+        ..Told::new(StatusCode::SERVICE_UNAVAILABLE, "server_error", "no_provider_available", message)
+    }
+}
+
+pub fn out_of_money(message: String) -> Told {
+    Told::new(StatusCode::PAYMENT_REQUIRED, "insufficient_quota", "insufficient_quota", message)
+}
+
+/// The last attempt failed and nothing is left to try.
+pub fn told(failure: &Failure) -> Told {
+    let status = StatusCode::from_u16(failure.client_status()).unwrap_or(StatusCode::BAD_GATEWAY);
+    let kind = match status.as_u16() {
+        402 => "insufficient_quota",
+        429 => "rate_limit_error",
+        400..=499 => "invalid_request_error",
+        _ => "server_error",
+    };
+    let waits = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+    let wait = failure.hint.or(failure.cooldown.map(|cooldown| cooldown.lasts)).unwrap_or(Duration::from_secs(1));
+    Told {
+        retry_after: waits.then_some(wait),
+        may_retry: !failure.is_final(),
+        ..Told::new(status, kind, failure.client_code(), failure.message.clone())
+    }
+}

@@ -1,0 +1,78 @@
+//! The headers of an answer: what planb decided, in names that stay.
+
+use super::body::ResponseBody;
+use super::stream::AnswerStream;
+use crate::money::{Currency, Money};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
+use std::sync::Arc;
+
+pub struct AnswerHeaders {
+    pub decision: Arc<str>,
+    pub model: Arc<str>,
+    pub provider: Arc<str>,
+    pub plans: Vec<Arc<str>>,
+    pub degraded: bool,
+    pub attempts: u8,
+    pub cost: Money,
+    pub currency: Currency,
+    pub budget_left: Option<f64>,
+    pub output_cap: Option<u64>,
+}
+
+impl AnswerHeaders {
+    pub fn whole(&self, body: Bytes) -> Response<ResponseBody> {
+        let mut response = Response::new(ResponseBody::whole(body));
+        self.write(response.headers_mut());
+        set(response.headers_mut(), "x-planb-cost", &format!("{} {}", self.cost, self.currency));
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response
+    }
+
+    /// A stream's cost is known at its end: it comes in a comment there.
+    pub fn stream(&self, stream: AnswerStream) -> Response<ResponseBody> {
+        let mut response = Response::new(ResponseBody::Stream(Box::new(stream)));
+        let headers = response.headers_mut();
+        self.write(headers);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        response
+    }
+
+    /// What a refusal or failure can say.
+    pub fn refused(decision: &str, plans: &[Arc<str>], response: &mut Response<ResponseBody>) {
+        let headers = response.headers_mut();
+        set(headers, "x-planb-decision", decision);
+        set(headers, "x-request-id", decision);
+        if !plans.is_empty() {
+            set(headers, "x-planb-plan", &plans.join(", "));
+        }
+    }
+
+    fn write(&self, headers: &mut HeaderMap) {
+        set(headers, "x-planb-decision", &self.decision);
+        set(headers, "x-request-id", &self.decision);
+        set(headers, "x-planb-model", &self.model);
+        set(headers, "x-planb-provider", &self.provider);
+        set(headers, "x-planb-attempts", &self.attempts.to_string());
+        if !self.plans.is_empty() {
+            set(headers, "x-planb-plan", &self.plans.join(", "));
+        }
+        if self.degraded {
+            set(headers, "x-planb-degraded", "true");
+        }
+        if let Some(share) = self.budget_left {
+            set(headers, "x-planb-budget-remaining", &format!("{share:.4}"));
+        }
+        if let Some(cap) = self.output_cap {
+            set(headers, "x-planb-output-cap", &cap.to_string());
+        }
+    }
+}
+
+/// Names of the policy may hold any character; what no header can carry is left out.
+fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {
+    if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
+        headers.insert(HeaderName::from_static(name), value);
+    }
+}

@@ -1,0 +1,50 @@
+//! The request's way, one file a step: `accept` → `guard` → `prepare` (`authenticate`, decode) → `survey` (decide) →
+//! `serve` (drives the course: `claim`, `reserve`, `exchange`) → `stream` → `attempt` (settle) → `ticket` (record).
+
+pub mod accept;
+mod attempt;
+mod authenticate;
+mod body;
+mod claim;
+mod deadlines;
+mod exchange;
+mod explain;
+mod failed;
+pub mod guard;
+mod headers;
+mod models;
+mod prepare;
+mod reader;
+mod reserve;
+mod serve;
+mod stream;
+mod survey;
+mod ticket;
+
+use crate::clock::Clock;
+use crate::ledger::Ledger;
+use crate::live::Live;
+use crate::telemetry::Metrics;
+use crate::upstream::connect::Connections;
+use crate::upstream::credentials::Credentials;
+use crate::upstream::local::LocalServers;
+use std::sync::Arc;
+use tokio::sync::Notify;
+use tokio_util::task::TaskTracker;
+
+/// What every request needs of the daemon.
+pub struct Gateway {
+    pub live: Arc<Live>,
+    pub ledger: Ledger,
+    pub credentials: Arc<Credentials>,
+    pub connections: Arc<Connections>,
+    pub locals: Arc<LocalServers>,
+    pub metrics: Arc<Metrics>,
+    pub clock: Clock,
+    /// One lease at a time.
+    pub leasing: tokio::sync::Mutex<()>,
+    /// Wakes the task that leases ahead of need.
+    pub lease_ahead: Notify,
+    /// Work that goes on without its client.
+    pub tasks: TaskTracker,
+}

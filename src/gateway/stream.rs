@@ -1,0 +1,199 @@
+//! A committed stream on its way to the client: passes events on, settles when the answer is whole, and turns a
+//! failure into an error event. Never an invented `[DONE]` or finish reason, never another model's text.
+//!
+//! Dropping it (the client left) drops the provider's connection and settles the attempt with an estimate.
+
+use super::attempt::Attempt;
+use super::failed;
+use super::reader::{Event, Reader, StreamFault};
+use super::ticket::Ticket;
+use crate::dialect::chat::error::ErrorBody;
+use crate::failure::{Failure, Fault, Phase, classify};
+use bytes::Bytes;
+use http_body::Body;
+use hyper::body::Incoming;
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::time::{Instant, Sleep};
+
+pub struct AnswerStream {
+    upstream: Incoming,
+    reader: Reader,
+    /// Events that are ready to go out.
+    ready: VecDeque<Bytes>,
+    attempt: Attempt,
+    ticket: Ticket,
+    timer: Pin<Box<Sleep>>,
+    idle: Duration,
+    idle_until: Instant,
+    total_until: Instant,
+    ended: bool,
+}
+
+/// How long a committed stream may take.
+#[derive(Clone, Copy, Debug)]
+pub struct StreamLimits {
+    pub idle: Duration,
+    pub total_until: Instant,
+}
+
+impl AnswerStream {
+    /// `head`: what was held back until the first content.
+    pub fn new(upstream: Incoming, reader: Reader, head: VecDeque<Bytes>, attempt: Attempt, ticket: Ticket, limits: StreamLimits) -> Self {
+        let idle_until = Instant::now() + limits.idle;
+        Self {
+            upstream,
+            reader,
+            ready: head,
+            attempt,
+            ticket,
+            timer: Box::pin(tokio::time::sleep_until(idle_until.min(limits.total_until))),
+            idle: limits.idle,
+            idle_until,
+            total_until: limits.total_until,
+            ended: false,
+        }
+    }
+
+    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        loop {
+            self.read_events();
+            if let Some(bytes) = self.take_ready() {
+                return Poll::Ready(Some(bytes));
+            }
+            if self.ended {
+                return Poll::Ready(None);
+            }
+            match Pin::new(&mut self.upstream).poll_frame(context) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    if let Ok(chunk) = frame.into_data() {
+                        self.reader.push(&chunk);
+                    }
+                }
+                Poll::Ready(Some(Err(_))) => self.close(false),
+                Poll::Ready(None) => self.close(true),
+                Poll::Pending => match self.poll_timers(context) {
+                    Poll::Ready(()) => {}
+                    Poll::Pending => return Poll::Pending,
+                },
+            }
+        }
+    }
+
+    /// Everything ready goes out as one frame: fewer writes where the provider sends many events at once.
+    fn take_ready(&mut self) -> Option<Bytes> {
+        let first = self.ready.pop_front()?;
+        if self.ready.is_empty() {
+            return Some(first);
+        }
+        let mut all = Vec::from(first);
+        for bytes in self.ready.drain(..) {
+            all.extend_from_slice(&bytes);
+        }
+        Some(Bytes::from(all))
+    }
+
+    fn read_events(&mut self) {
+        while !self.ended {
+            let Some(event) = self.reader.next_event() else { break };
+            match event {
+                Event::Comment(bytes) => self.ready.push_back(bytes),
+                Event::Preamble(bytes) | Event::Content(bytes) => {
+                    self.progressed();
+                    self.ready.push_back(bytes);
+                }
+                Event::Hidden => self.progressed(),
+                Event::Done(bytes) => {
+                    self.succeed();
+                    self.ready.push_back(bytes);
+                }
+                Event::Fault(fault) => self.fail(&stream_failure(&self.attempt, &fault, true)),
+            }
+        }
+        self.attempt.counted_output = self.reader.progress().counted_output();
+        self.attempt.usage = self.reader.progress().usage();
+    }
+
+    fn progressed(&mut self) {
+        self.idle_until = Instant::now() + self.idle;
+    }
+
+    fn poll_timers(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        loop {
+            if self.timer.as_mut().poll(context).is_pending() {
+                return Poll::Pending;
+            }
+            let now = Instant::now();
+            if now >= self.total_until {
+                self.time_out(Phase::Total);
+                return Poll::Ready(());
+            }
+            if now >= self.idle_until {
+                self.time_out(Phase::Idle);
+                return Poll::Ready(());
+            }
+            // The timer is moved only when it fires, not with each event.
+            let next = self.idle_until.min(self.total_until);
+            self.timer.as_mut().reset(next);
+        }
+    }
+
+    fn time_out(&mut self, phase: Phase) {
+        let vendor = self.attempt.provider().vendor;
+        let fault = Fault::Timeout { phase, stream: true };
+        let failure = classify(vendor, &fault, self.ticket.gateway.clock.now());
+        self.fail(&failure);
+    }
+
+    fn close(&mut self, clean: bool) {
+        match self.reader.end(clean) {
+            None => self.succeed(),
+            Some(fault) => self.fail(&stream_failure(&self.attempt, &fault, true)),
+        }
+    }
+
+    fn succeed(&mut self) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        self.attempt.counted_output = self.reader.progress().counted_output();
+        self.attempt.usage = self.reader.progress().usage();
+        let cost = self.attempt.succeed();
+        self.ticket.cost = self.ticket.cost.plus(cost);
+        let currency = self.ticket.policy.snapshot.currency;
+        let comment = format!(": x-planb-cost {} {currency}\n\n", self.ticket.cost);
+        self.ready.push_back(Bytes::from(comment));
+        let model = self.attempt.model().name.clone();
+        self.ticket.finish(Some(model), "ok", 200);
+    }
+
+    fn fail(&mut self, failure: &Failure) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        self.attempt.counted_output = self.reader.progress().counted_output();
+        self.attempt.usage = self.reader.progress().usage();
+        let cost = self.attempt.fail(failure);
+        self.ticket.cost = self.ticket.cost.plus(cost);
+        let told = failed::told(failure);
+        let error = ErrorBody { message: &told.message, kind: told.kind, code: told.code, param: None };
+        self.ready.push_back(Bytes::from(error.event()));
+        let model = self.attempt.model().name.clone();
+        self.ticket.finish(Some(model), "failed", 200);
+    }
+}
+
+/// The failure that a fault inside a stream means.
+pub fn stream_failure(attempt: &Attempt, fault: &StreamFault, committed: bool) -> Failure {
+    let fault = match fault {
+        StreamFault::Error(data) => Fault::StreamError { data, committed },
+        StreamFault::FailedFinish(reason) => Fault::FinishReason { reason },
+        StreamFault::Malformed(why) => Fault::Malformed { what: why, stream: true },
+        StreamFault::Truncated => Fault::Truncated,
+        StreamFault::Empty => Fault::Empty { stream: true },
+    };
+    classify(attempt.provider().vendor, &fault, attempt.now())
+}

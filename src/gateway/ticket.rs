@@ -1,0 +1,117 @@
+//! One request from its decision to its record. Whatever happens, it is recorded once: by `finish`, or as cancelled
+//! when it is dropped because the client left.
+
+use super::Gateway;
+use crate::ledger::record::{DecisionRecord, ExcludedRecord};
+use crate::ledger::{Permit, Record};
+use crate::live::Policy;
+use crate::money::Money;
+use crate::request::Requirements;
+use crate::telemetry::metrics::RequestLabels;
+use jiff::Timestamp;
+use std::sync::Arc;
+
+/// The status that stands in the record when nobody was there to see one.
+const CLIENT_LEFT: u16 = 499;
+
+pub struct Ticket {
+    pub gateway: Arc<Gateway>,
+    pub policy: Arc<Policy>,
+    pub id: Arc<str>,
+    pub at: Timestamp,
+    pub route: Arc<str>,
+    pub needs: Arc<Requirements>,
+    pub excluded: Vec<ExcludedRecord>,
+    pub plans: Vec<Arc<str>>,
+    /// Posted so far, over all attempts.
+    pub cost: Money,
+    permit: Option<Permit>,
+    finished: bool,
+}
+
+impl Ticket {
+    pub fn open(
+        gateway: &Arc<Gateway>,
+        policy: &Arc<Policy>,
+        route: Arc<str>,
+        needs: Arc<Requirements>,
+        plans: Vec<Arc<str>>,
+    ) -> Self {
+        gateway.metrics.in_flight.inc();
+        let permit = gateway.ledger.try_permit();
+        if permit.is_none() {
+            gateway.metrics.records_dropped.inc();
+        }
+        Self {
+            gateway: gateway.clone(),
+            policy: policy.clone(),
+            id: uuid::Uuid::now_v7().simple().to_string().into(),
+            at: gateway.clock.now(),
+            route,
+            needs,
+            excluded: Vec::new(),
+            plans,
+            cost: Money::ZERO,
+            permit,
+            finished: false,
+        }
+    }
+
+    /// The request goes on elsewhere (in a stream): this one has nothing left to record.
+    pub fn hand_over(&mut self) -> Self {
+        let next = Self {
+            gateway: self.gateway.clone(),
+            policy: self.policy.clone(),
+            id: self.id.clone(),
+            at: self.at,
+            route: self.route.clone(),
+            needs: self.needs.clone(),
+            excluded: std::mem::take(&mut self.excluded),
+            plans: std::mem::take(&mut self.plans),
+            cost: self.cost,
+            permit: self.permit.take(),
+            finished: false,
+        };
+        self.finished = true;
+        self.gateway.metrics.in_flight.inc();
+        next
+    }
+
+    /// `outcome` is `ok`, `failed`, `refused` or `cancelled`; `status` what the client saw.
+    pub fn finish(&mut self, chosen: Option<Arc<str>>, outcome: &'static str, status: u16) {
+        if std::mem::replace(&mut self.finished, true) {
+            return;
+        }
+        let labels = RequestLabels { route: self.route.to_string(), outcome };
+        self.gateway.metrics.requests.get_or_create(&labels).inc();
+        tracing::info!(
+            decision = %self.id, route = %self.route, model = chosen.as_deref().unwrap_or("-"), outcome, status, cost = %self.cost,
+            "decided"
+        );
+        let Some(permit) = self.permit.take() else { return };
+        permit.send(Record::Decision(DecisionRecord {
+            id: self.id.clone(),
+            at: self.at,
+            route: self.route.clone(),
+            dialect: "chat",
+            stream: self.needs.stream,
+            plans: std::mem::take(&mut self.plans),
+            chosen,
+            excluded: std::mem::take(&mut self.excluded),
+            caller: self.needs.caller.clone(),
+            input: self.needs.input,
+            cost: self.cost,
+            currency: self.policy.snapshot.currency,
+            outcome,
+            status,
+            policy_hash: self.policy.snapshot.hash.clone(),
+        }));
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.finish(None, "cancelled", CLIENT_LEFT);
+        self.gateway.metrics.in_flight.dec();
+    }
+}

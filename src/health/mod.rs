@@ -1,0 +1,374 @@
+//! What planb knows of its upstreams' health: breakers, cooling and retry budgets, fed with outcomes and time.
+//!
+//! Kept by endpoint and upstream model and not by the policy's names, so that a reload keeps it. An attempt is claimed
+//! with [`Health::ask`] and answered with [`Health::end`]; a decision only reads [`Health::verdict`]. It owns no clock,
+//! no task and no lock, and it does not decide where a request goes.
+
+mod breaker;
+mod cooling;
+mod retry_budget;
+
+#[cfg(test)]
+mod tests;
+
+pub use breaker::Trip;
+
+use crate::failure::{BreakerEffect, Class, Failure, Length};
+use breaker::{Answer, Breaker, Grant};
+use cooling::{Cooling, Place};
+use retry_budget::RetryBudget;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Time since the daemon started. Monotonic, so that a jump of the wall clock opens and closes nothing.
+pub type Uptime = Duration;
+
+/// Weight of the newest first-token time in the moving average, as a divisor.
+const LATENCY_MEMORY: u32 = 8;
+
+/// One upstream model as reached with one credential.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ModelKey {
+    /// Base URL with its path.
+    pub endpoint: Arc<str>,
+    pub upstream_model: Arc<str>,
+    /// Names the credential without telling it; empty where there is none.
+    pub credential: Arc<str>,
+}
+
+/// False for `breaker: none` and `cooldown: none` on the provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    pub breaker: bool,
+    pub cooldown: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitReason {
+    Cooling(Class),
+    BreakerOpen(Trip),
+    /// The one attempt that finds out is under way.
+    Probing(Trip),
+    /// Just back: traffic returns in steps.
+    Ramping,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Ready,
+    Wait { until: Uptime, reason: WaitReason },
+}
+
+/// Leave for one attempt; [`Health::end`] takes it back.
+#[derive(Debug)]
+#[must_use = "a claimed attempt must be ended, or a probe stays open"]
+pub struct Claim {
+    key: ModelKey,
+    grant: Grant,
+    options: Options,
+}
+
+impl Claim {
+    /// This attempt finds out whether the model is back.
+    pub const fn is_probe(&self) -> bool {
+        self.grant.is_probe()
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum Outcome<'a> {
+    Ok,
+    Failed(&'a Failure),
+    /// The client left before the end: frees what was claimed, counts nothing.
+    Abandoned,
+}
+
+/// What asking a provider's free listing showed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listing {
+    /// Answered, with the key accepted.
+    Alive,
+    /// Answered, but there is no listing to judge the key by (404).
+    Reachable,
+    /// The key was refused.
+    Refused,
+    Dead,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProviderHealth {
+    Up,
+    Cooling { until: Uptime, reason: Class },
+    Down { reason: Trip, since: Uptime },
+}
+
+impl ProviderHealth {
+    /// What conditions mean by `up`.
+    pub const fn is_up(self) -> bool {
+        !matches!(self, Self::Down { .. })
+    }
+}
+
+/// Orders what happened at the same instant.
+type Turn = u64;
+
+#[derive(Debug, Default)]
+struct ModelState {
+    breaker: Breaker,
+    /// When the breaker last opened, in turns.
+    opened: Turn,
+    succeeded: Turn,
+    first_token: Option<Duration>,
+    /// With which it was last asked.
+    credential: Arc<str>,
+}
+
+#[derive(Debug, Default)]
+struct EndpointState {
+    retries: RetryBudget,
+    /// The last time its listing said that it lives, in turns.
+    alive: Turn,
+}
+
+#[derive(Debug, Default)]
+pub struct Health {
+    models: HashMap<(Arc<str>, Arc<str>), ModelState>,
+    endpoints: HashMap<Arc<str>, EndpointState>,
+    cooling: Cooling,
+    turn: Turn,
+}
+
+impl Health {
+    /// May an attempt be sent now? Changes nothing, so that a decision can be repeated.
+    pub fn verdict(&self, key: &ModelKey, options: Options, now: Uptime) -> Verdict {
+        if options.cooldown
+            && let Some((until, class)) = self.cooling.of(key, now)
+        {
+            return Verdict::Wait {
+                until,
+                reason: WaitReason::Cooling(class),
+            };
+        }
+        match self.models.get(&model_of(key)) {
+            Some(state) if options.breaker => state.breaker.verdict(now),
+            _ => Verdict::Ready,
+        }
+    }
+
+    /// Claims an attempt: the one probe, a step of the ramp, or plain passage.
+    pub fn ask(&mut self, key: &ModelKey, options: Options, now: Uptime) -> Result<Claim, Verdict> {
+        match self.verdict(key, options, now) {
+            Verdict::Ready => {}
+            wait => return Err(wait),
+        }
+        let state = self.models.entry(model_of(key)).or_default();
+        state.credential = key.credential.clone();
+        let grant = if options.breaker {
+            state.breaker.claim(now)
+        } else {
+            Grant::default()
+        };
+        self.endpoints
+            .entry(key.endpoint.clone())
+            .or_default()
+            .retries
+            .earn(now);
+        Ok(Claim {
+            key: key.clone(),
+            grant,
+            options,
+        })
+    }
+
+    /// The first meaningful event came: a probe has its answer long before a stream's end.
+    pub fn answering(&mut self, claim: &mut Claim, first_token: Duration) {
+        self.turn += 1;
+        let turn = self.turn;
+        let state = self.models.entry(model_of(&claim.key)).or_default();
+        let known = state.first_token.unwrap_or(first_token);
+        state.first_token = Some(known - known / LATENCY_MEMORY + first_token / LATENCY_MEMORY);
+        state.succeeded = turn;
+        if claim.options.breaker {
+            state.breaker.answering(&mut claim.grant);
+        }
+    }
+
+    /// Answers a claim.
+    pub fn end(&mut self, claim: Claim, outcome: Outcome<'_>, now: Uptime) {
+        self.turn += 1;
+        let turn = self.turn;
+        let Claim { key, grant, options } = claim;
+        let state = self.models.entry(model_of(&key)).or_default();
+        let answer = match outcome {
+            Outcome::Ok => {
+                state.succeeded = turn;
+                self.cooling.succeeded(&key, now);
+                Answer::Ok
+            }
+            Outcome::Abandoned => Answer::Abandoned,
+            Outcome::Failed(failure) => answer_of(failure, now),
+        };
+        if options.breaker {
+            let was_open = state.breaker.trip().is_some();
+            state.breaker.end(grant, answer, now);
+            let anew = !was_open || grant.is_probe() || matches!(answer, Answer::Tripped { .. });
+            if state.breaker.trip().is_some() && anew && answer != Answer::Abandoned {
+                state.opened = turn;
+            }
+        }
+        if let Outcome::Failed(Failure {
+            class,
+            cooldown: Some(cooldown),
+            ..
+        }) = outcome
+            && options.cooldown
+        {
+            let place = self.cooling.begin(&key, *class, *cooldown, now);
+            self.ramp_after(&place);
+        }
+    }
+
+    /// Has the endpoint's retry budget room for a repeat?
+    pub fn may_repeat(&self, endpoint: &str, now: Uptime) -> bool {
+        self.endpoints
+            .get(endpoint)
+            .is_none_or(|state| state.retries.allows(now))
+    }
+
+    /// Takes a repeat to the same provider from its retry budget; false when there is none left.
+    pub fn repeat(&mut self, endpoint: &Arc<str>, now: Uptime) -> bool {
+        self.endpoints.entry(endpoint.clone()).or_default().retries.take(now)
+    }
+
+    /// The state of a provider with these models. A model without traffic says nothing.
+    pub fn provider_state(&self, endpoint: &str, models: &[ModelKey], now: Uptime) -> ProviderHealth {
+        let states = || models.iter().filter_map(|key| self.models.get(&model_of(key)));
+        let alive = self.endpoints.get(endpoint).map_or(0, |state| state.alive);
+        let sign = states().map(|state| state.succeeded).max().unwrap_or(0);
+        let down = states()
+            .filter(|state| state.opened > sign)
+            .filter_map(|state| Some((state, state.breaker.trip()?)))
+            .filter(|(state, trip)| state.opened > alive || state.breaker.is_firm(now) && trip.is_money())
+            .filter_map(|(state, trip)| Some((state.breaker.since()?, trip)))
+            .min_by_key(|(since, _)| *since);
+        if let Some((since, reason)) = down {
+            return ProviderHealth::Down { reason, since };
+        }
+        if let Some((since, class)) = models.iter().find_map(|key| self.cooling.refused_since(key, now)) {
+            return ProviderHealth::Down {
+                reason: Trip::Told(class),
+                since,
+            };
+        }
+        let cooling = models
+            .iter()
+            .filter_map(|key| self.cooling.of(key, now))
+            .max_by_key(|(until, _)| *until);
+        match cooling {
+            Some((until, reason)) => ProviderHealth::Cooling { until, reason },
+            None => ProviderHealth::Up,
+        }
+    }
+
+    /// A provider that is kept from traffic answered its listing, or did not. What is known of money outlives a good
+    /// answer until its own minimum has passed: a listing is free.
+    pub fn listed(&mut self, endpoint: &Arc<str>, credential: &str, listing: Listing, now: Uptime) {
+        self.turn += 1;
+        let turn = self.turn;
+        let alive = matches!(listing, Listing::Alive | Listing::Reachable);
+        let at = self.endpoints.entry(endpoint.clone()).or_default();
+        at.alive = if alive { turn } else { 0 };
+        if !alive {
+            return;
+        }
+        if listing == Listing::Alive {
+            self.cooling.key_accepted(endpoint, credential);
+        }
+        let mut refused = false;
+        for state in self
+            .models
+            .iter_mut()
+            .filter(|((at, _), _)| at == endpoint)
+            .map(|(_, state)| state)
+        {
+            match state.breaker.trip() {
+                Some(Trip::Told(Class::Auth)) if listing == Listing::Reachable => refused = true,
+                Some(_) => state.breaker.resume(now),
+                None => {}
+            }
+        }
+        if refused && let Some(at) = self.endpoints.get_mut(endpoint) {
+            at.alive = 0;
+        }
+    }
+
+    /// A credential has a new value: what was held against the old one ends.
+    pub fn key_changed(&mut self, credential: &str, now: Uptime) {
+        self.cooling.key_changed(credential);
+        for state in self
+            .models
+            .values_mut()
+            .filter(|state| state.credential.as_ref() == credential)
+        {
+            state.breaker.forgive(now);
+        }
+    }
+
+    /// A policy was loaded: failures that only an operator can mend are tried anew, one probe each.
+    pub fn reloaded(&mut self, now: Uptime) {
+        self.cooling.reloaded();
+        let mendable = |trip| matches!(trip, Trip::Told(Class::Auth | Class::Permission | Class::ModelNotFound));
+        for state in self.models.values_mut() {
+            if state.breaker.trip().is_some_and(mendable) {
+                state.breaker.forgive(now);
+            }
+        }
+    }
+
+    /// Forgets models that no policy names any more.
+    pub fn keep(&mut self, named: impl Fn(&str, &str) -> bool) {
+        self.models.retain(|(endpoint, model), _| named(endpoint, model));
+        let endpoints: Vec<_> = self.models.keys().map(|(endpoint, _)| endpoint.clone()).collect();
+        self.endpoints.retain(|endpoint, _| endpoints.contains(endpoint));
+    }
+
+    /// Moving average of the time to the first token.
+    pub fn first_token(&self, key: &ModelKey) -> Option<Duration> {
+        self.models.get(&model_of(key))?.first_token
+    }
+
+    /// Whatever shared the cooling comes back in steps, or everyone who waited comes at once.
+    fn ramp_after(&mut self, place: &Place) {
+        for ((endpoint, model), state) in &mut self.models {
+            let credential = state.credential.clone();
+            let key = ModelKey {
+                endpoint: endpoint.clone(),
+                upstream_model: model.clone(),
+                credential,
+            };
+            if place.covers(&key) {
+                state.breaker.ramp();
+            }
+        }
+    }
+}
+
+fn model_of(key: &ModelKey) -> (Arc<str>, Arc<str>) {
+    (key.endpoint.clone(), key.upstream_model.clone())
+}
+
+fn answer_of(failure: &Failure, now: Uptime) -> Answer {
+    match failure.breaker {
+        BreakerEffect::Count => Answer::Failed,
+        BreakerEffect::Ignore => Answer::Neutral,
+        BreakerEffect::Trip => {
+            let fixed = failure.cooldown.filter(|cooldown| cooldown.length == Length::Fixed);
+            let firm = fixed.map_or(now, |cooldown| now + cooldown.min);
+            Answer::Tripped {
+                trip: Trip::Told(failure.class),
+                firm,
+            }
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! What can go wrong with the ledger, by what a caller can do about it.
+
+use std::path::PathBuf;
+
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    #[error("cannot open the ledger {path}: {reason}")]
+    Open { path: PathBuf, reason: String },
+    #[error(
+        "the ledger {path} was written by a newer planb (schema {found}; this one knows {known}): use that version, or another state directory"
+    )]
+    Newer { path: PathBuf, found: i64, known: i64 },
+    #[error("the ledger {path} is damaged: {reason}")]
+    Damaged { path: PathBuf, reason: String },
+    /// Writing fails at present; it is retried, and nothing paid may be started meanwhile.
+    #[error("the ledger cannot be written: {0}")]
+    Degraded(String),
+    /// Another daemon has taken this ledger over.
+    #[error("a newer daemon holds this ledger")]
+    Superseded,
+    #[error("the ledger is closed")]
+    Closed,
+    #[error("the ledger cannot be read: {0}")]
+    Read(#[from] rusqlite::Error),
+}

@@ -1,0 +1,200 @@
+//! The ledger as everybody else holds it: a place in line first, then a record that cannot be refused.
+
+use super::error::LedgerError;
+use super::open::{Opening, open_store};
+use super::record::{OutboxEvent, PlanRecord, PolicyRecord, Record};
+use super::writer::{Command, Reply, Writer};
+use crate::budget::{Grant, GrantRequest, RebuildRequest, Rebuilt};
+use jiff::Timestamp;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
+
+/// Records under way to the disk. Beyond, paid traffic waits: the queue is never unbounded.
+const PLACES: usize = 8_192;
+
+/// For `/planb/status`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LedgerState {
+    pub kind: &'static str,
+    /// `ok` or `degraded`.
+    pub state: &'static str,
+    pub reason: Option<String>,
+}
+
+/// Cheap to clone. The store is written until [`Ledger::close`], or until the last clone is gone.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    pub(super) shared: Arc<Shared>,
+    sender: Sender<Command>,
+}
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) path: PathBuf,
+    places: Arc<Semaphore>,
+    /// Why writing fails at present.
+    failing: Mutex<Option<String>>,
+    pub(super) outbox: Arc<Notify>,
+}
+
+impl Shared {
+    pub(super) fn degraded(&self, reason: &str) {
+        tracing::error!(
+            reason,
+            "the ledger cannot be written; nothing paid is started until it can"
+        );
+        *self.failing.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+    }
+
+    pub(super) fn recovered(&self) {
+        tracing::info!("the ledger can be written again");
+        *self.failing.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    pub(super) fn close(&self) {
+        self.places.close();
+    }
+}
+
+/// A place in line. Its one record is written, whatever the disk does meanwhile.
+#[derive(Debug)]
+pub struct Permit {
+    place: OwnedSemaphorePermit,
+    sender: Sender<Command>,
+}
+
+impl Permit {
+    /// Never waits and never fails, so that it may be called while the books are locked.
+    pub fn send(self, record: Record) {
+        // The writer ends before its senders only when the daemon closes it, and then nothing is under way any more.
+        let _ = self.sender.send(Command::Record(record, self.place));
+    }
+}
+
+impl Ledger {
+    /// Opens or makes the ledger, brings it up to date, and holds what earlier daemons left unrecorded. Blocks.
+    pub fn open(path: &Path, now: Timestamp) -> Result<(Self, Opening), LedgerError> {
+        let (connection, opening) = open_store(path, now)?;
+        let shared = Arc::new(Shared {
+            path: path.to_owned(),
+            places: Arc::new(Semaphore::new(PLACES)),
+            failing: Mutex::new(None),
+            outbox: Arc::new(Notify::new()),
+        });
+        let (sender, commands) = channel();
+        let writer = Writer::new(connection, commands, shared.clone(), opening.incarnation);
+        std::thread::Builder::new()
+            .name("ledger".to_owned())
+            .spawn(move || writer.run())
+            .map_err(|error| LedgerError::Open {
+                path: path.to_owned(),
+                reason: error.to_string(),
+            })?;
+        Ok((Self { shared, sender }, opening))
+    }
+
+    /// Waits for a place in line; the caller bounds how long.
+    pub async fn permit(&self) -> Result<Permit, LedgerError> {
+        let place = self
+            .shared
+            .places
+            .clone()
+            .acquire_owned()
+            .await
+            .map_err(|_| LedgerError::Closed)?;
+        Ok(Permit {
+            place,
+            sender: self.sender.clone(),
+        })
+    }
+
+    /// A place in line if there is one now.
+    pub fn try_permit(&self) -> Option<Permit> {
+        let place = self.shared.places.clone().try_acquire_owned().ok()?;
+        Some(Permit {
+            place,
+            sender: self.sender.clone(),
+        })
+    }
+
+    /// Makes leases durable. Give the answer to the books, enough or not.
+    pub async fn grant(&self, requests: Vec<GrantRequest>) -> Result<Vec<Grant>, LedgerError> {
+        self.ask(|reply| Command::Grant(requests, reply)).await
+    }
+
+    /// Finds a budget's spend in all that was sent before.
+    pub async fn rebuild(&self, request: RebuildRequest) -> Result<Rebuilt, LedgerError> {
+        self.ask(|reply| Command::Rebuild(Box::new(request), reply)).await
+    }
+
+    /// Waits until all that was sent before is on the disk.
+    pub async fn flush(&self) -> Result<(), LedgerError> {
+        self.ask(|reply| Command::Barrier { synced: true, reply }).await
+    }
+
+    /// Waits until all that was sent before can be read.
+    pub(super) async fn settled(&self) -> Result<(), LedgerError> {
+        self.ask(|reply| Command::Barrier { synced: false, reply }).await
+    }
+
+    /// Puts an event into the outbox, in order with the records that caused it.
+    pub async fn event(&self, event: OutboxEvent) -> Result<(), LedgerError> {
+        self.send(Record::Event(Box::new(event))).await
+    }
+
+    pub async fn plan_changed(&self, plan: PlanRecord) -> Result<(), LedgerError> {
+        self.send(Record::Plan(Box::new(plan))).await
+    }
+
+    pub async fn policy_in_force(&self, policy: PolicyRecord) -> Result<(), LedgerError> {
+        self.send(Record::Policy(policy)).await
+    }
+
+    /// For everything that is not on a request's way.
+    pub async fn send(&self, record: Record) -> Result<(), LedgerError> {
+        self.permit().await?.send(record);
+        Ok(())
+    }
+
+    /// Rings when the outbox has something new.
+    pub fn outbox_rings(&self) -> Arc<Notify> {
+        self.shared.outbox.clone()
+    }
+
+    pub fn state(&self) -> LedgerState {
+        let reason = self
+            .shared
+            .failing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let state = if reason.is_some() || self.shared.places.is_closed() {
+            "degraded"
+        } else {
+            "ok"
+        };
+        LedgerState {
+            kind: "sqlite",
+            state,
+            reason,
+        }
+    }
+
+    /// Writes all that was sent, gives the leases back and closes the file. Every reservation must have ended.
+    pub async fn close(&self) -> Result<(), LedgerError> {
+        self.ask(Command::Close).await
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, LedgerError> {
+        let (reply, answer) = oneshot::channel();
+        self.sender.send(command(reply)).map_err(|_| LedgerError::Closed)?;
+        answer.await.map_err(|_| LedgerError::Closed)?
+    }
+
+    #[cfg(test)]
+    pub(super) fn command(&self, command: Command) {
+        self.sender.send(command).expect("the writer runs");
+    }
+}

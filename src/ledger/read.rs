@@ -1,0 +1,264 @@
+//! What people and the daemon's other parts read back: decisions, the outbox, plans. Over connections of their own,
+//! off the async threads, never through the writer's.
+
+use super::error::LedgerError;
+use super::handle::Ledger;
+use super::record::{ManualRecord, PlanRecord};
+use super::text::{read_names, read_time, time};
+use crate::money::Money;
+use jiff::Timestamp;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
+use serde::Serialize;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+const BUSY: Duration = Duration::from_secs(2);
+
+/// Which decisions. Newest first.
+#[derive(Clone, Debug, Default)]
+pub struct DecisionQuery {
+    pub limit: u32,
+    pub since: Option<Timestamp>,
+    /// Chosen or attempted.
+    pub model: Option<String>,
+    pub route: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize, PartialEq)]
+pub struct DecisionView {
+    pub id: String,
+    pub at: String,
+    pub route: String,
+    pub dialect: String,
+    pub stream: bool,
+    pub plans: Vec<String>,
+    pub chosen: Option<String>,
+    pub attempts: Vec<AttemptView>,
+    pub excluded: serde_json::Value,
+    pub client: String,
+    pub tags: serde_json::Value,
+    /// Estimated input tokens.
+    pub input: i64,
+    pub cost: String,
+    pub currency: String,
+    pub outcome: String,
+    pub status: i64,
+    pub policy: String,
+}
+
+#[derive(Clone, Debug, Serialize, PartialEq)]
+pub struct AttemptView {
+    pub number: i64,
+    pub at: String,
+    pub model: String,
+    pub provider: String,
+    pub supply: String,
+    /// How its reservation ended: `posted`, `voided` or `held`.
+    pub end: String,
+    pub outcome: String,
+    pub class: Option<String>,
+    pub status: Option<i64>,
+    pub cost: String,
+    pub currency: String,
+    pub estimated: bool,
+    pub usage: UsageView,
+    pub first_token_ms: Option<i64>,
+    pub total_ms: i64,
+}
+
+#[derive(Clone, Debug, Serialize, PartialEq)]
+pub struct UsageView {
+    pub input: i64,
+    pub cache_read: i64,
+    pub output: i64,
+    pub reasoning: i64,
+}
+
+/// A delivery that is due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Due {
+    pub event: Arc<str>,
+    pub kind: String,
+    pub at: Timestamp,
+    pub body: String,
+    pub target: Arc<str>,
+    /// Tries so far.
+    pub tries: u32,
+}
+
+impl Ledger {
+    pub async fn decisions(&self, query: DecisionQuery) -> Result<Vec<DecisionView>, LedgerError> {
+        self.read(move |connection| decisions(connection, &query)).await
+    }
+
+    pub async fn decision(&self, id: String) -> Result<Option<DecisionView>, LedgerError> {
+        self.read(move |connection| decision(connection, &id)).await
+    }
+
+    /// Deliveries whose time has come, oldest first.
+    pub async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<Due>, LedgerError> {
+        self.read(move |connection| due(connection, now, limit)).await
+    }
+
+    /// When the next delivery is due, for whoever sleeps until then.
+    pub async fn next_due(&self) -> Result<Option<Timestamp>, LedgerError> {
+        self.read(|connection| {
+            let sql = "SELECT min(next_at) FROM deliveries WHERE state = 'pending'";
+            let next: Option<String> = connection.query_row(sql, [], |row| row.get(0))?;
+            Ok(next.as_deref().and_then(read_time))
+        })
+        .await
+    }
+
+    /// The last state of every plan that ever changed.
+    pub async fn plan_states(&self) -> Result<Vec<PlanRecord>, LedgerError> {
+        self.read(plan_states).await
+    }
+
+    /// Sees all that was sent before, unless the ledger is degraded: then what was written.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        match self.settled().await {
+            Ok(()) | Err(LedgerError::Degraded(_)) => {}
+            Err(closed) => return Err(closed),
+        }
+        let path = self.shared.path.clone();
+        let task = tokio::task::spawn_blocking(move || Ok(read(&open(&path)?)?));
+        task.await.map_err(|_| LedgerError::Closed)?
+    }
+}
+
+/// A connection that cannot change anything; works while a daemon writes and when none runs.
+pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY)?;
+    Ok(connection)
+}
+
+fn decisions(connection: &Connection, query: &DecisionQuery) -> rusqlite::Result<Vec<DecisionView>> {
+    let mut statement = connection.prepare(
+        "SELECT * FROM decisions d WHERE (?2 IS NULL OR at >= ?2) AND (?3 IS NULL OR route = ?3)
+         AND (?4 IS NULL OR chosen = ?4 OR EXISTS (SELECT 1 FROM attempts a WHERE a.decision = d.id AND a.model = ?4))
+         ORDER BY at DESC, id DESC LIMIT ?1",
+    )?;
+    let params = params![query.limit, query.since.map(time), query.route, query.model];
+    let found: Vec<DecisionView> = statement.query_map(params, view)?.collect::<rusqlite::Result<_>>()?;
+    found
+        .into_iter()
+        .map(|decision| with_attempts(connection, decision))
+        .collect()
+}
+
+fn decision(connection: &Connection, id: &str) -> rusqlite::Result<Option<DecisionView>> {
+    let found = connection
+        .query_row("SELECT * FROM decisions WHERE id = ?1", [id], view)
+        .optional()?;
+    found.map(|decision| with_attempts(connection, decision)).transpose()
+}
+
+fn view(row: &Row<'_>) -> rusqlite::Result<DecisionView> {
+    let json = |column| -> rusqlite::Result<serde_json::Value> {
+        Ok(serde_json::from_str(row.get_ref(column)?.as_str()?).unwrap_or_default())
+    };
+    Ok(DecisionView {
+        id: row.get("id")?,
+        at: row.get("at")?,
+        route: row.get("route")?,
+        dialect: row.get("dialect")?,
+        stream: row.get("stream")?,
+        plans: read_names(row.get_ref("plans")?.as_str()?),
+        chosen: row.get("chosen")?,
+        attempts: Vec::new(),
+        excluded: json("excluded")?,
+        client: row.get("client")?,
+        tags: json("tags")?,
+        input: row.get("input")?,
+        cost: Money::from_nanos(row.get("cost")?).to_string(),
+        currency: row.get("currency")?,
+        outcome: row.get("outcome")?,
+        status: row.get("status")?,
+        policy: row.get("policy")?,
+    })
+}
+
+fn with_attempts(connection: &Connection, mut decision: DecisionView) -> rusqlite::Result<DecisionView> {
+    let mut statement = connection.prepare_cached("SELECT * FROM attempts WHERE decision = ?1 ORDER BY number, id")?;
+    decision.attempts = statement
+        .query_map([&decision.id], attempt)?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(decision)
+}
+
+fn attempt(row: &Row<'_>) -> rusqlite::Result<AttemptView> {
+    let class: String = row.get("class")?;
+    let status: i64 = row.get("status")?;
+    Ok(AttemptView {
+        number: row.get("number")?,
+        at: row.get("at")?,
+        model: row.get("model")?,
+        provider: row.get("provider")?,
+        supply: row.get("supply")?,
+        end: row.get("ended")?,
+        outcome: row.get("outcome")?,
+        class: (!class.is_empty()).then_some(class),
+        status: (status != 0).then_some(status),
+        cost: Money::from_nanos(row.get("amount")?).to_string(),
+        currency: row.get("currency")?,
+        estimated: row.get("estimated")?,
+        usage: UsageView {
+            input: row.get("input")?,
+            cache_read: row.get("cache_read")?,
+            output: row.get("output")?,
+            reasoning: row.get("reasoning")?,
+        },
+        first_token_ms: row.get("first_token_ms")?,
+        total_ms: row.get("total_ms")?,
+    })
+}
+
+fn due(connection: &Connection, now: Timestamp, limit: u32) -> rusqlite::Result<Vec<Due>> {
+    let mut statement = connection.prepare(
+        "SELECT o.id, o.type, o.at, o.body, d.target, d.tries FROM deliveries d JOIN outbox o ON o.id = d.event
+         WHERE d.state = 'pending' AND d.next_at <= ?1 ORDER BY d.next_at, o.at, o.id LIMIT ?2",
+    )?;
+    let rows = statement.query_map(params![time(now), limit], |row| {
+        let at: String = row.get("at")?;
+        Ok(Due {
+            event: row.get("id")?,
+            kind: row.get("type")?,
+            at: read_time(&at).unwrap_or(now),
+            body: row.get("body")?,
+            target: row.get("target")?,
+            tries: row.get("tries")?,
+        })
+    })?;
+    rows.collect()
+}
+
+fn plan_states(connection: &Connection) -> rusqlite::Result<Vec<PlanRecord>> {
+    let mut statement = connection
+        .prepare("SELECT * FROM plan_history WHERE id IN (SELECT max(id) FROM plan_history GROUP BY plan)")?;
+    let rows = statement.query_map([], |row| {
+        let at = |column| -> rusqlite::Result<Option<Timestamp>> {
+            Ok(row.get::<_, Option<String>>(column)?.as_deref().and_then(read_time))
+        };
+        let manual: Option<String> = row.get("override")?;
+        let until = at("override_until")?;
+        Ok(PlanRecord {
+            plan: row.get("plan")?,
+            at: at("at")?.unwrap_or(Timestamp::UNIX_EPOCH),
+            active: row.get("active")?,
+            since: at("since")?,
+            why: row.get("why")?,
+            manual: manual.map(|word| ManualRecord {
+                active: word == "active",
+                until,
+            }),
+        })
+    })?;
+    rows.collect()
+}

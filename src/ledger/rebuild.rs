@@ -1,0 +1,143 @@
+//! A budget's spend of one period, found in the attempts: for a budget that is new, changed, or was away for a while.
+//!
+//! Every attempt that a budget counts has one posting in its pool. What has none yet and is covered gets one here, so
+//! that asking twice counts nothing twice and a pool that was in force all along finds nothing.
+
+use super::text::{read_caller, read_time, time};
+use super::write::Write;
+use crate::budget::{RebuildRequest, Rebuilt, RebuiltAccount, Spent, UNACCOUNTED_KEY, covers, key_of};
+use crate::money::Money;
+use crate::policy::condition::ModelFacts;
+use crate::policy::snapshot::Enforce;
+use rusqlite::{Row, params};
+use std::sync::Arc;
+
+/// An attempt that has no posting in the pool.
+struct Unposted {
+    attempt: i64,
+    key: Arc<str>,
+    spent: Spent,
+}
+
+impl Write<'_> {
+    pub(super) fn rebuild(&mut self, request: &RebuildRequest) -> rusqlite::Result<Rebuilt> {
+        let pool = self.pool(&request.pool)?;
+        self.run(
+            "UPDATE pools SET limit_nanos = ?2, hard = ?3 WHERE id = ?1",
+            params![
+                pool,
+                request.budget.limit.nanos(),
+                request.budget.enforce == Enforce::Hard
+            ],
+        )?;
+        for unposted in self.unposted(pool, request)? {
+            self.posting((pool, unposted.attempt), &unposted.key, unposted.spent, true)?;
+            self.add(pool, &unposted.key, unposted.spent)?;
+        }
+        self.answer(pool, request)
+    }
+
+    /// What a crash left unrecorded under another shape of the same budget was spent all the same; that it may not be
+    /// covered by this one is not known, so it counts.
+    pub(super) fn inherit_unaccounted(&mut self, pool: i64) -> rusqlite::Result<()> {
+        self.run(
+            "INSERT INTO accounts (pool, key, held, unaccounted)
+             SELECT p.id, CASE WHEN p.keyed THEN ?2 ELSE '' END, u.most, u.most
+             FROM pools p, (
+                 SELECT max(total) AS most FROM (
+                     SELECT sum(a.unaccounted) AS total
+                     FROM pools mine JOIN pools other ON other.budget = mine.budget AND other.currency = mine.currency
+                         AND other.id <> mine.id AND other.period_start < mine.period_end
+                         AND other.period_end > mine.period_start
+                     JOIN accounts a ON a.pool = other.id
+                     WHERE mine.id = ?1 GROUP BY other.id)) u
+             WHERE p.id = ?1 AND u.most > 0",
+            params![pool, UNACCOUNTED_KEY],
+        )
+    }
+
+    fn unposted(&self, pool: i64, request: &RebuildRequest) -> rusqlite::Result<Vec<Unposted>> {
+        let id = &request.pool;
+        let mut statement = self.connection.prepare_cached(
+            "SELECT id, model, provider, supply, client, tags, purpose, ended, amount FROM attempts a
+             WHERE at >= ?2 AND at < ?3 AND currency = ?4 AND amount > 0 AND ended <> 'voided'
+             AND NOT EXISTS (SELECT 1 FROM postings p WHERE p.pool = ?1 AND p.attempt = a.id)",
+        )?;
+        let span = (time(id.span.start), time(id.span.end));
+        let mut rows = statement.query(params![pool, span.0, span.1, id.currency.code()])?;
+        let mut unposted = Vec::new();
+        while let Some(row) = rows.next()? {
+            unposted.extend(covered(row, request)?);
+        }
+        Ok(unposted)
+    }
+
+    fn answer(&self, pool: i64, request: &RebuildRequest) -> rusqlite::Result<Rebuilt> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT key, posted, held, overdraft, unaccounted, exhausted_at, exhausted_limit FROM accounts WHERE pool = ?1",
+        )?;
+        let mut rows = statement.query([pool])?;
+        let (mut accounts, mut unaccounted) = (Vec::new(), Money::ZERO);
+        while let Some(row) = rows.next()? {
+            let money = |column| row.get::<_, i64>(column).map(Money::from_nanos);
+            let key: Arc<str> = row.get("key")?;
+            let crashed = money("unaccounted")?;
+            unaccounted = unaccounted.plus(crashed);
+            if request.pool.keyed && key.as_ref() == UNACCOUNTED_KEY {
+                continue;
+            }
+            let spent = Spent {
+                posted: money("posted")?,
+                held: money("held")?.minus(crashed),
+                overdraft: money("overdraft")?,
+            };
+            let exhausted_at: Option<String> = row.get("exhausted_at")?;
+            let under: Option<i64> = row.get("exhausted_limit")?;
+            let known = self.memory.own(request.pool.life, &key);
+            accounts.push(RebuiltAccount {
+                spent: spent.minus(known),
+                exhausted: exhausted_at
+                    .as_deref()
+                    .and_then(read_time)
+                    .zip(under.map(Money::from_nanos)),
+                key,
+            });
+        }
+        Ok(Rebuilt {
+            pool: request.pool.clone(),
+            accounts,
+            unaccounted,
+        })
+    }
+}
+
+fn covered(row: &Row<'_>, request: &RebuildRequest) -> rusqlite::Result<Option<Unposted>> {
+    let caller = read_caller(row)?;
+    let model = ModelFacts {
+        name: row.get_ref("model")?.as_str()?,
+        provider: row.get_ref("provider")?.as_str()?,
+        supply: row.get_ref("supply")?.as_str()?,
+    };
+    if !covers(&request.budget, model, &caller) {
+        return Ok(None);
+    }
+    let amount = Money::from_nanos(row.get("amount")?);
+    let held = row.get_ref("ended")?.as_str()? == "held";
+    let spent = if held {
+        Spent {
+            held: amount,
+            ..Spent::default()
+        }
+    } else {
+        Spent {
+            posted: amount,
+            ..Spent::default()
+        }
+    };
+    let key = Arc::from(key_of(&request.budget, model, &caller));
+    Ok(Some(Unposted {
+        attempt: row.get("id")?,
+        key,
+        spent,
+    }))
+}

@@ -1,0 +1,368 @@
+//! The writer thread: takes what is sent, in order, and puts it into the store, many to a transaction.
+//!
+//! Promises that nothing sent is dropped or reordered while the process lives: a transaction that fails is rolled back
+//! and tried again, and meanwhile leases are refused, so that paid work stops and what runs already can still be
+//! recorded. A lease is answered only once it is on the disk.
+
+use super::error::LedgerError;
+use super::handle::Shared;
+use super::record::Record;
+use super::text::time;
+use super::write::{Memory, Write};
+use crate::budget::{Grant, GrantRequest, RebuildRequest, Rebuilt};
+use jiff::Timestamp;
+use rusqlite::{Connection, TransactionBehavior, params};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+/// How long the first record of a batch waits for company.
+const GATHER: Duration = Duration::from_millis(100);
+const BATCH: usize = 1_000;
+/// What a power cut may take, besides what leases cover.
+const SYNC_APART: Duration = Duration::from_secs(1);
+/// Nothing to do and nobody to wait for.
+const IDLE: Duration = Duration::from_secs(3600);
+const RETRY_FIRST: Duration = Duration::from_millis(100);
+const RETRY_LAST: Duration = Duration::from_secs(5);
+
+pub(super) type Reply<T> = oneshot::Sender<Result<T, LedgerError>>;
+
+pub(super) enum Command {
+    /// Its place in the queue is free again when it is committed.
+    Record(Record, OwnedSemaphorePermit),
+    Grant(Vec<GrantRequest>, Reply<Vec<Grant>>),
+    Rebuild(Box<RebuildRequest>, Reply<Rebuilt>),
+    /// Answered when all before it is committed, and on the disk if asked for.
+    Barrier {
+        synced: bool,
+        reply: Reply<()>,
+    },
+    Close(Reply<()>),
+    #[cfg(test)]
+    Crash,
+    #[cfg(test)]
+    With(Box<dyn FnOnce(&Connection) + Send>),
+}
+
+/// An answer that waits for its transaction.
+enum Answer {
+    None,
+    Grants(Result<Vec<Grant>, LedgerError>),
+    Rebuilt(Rebuilt),
+}
+
+/// Writing fails at present.
+struct Failing {
+    retry_at: Instant,
+    wait: Duration,
+    reason: String,
+}
+
+pub(super) struct Writer {
+    connection: Connection,
+    commands: Receiver<Command>,
+    shared: Arc<Shared>,
+    incarnation: i64,
+    pending: VecDeque<Command>,
+    memory: Memory,
+    /// Since when something is committed that no disk has confirmed.
+    unsynced: Option<Instant>,
+    failing: Option<Failing>,
+    closing: Option<Reply<()>>,
+    senders_gone: bool,
+}
+
+impl Writer {
+    pub(super) fn new(
+        connection: Connection,
+        commands: Receiver<Command>,
+        shared: Arc<Shared>,
+        incarnation: i64,
+    ) -> Self {
+        Self {
+            connection,
+            commands,
+            shared,
+            incarnation,
+            pending: VecDeque::new(),
+            memory: Memory::default(),
+            unsynced: None,
+            failing: None,
+            closing: None,
+            senders_gone: false,
+        }
+    }
+
+    /// Runs until closed, or until nobody is left who could send.
+    pub(super) fn run(mut self) {
+        loop {
+            self.gather();
+            self.commit_pending();
+            if let Some(reply) = self.closing.take() {
+                return self.close(reply);
+            }
+            if self.senders_gone {
+                return;
+            }
+        }
+    }
+
+    /// Waits until there is a batch worth a transaction, something urgent, or a time to act.
+    fn gather(&mut self) {
+        let mut until = match &self.failing {
+            Some(failing) => Some(failing.retry_at),
+            None => self.unsynced.map(|since| since + SYNC_APART),
+        };
+        loop {
+            let wait = until.map_or(IDLE, |at| at.saturating_duration_since(Instant::now()));
+            match self.commands.recv_timeout(wait) {
+                Ok(command) => {
+                    let first = self.pending.is_empty();
+                    let urgent = self.accept(command);
+                    if self.closing.is_some() || self.senders_gone {
+                        return;
+                    }
+                    if self.failing.is_some() {
+                        continue;
+                    }
+                    if urgent || self.pending.len() >= BATCH {
+                        return self.drain();
+                    }
+                    if first {
+                        let batch = Instant::now() + GATHER;
+                        until = Some(until.map_or(batch, |at| at.min(batch)));
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => return,
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.senders_gone = true;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Whatever else is there already rides along.
+    fn drain(&mut self) {
+        while self.closing.is_none() && !self.senders_gone {
+            match self.commands.try_recv() {
+                Ok(command) => self.accept(command),
+                Err(_) => return,
+            };
+        }
+    }
+
+    /// Puts a command in line; true when somebody waits for it.
+    fn accept(&mut self, command: Command) -> bool {
+        match command {
+            Command::Close(reply) => self.closing = Some(reply),
+            #[cfg(test)]
+            Command::Crash => {
+                self.pending.clear();
+                self.unsynced = None;
+                self.senders_gone = true;
+            }
+            command => {
+                let urgent = !matches!(command, Command::Record(..));
+                match &self.failing {
+                    Some(failing) => self.pending.extend(refuse(command, &failing.reason)),
+                    None => self.pending.push_back(command),
+                }
+                return urgent;
+            }
+        }
+        true
+    }
+
+    fn commit_pending(&mut self) {
+        while !self.pending.is_empty() || self.unsynced.is_some_and(|since| since.elapsed() >= SYNC_APART) {
+            match self.commit_batch() {
+                Ok(()) => {
+                    if self.failing.take().is_some() {
+                        self.shared.recovered();
+                    }
+                }
+                Err(error) => {
+                    self.memory.roll_back();
+                    return self.fail(&error);
+                }
+            }
+        }
+    }
+
+    fn fail(&mut self, error: &rusqlite::Error) {
+        let reason = error.to_string();
+        let wait = self
+            .failing
+            .as_ref()
+            .map_or(RETRY_FIRST, |failing| (failing.wait * 2).min(RETRY_LAST));
+        self.shared.degraded(&reason);
+        let pending = std::mem::take(&mut self.pending);
+        self.pending = pending
+            .into_iter()
+            .filter_map(|command| refuse(command, &reason))
+            .collect();
+        self.failing = Some(Failing {
+            retry_at: Instant::now() + wait,
+            wait,
+            reason,
+        });
+    }
+
+    fn commit_batch(&mut self) -> rusqlite::Result<()> {
+        #[cfg(test)]
+        if let Some(Command::With(_)) = self.pending.front() {
+            if let Some(Command::With(run)) = self.pending.pop_front() {
+                run(&self.connection);
+            }
+            return Ok(());
+        }
+        let size = self.batch_size();
+        let overdue = self.unsynced.is_some_and(|since| since.elapsed() >= SYNC_APART);
+        let synced = overdue || self.pending.iter().take(size).any(Command::needs_sync);
+        let level = if synced { "FULL" } else { "NORMAL" };
+        self.connection.pragma_update(None, "synchronous", level)?;
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut write = Write::new(&transaction, self.incarnation, &mut self.memory);
+        let mut answers = Vec::with_capacity(size);
+        for command in self.pending.iter().take(size) {
+            answers.push(write.command(command)?);
+        }
+        if synced {
+            write.heartbeat()?;
+        }
+        let rang = write.rang;
+        transaction.commit()?;
+        self.memory.commit();
+        self.unsynced = if synced {
+            None
+        } else {
+            self.unsynced.or_else(|| Some(Instant::now()))
+        };
+        for (command, answer) in self.pending.drain(..size).zip(answers) {
+            command.answer(answer);
+        }
+        if rang {
+            self.shared.outbox.notify_one();
+        }
+        Ok(())
+    }
+
+    /// A rebuild has a transaction of its own, after all that was sent before it.
+    fn batch_size(&self) -> usize {
+        let alone = self.pending.iter().take(BATCH).position(Command::is_alone);
+        match alone {
+            Some(0) => 1,
+            Some(before) => before,
+            None => self.pending.len().min(BATCH),
+        }
+    }
+
+    /// Gives the leases back, so that a stop in order leaves nothing unaccounted.
+    fn close(self, reply: Reply<()>) {
+        let result = match &self.failing {
+            Some(failing) => Err(LedgerError::Degraded(failing.reason.clone())),
+            None => self
+                .give_back()
+                .map_err(|error| LedgerError::Degraded(error.to_string())),
+        };
+        self.shared.close();
+        drop(self);
+        let _ = reply.send(result);
+    }
+
+    fn give_back(&self) -> rusqlite::Result<()> {
+        let now = time(Timestamp::now());
+        self.connection.pragma_update(None, "synchronous", "FULL")?;
+        let transaction = self.connection.unchecked_transaction()?;
+        transaction.execute(
+            "UPDATE leases SET ended_at = ?2, settled = 1 WHERE incarnation = ?1 AND ended_at IS NULL",
+            params![self.incarnation, now],
+        )?;
+        transaction.execute(
+            "UPDATE incarnations SET seen_at = ?2, stopped_at = ?2 WHERE number = ?1",
+            params![self.incarnation, now],
+        )?;
+        transaction.commit()?;
+        self.connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+    }
+}
+
+impl Drop for Writer {
+    /// Whoever waits for a place must learn that there will be none.
+    fn drop(&mut self) {
+        self.shared.close();
+    }
+}
+
+impl Command {
+    fn needs_sync(&self) -> bool {
+        matches!(self, Self::Grant(..) | Self::Barrier { synced: true, .. })
+    }
+
+    fn is_alone(&self) -> bool {
+        match self {
+            Self::Rebuild(..) => true,
+            #[cfg(test)]
+            Self::With(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Who asked may have gone; that is no matter.
+    fn answer(self, answer: Answer) {
+        match (self, answer) {
+            (Self::Record(_, place), _) => drop(place),
+            (Self::Grant(_, reply), Answer::Grants(grants)) => drop(reply.send(grants)),
+            (Self::Rebuild(_, reply), Answer::Rebuilt(rebuilt)) => drop(reply.send(Ok(rebuilt))),
+            (Self::Barrier { reply, .. }, _) => drop(reply.send(Ok(()))),
+            _ => {}
+        }
+    }
+}
+
+/// While nothing can be written, leases and rebuilds are refused at once; records stay in line.
+fn refuse(command: Command, reason: &str) -> Option<Command> {
+    let degraded = || LedgerError::Degraded(reason.to_owned());
+    match command {
+        Command::Grant(_, reply) => drop(reply.send(Err(degraded()))),
+        Command::Rebuild(_, reply) => drop(reply.send(Err(degraded()))),
+        Command::Barrier { reply, .. } => drop(reply.send(Err(degraded()))),
+        kept => return Some(kept),
+    }
+    None
+}
+
+impl Write<'_> {
+    fn command(&mut self, command: &Command) -> rusqlite::Result<Answer> {
+        match command {
+            Command::Record(record, _) => self.record(record).map(|()| Answer::None),
+            Command::Grant(requests, _) => {
+                let mut grants = Vec::with_capacity(requests.len());
+                for request in requests {
+                    match self.grant(request)? {
+                        Ok(grant) => grants.push(grant),
+                        Err(refused) => return Ok(Answer::Grants(Err(refused))),
+                    }
+                }
+                Ok(Answer::Grants(Ok(grants)))
+            }
+            Command::Rebuild(request, _) => self.rebuild(request).map(Answer::Rebuilt),
+            _ => Ok(Answer::None),
+        }
+    }
+
+    /// A transaction that writes nothing syncs nothing.
+    fn heartbeat(&mut self) -> rusqlite::Result<()> {
+        self.run(
+            "UPDATE incarnations SET seen_at = ?2 WHERE number = ?1",
+            params![self.incarnation, time(Timestamp::now())],
+        )
+    }
+}

@@ -1,0 +1,145 @@
+//! Hides literal credentials in lines that people are shown, keeping every column where it was.
+//!
+//! Two nets: the places that the reader knows to be secrets, and the look of the text itself, because a line may be
+//! shown whose structure could not be read. It hides too much rather than too little.
+
+/// Keys whose value must be a reference, spelled without `_` and `-`.
+const SECRET_KEYS: [&str; 8] = [
+    "apikey",
+    "key",
+    "keys",
+    "secret",
+    "token",
+    "password",
+    "accesskey",
+    "authorization",
+];
+const REFERENCES: [&str; 3] = ["env:", "file:", "credential:"];
+/// How keys of well-known vendors and webhook secrets begin.
+const SECRET_STARTS: [&str; 4] = ["sk-", "whsec_", "Bearer ", "bce-v3/"];
+/// Words longer than this are cut in messages.
+const SHOWN_LENGTH: usize = 60;
+
+/// Is the value of this key a credential?
+pub(super) fn is_secret_key(key: &str) -> bool {
+    let plain: String = key.chars().filter(|c| !"_- ".contains(*c)).collect();
+    SECRET_KEYS.contains(&plain.to_ascii_lowercase().as_str())
+}
+
+/// Does it say where a secret is, rather than being one?
+pub(super) fn is_reference(value: &str) -> bool {
+    value.is_empty() || REFERENCES.iter().any(|start| value.starts_with(start))
+}
+
+/// A word of the policy as it may appear in a message.
+pub(super) fn shown(word: &str) -> String {
+    let hidden = masked(word, std::iter::empty());
+    if hidden.chars().count() <= SHOWN_LENGTH {
+        return hidden;
+    }
+    hidden.chars().take(SHOWN_LENGTH).chain(['…']).collect()
+}
+
+/// The line with the given byte ranges, and whatever looks like a credential, replaced character by character.
+pub(super) fn masked(line: &str, known: impl Iterator<Item = (usize, usize)>) -> String {
+    let mut ranges: Vec<(usize, usize)> = known.filter(|(start, end)| start < end).collect();
+    ranges.extend(secret_values(line));
+    ranges.extend(secret_words(line));
+    ranges.extend(passwords_in_urls(line));
+    let hidden = |at: usize| ranges.iter().any(|(start, end)| (*start..*end).contains(&at));
+    line.char_indices()
+        .map(|(at, c)| if hidden(at) { '*' } else { c })
+        .collect()
+}
+
+/// What follows `api_key:` and its like, where it is no reference.
+fn secret_values(line: &str) -> Vec<(usize, usize)> {
+    let mut found = Vec::new();
+    for (colon, _) in line.match_indices(':') {
+        let before = line[..colon].trim_end_matches(['"', '\'', ' ']);
+        let key_start = before
+            .rfind(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-'))
+            .map_or(0, |at| at + before[at..].chars().next().map_or(1, char::len_utf8));
+        if !is_secret_key(&before[key_start..]) {
+            continue;
+        }
+        let after = &line[colon + 1..];
+        let value = after.trim_start_matches([' ', '\t', '"', '\'', '[']);
+        let start = line.len() - value.len();
+        if is_reference(value) || value.starts_with(['{', '&', '*', '|', '>', '#']) {
+            continue;
+        }
+        let end = value.find([',', '}', ']', '"', '\'']).unwrap_or(value.len());
+        found.push((start, start + end));
+    }
+    found
+}
+
+fn secret_words(line: &str) -> Vec<(usize, usize)> {
+    let starts = SECRET_STARTS
+        .iter()
+        .flat_map(|start| line.match_indices(start).map(move |(at, _)| (at, start.len())));
+    let run = |(at, length): (usize, usize)| {
+        let tail = &line[at + length..];
+        let end = tail
+            .find(|c: char| !(c.is_ascii_alphanumeric() || "-_./+=".contains(c)))
+            .unwrap_or(tail.len());
+        (at, at + length + end, end)
+    };
+    starts
+        .map(run)
+        .filter(|(at, _, length)| *length >= 8 && !line[..*at].ends_with(|c: char| c.is_ascii_alphanumeric()))
+        .map(|(start, end, _)| (start, end))
+        .collect()
+}
+
+fn passwords_in_urls(line: &str) -> Vec<(usize, usize)> {
+    line.match_indices("://")
+        .filter_map(|(at, _)| {
+            let start = at + 3;
+            let authority = line[start..].split(['/', ' ', ',', '}', '"', '\'']).next()?;
+            authority.rfind('@').map(|end| (start, start + end))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plain(line: &str) -> String {
+        masked(line, std::iter::empty())
+    }
+
+    #[test]
+    fn a_literal_after_a_key_word_is_hidden_and_columns_stay() {
+        assert_eq!(
+            plain("{api_key: hunter2, region: intl}"),
+            "{api_key: *******, region: intl}"
+        );
+        assert_eq!(plain("  \"API-Key\": \"hunter2\""), "  \"API-Key\": \"*******\"");
+        assert_eq!(plain("secret: whsec_abcdefgh1"), "secret: ***************");
+    }
+
+    #[test]
+    fn references_stay_readable() {
+        for line in [
+            "api_key: env:DASHSCOPE_API_KEY",
+            "{key: file:search.key, tags: {team: a}}",
+        ] {
+            assert_eq!(plain(line), line);
+        }
+    }
+
+    #[test]
+    fn keys_are_known_by_their_look_anywhere() {
+        assert_eq!(plain("name: sk-0123456789abcdef"), "name: *******************");
+        assert_eq!(plain("name: task-0123456789"), "name: task-0123456789");
+        assert_eq!(plain("url: http://me:pw@host/x"), "url: http://*****@host/x");
+    }
+
+    #[test]
+    fn places_that_are_known_are_hidden_whole() {
+        assert_eq!(masked("abc déf ghi", [(4, 8)].into_iter()), "abc *** ghi");
+    }
+}

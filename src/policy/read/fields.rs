@@ -1,0 +1,152 @@
+//! A map of known keys: says which are unknown or not yet supported, then hands out the values by shape.
+
+use super::words::Section;
+use crate::policy::mask::shown;
+use crate::policy::nearest::{nearest, suggestion};
+use crate::policy::report::Report;
+use crate::policy::source::{Node, Place, Value, Word};
+
+/// The entries of one map, its keys already checked.
+#[derive(Clone, Copy)]
+pub(super) struct Fields<'a> {
+    /// Where the map stands; what is missing from it is reported here.
+    pub place: Place,
+    entries: &'a [(Word, Node)],
+}
+
+impl<'a> Fields<'a> {
+    /// Checks the keys. A `null` counts as an empty map; another shape is reported and counts as empty too.
+    pub fn open(node: &'a Node, section: &Section, report: &mut Report) -> Self {
+        let entries: &[(Word, Node)] = match &node.value {
+            Value::Map(entries) => entries,
+            _ if node.is_null() => &[],
+            _ => {
+                let example = section.keys.first().copied().unwrap_or("key");
+                wrong_shape(node, section.what, "a map", report).help(format!("write `{{{example}: …}}`"));
+                &[]
+            }
+        };
+        Self::of(node.place, entries, section, report)
+    }
+
+    pub fn of(place: Place, entries: &'a [(Word, Node)], section: &Section, report: &mut Report) -> Self {
+        for (key, _) in entries {
+            check_key(key, section, report);
+        }
+        Self { place, entries }
+    }
+
+    pub fn node(&self, key: &str) -> Option<&'a Node> {
+        let found = self.entries.iter().find(|(known, _)| known.text.as_ref() == key);
+        found.map(|(_, node)| node)
+    }
+
+    pub fn word(&self, key: &str, report: &mut Report) -> Option<Word> {
+        self.node(key).map(|node| word(node, key, report))
+    }
+
+    pub fn words(&self, key: &str, report: &mut Report) -> Option<Vec<Word>> {
+        let node = self.node(key)?;
+        match &node.value {
+            Value::List(items) => Some(items.iter().map(|item| word(item, key, report)).collect()),
+            _ => {
+                let help = match &node.value {
+                    Value::Scalar(one) if !one.is_null() => format!("write `{key}: [{}]`", shown(&one.text)),
+                    _ => format!("write `{key}: […]`"),
+                };
+                wrong_shape(node, &format!("`{key}`"), "a list", report).help(help);
+                Some(vec![Word::broken(node.place)])
+            }
+        }
+    }
+
+    pub fn map(&self, key: &str, section: &Section, report: &mut Report) -> Option<Self> {
+        self.node(key).map(|node| Self::open(node, section, report))
+    }
+
+    /// A map whose keys are names of the policy's own.
+    pub fn pairs(&self, key: &str, report: &mut Report) -> Vec<(&'a Word, &'a Node)> {
+        let Some(node) = self.node(key) else {
+            return Vec::new();
+        };
+        match &node.value {
+            Value::Map(entries) => entries.iter().map(|(name, node)| (name, node)).collect(),
+            _ if node.is_null() => Vec::new(),
+            _ => {
+                wrong_shape(node, &format!("`{key}`"), "a map", report).help(format!("write `{key}: {{NAME: …}}`"));
+                Vec::new()
+            }
+        }
+    }
+
+    /// Reads each entry of a map of names.
+    pub fn named<T>(&self, key: &str, report: &mut Report, read: fn(&Word, &Node, &mut Report) -> T) -> Vec<T> {
+        self.pairs(key, report)
+            .into_iter()
+            .map(|(name, node)| read(name, node, report))
+            .collect()
+    }
+
+    /// Reads each item of a list of maps.
+    pub fn listed<T>(&self, key: &str, report: &mut Report, read: fn(&Node, &mut Report) -> T) -> Vec<T> {
+        let Some(node) = self.node(key) else {
+            return Vec::new();
+        };
+        match &node.value {
+            Value::List(items) => items.iter().map(|item| read(item, report)).collect(),
+            _ if node.is_null() => Vec::new(),
+            _ => {
+                wrong_shape(node, &format!("`{key}`"), "a list", report)
+                    .help("what is ordered is a list: begin each entry with `- name: …`");
+                Vec::new()
+            }
+        }
+    }
+}
+
+/// A single value; anything else is reported and replaced by a placeholder.
+pub(super) fn word(node: &Node, key: &str, report: &mut Report) -> Word {
+    match &node.value {
+        Value::Scalar(word) if !word.is_null() => word.clone(),
+        Value::Scalar(_) => {
+            report.error(node.place, "missing-value", format!("`{key}` has no value"));
+            Word::broken(node.place)
+        }
+        Value::List(_) | Value::Map(_) => {
+            wrong_shape(node, &format!("`{key}`"), "a single value", report);
+            Word::broken(node.place)
+        }
+    }
+}
+
+fn wrong_shape<'r>(
+    node: &Node,
+    what: &str,
+    wanted: &str,
+    report: &'r mut Report,
+) -> &'r mut crate::policy::report::Finding {
+    let message = format!("{what} is {wanted}, and here stands {}", node.shape());
+    report.error(node.place, "wrong-shape", message)
+}
+
+fn check_key(key: &Word, section: &Section, report: &mut Report) {
+    let text = key.text.as_ref();
+    if key.broken || section.keys.contains(&text) {
+        return;
+    }
+    if section.later.contains(&text) {
+        report.not_yet(key.place, text);
+        return;
+    }
+    let known = || section.keys.iter().copied();
+    // A supported word first: a slip is more likely than a wish.
+    let help = nearest(text, known())
+        .map(|word| format!("did you mean `{word}`?"))
+        .or_else(|| {
+            let later = nearest(text, section.later.iter().copied())?;
+            Some(format!("`{later}` is not supported by this version yet"))
+        })
+        .or_else(|| suggestion(text, known()));
+    let message = format!("unknown key `{}` in {}", shown(text), section.what);
+    report.error(key.place, "unknown-key", message).maybe_help(help);
+}

@@ -1,0 +1,53 @@
+//! The words as written: the tree's shape checked against [`words`], nothing interpreted.
+//!
+//! A typed, collecting reader: a value of the wrong shape is reported and replaced by a placeholder that later steps
+//! pass over in silence, so that one slip is one error.
+
+mod alerts;
+mod budgets;
+mod clients;
+mod fields;
+mod models;
+mod plans;
+mod providers;
+mod routes;
+pub(super) mod words;
+
+pub(super) use alerts::Alert;
+pub(super) use budgets::Budget;
+pub(super) use clients::Client;
+pub(super) use models::{Model, Price};
+pub(super) use plans::{Change, Plan};
+pub(super) use providers::{Provider, Start, Timeouts};
+pub(super) use routes::Route;
+
+use super::report::Report;
+use super::source::{Node, Place, Word};
+use fields::Fields;
+
+/// A whole policy as written.
+#[derive(Debug)]
+pub(super) struct Policy {
+    pub timezone: Option<Word>,
+    pub providers: Vec<Provider>,
+    pub models: Vec<Model>,
+    pub clients: Vec<Client>,
+    pub routes: Vec<Route>,
+    pub budgets: Vec<Budget>,
+    pub plans: Vec<Plan>,
+    pub alerts: Vec<Alert>,
+}
+
+pub(super) fn read(document: &[(Word, Node)], report: &mut Report) -> Policy {
+    let fields = Fields::of(Place::START, document, &words::POLICY, report);
+    Policy {
+        timezone: fields.word("timezone", report),
+        providers: fields.named("providers", report, providers::read),
+        models: fields.named("models", report, models::read),
+        clients: fields.named("clients", report, clients::read),
+        routes: fields.listed("routes", report, routes::read),
+        budgets: fields.named("budgets", report, budgets::read),
+        plans: fields.listed("plans", report, plans::read),
+        alerts: fields.listed("alerts", report, alerts::read),
+    }
+}

@@ -1,0 +1,54 @@
+//! Models as written.
+
+use super::fields::Fields;
+use super::words;
+use crate::policy::report::Report;
+use crate::policy::source::{Node, Place, Word};
+
+#[derive(Debug)]
+pub(in crate::policy) struct Model {
+    pub name: Word,
+    pub place: Place,
+    pub provider: Option<Word>,
+    pub upstream: Option<Word>,
+    pub supply: Option<Word>,
+    pub quality: Option<Word>,
+    pub context: Option<Word>,
+    pub max_output: Option<Word>,
+    pub price: Option<Price>,
+    pub tools: Option<Word>,
+    pub images: Option<Word>,
+    pub json_schema: Option<Word>,
+}
+
+#[derive(Debug)]
+pub(in crate::policy) struct Price {
+    pub place: Place,
+    pub input: Option<Word>,
+    pub cache_read: Option<Word>,
+    pub output: Option<Word>,
+}
+
+pub(super) fn read(name: &Word, node: &Node, report: &mut Report) -> Model {
+    let fields = Fields::open(node, &words::MODEL, report);
+    let price = fields.map("price", &words::PRICE, report).map(|price| Price {
+        place: price.place,
+        input: price.word("input", report),
+        cache_read: price.word("cache_read", report),
+        output: price.word("output", report),
+    });
+    Model {
+        name: name.clone(),
+        place: name.place,
+        provider: fields.word("provider", report),
+        upstream: fields.word("name", report),
+        supply: fields.word("supply", report),
+        quality: fields.word("quality", report),
+        context: fields.word("context", report),
+        max_output: fields.word("max_output", report),
+        price,
+        tools: fields.word("tools", report),
+        images: fields.word("images", report),
+        json_schema: fields.word("json_schema", report),
+    }
+}

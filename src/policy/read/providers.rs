@@ -1,0 +1,71 @@
+//! Providers as written, and the maps that routes share with them.
+
+use super::fields::Fields;
+use super::words;
+use crate::policy::report::Report;
+use crate::policy::source::{Node, Place, Word};
+
+#[derive(Debug)]
+pub(in crate::policy) struct Provider {
+    pub name: Word,
+    pub place: Place,
+    pub vendor: Option<Word>,
+    pub region: Option<Word>,
+    pub base_url: Option<Word>,
+    pub api_key: Option<Word>,
+    pub timeouts: Timeouts,
+    pub start: Option<Start>,
+    pub breaker: Option<Word>,
+    pub cooldown: Option<Word>,
+    pub allow_private: Option<Word>,
+}
+
+#[derive(Debug, Default)]
+pub(in crate::policy) struct Timeouts {
+    pub connect: Option<Word>,
+    pub first_token: Option<Word>,
+    pub idle: Option<Word>,
+    pub total: Option<Word>,
+}
+
+#[derive(Debug)]
+pub(in crate::policy) struct Start {
+    pub place: Place,
+    pub command: Option<Vec<Word>>,
+    pub ready: Option<Word>,
+}
+
+pub(super) fn read(name: &Word, node: &Node, report: &mut Report) -> Provider {
+    let fields = Fields::open(node, &words::PROVIDER, report);
+    let start = fields.map("start", &words::START, report).map(|start| Start {
+        place: start.place,
+        command: start.words("command", report),
+        ready: start.word("ready", report),
+    });
+    Provider {
+        name: name.clone(),
+        place: name.place,
+        vendor: fields.word("vendor", report),
+        region: fields.word("region", report),
+        base_url: fields.word("base_url", report),
+        api_key: fields.word("api_key", report),
+        timeouts: timeouts(fields, report),
+        start,
+        breaker: fields.word("breaker", report),
+        cooldown: fields.word("cooldown", report),
+        allow_private: fields.word("allow_private", report),
+    }
+}
+
+/// The `timeouts` of a provider or a route.
+pub(super) fn timeouts(fields: Fields<'_>, report: &mut Report) -> Timeouts {
+    let Some(inner) = fields.map("timeouts", &words::TIMEOUTS, report) else {
+        return Timeouts::default();
+    };
+    Timeouts {
+        connect: inner.word("connect", report),
+        first_token: inner.word("first_token", report),
+        idle: inner.word("idle", report),
+        total: inner.word("total", report),
+    }
+}

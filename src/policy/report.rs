@@ -1,0 +1,176 @@
+//! Collects what the steps find and turns places into [`Diagnostic`]s at the end.
+//!
+//! It knows the texts and which of their parts are secrets. It never stops anything: the steps go on with placeholders.
+
+use super::diagnostic::{Caret, Diagnostic, Related, Severity};
+use super::mask;
+use super::source::{Files, Place};
+
+/// More than anybody reads; the rest is counted.
+const SHOWN: usize = 100;
+
+/// One finding, before its place is made readable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Finding {
+    severity: Severity,
+    code: &'static str,
+    place: Place,
+    message: String,
+    help: Option<String>,
+    related: Vec<(Place, String)>,
+}
+
+impl Finding {
+    pub fn help(&mut self, help: impl Into<String>) -> &mut Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Takes the help where there is one.
+    pub fn maybe_help(&mut self, help: Option<String>) -> &mut Self {
+        self.help = help.or_else(|| self.help.take());
+        self
+    }
+
+    pub fn related(&mut self, place: Place, message: impl Into<String>) -> &mut Self {
+        self.related.push((place, message.into()));
+        self
+    }
+}
+
+pub(super) struct Report<'a> {
+    files: &'a Files,
+    findings: Vec<Finding>,
+    secrets: Vec<Place>,
+}
+
+impl<'a> Report<'a> {
+    pub fn new(files: &'a Files) -> Self {
+        Self {
+            files,
+            findings: Vec::new(),
+            secrets: Vec::new(),
+        }
+    }
+
+    pub fn error(&mut self, place: Place, code: &'static str, message: impl Into<String>) -> &mut Finding {
+        self.add(Severity::Error, place, code, message.into())
+    }
+
+    pub fn warning(&mut self, place: Place, code: &'static str, message: impl Into<String>) -> &mut Finding {
+        self.add(Severity::Warning, place, code, message.into())
+    }
+
+    /// A word that the product knows and this version does not do.
+    pub fn not_yet(&mut self, place: Place, word: &str) -> &mut Finding {
+        let message = format!("`{}` is not supported by this version yet", mask::shown(word));
+        self.error(place, "not-yet", message)
+    }
+
+    /// Hides this part of the text in every excerpt.
+    pub fn secret(&mut self, place: Place) {
+        self.secrets.push(place);
+    }
+
+    pub fn has_errors(&self) -> bool {
+        self.findings.iter().any(|found| found.severity == Severity::Error)
+    }
+
+    /// Sorted by place, each once.
+    pub fn finish(mut self) -> Vec<Diagnostic> {
+        let mut findings = std::mem::take(&mut self.findings);
+        findings.sort_by(|a, b| (a.place, a.code, &a.message).cmp(&(b.place, b.code, &b.message)));
+        findings.dedup();
+        let left_out = findings.len().saturating_sub(SHOWN);
+        let mut diagnostics: Vec<_> = findings.iter().take(SHOWN).map(|found| self.show(found)).collect();
+        if let (Some(last), true) = (diagnostics.last_mut(), left_out > 0) {
+            let more = format!("{left_out} more are not shown");
+            last.help = Some(last.help.take().map_or(more.clone(), |help| format!("{help}; {more}")));
+        }
+        diagnostics
+    }
+
+    fn add(&mut self, severity: Severity, place: Place, code: &'static str, message: String) -> &mut Finding {
+        let at = self.findings.len();
+        self.findings.push(Finding {
+            severity,
+            code,
+            place,
+            message,
+            help: None,
+            related: Vec::new(),
+        });
+        &mut self.findings[at]
+    }
+
+    fn show(&self, found: &Finding) -> Diagnostic {
+        let spot = self.spot(found.place);
+        let related = found.related.iter().map(|(place, message)| {
+            let spot = self.spot(*place);
+            Related {
+                message: message.clone(),
+                file: spot.file,
+                line: spot.line,
+                column: spot.caret.start + 1,
+                excerpt: spot.excerpt,
+                caret: spot.caret,
+            }
+        });
+        Diagnostic {
+            severity: found.severity,
+            code: found.code,
+            message: found.message.clone(),
+            related: related.collect(),
+            file: spot.file,
+            line: spot.line,
+            column: spot.caret.start + 1,
+            excerpt: spot.excerpt,
+            caret: spot.caret,
+            help: found.help.clone(),
+        }
+    }
+
+    fn spot(&self, place: Place) -> Spot {
+        let Some(file) = self.files.get(place.file) else {
+            return Spot::default();
+        };
+        let (line, start, text) = file.line_at(place.start);
+        let characters = |from: usize, to: usize| text.get(from..to).map_or(0, |part| part.chars().count());
+        let from = place.start.saturating_sub(start).min(text.len());
+        let to = place.end.saturating_sub(start).clamp(from, text.len());
+        let before = characters(0, from);
+        let hidden = self
+            .secrets
+            .iter()
+            .filter(|secret| secret.file == place.file)
+            .map(|secret| (secret.start.saturating_sub(start), secret.end.saturating_sub(start)));
+        Spot {
+            file: file.name.clone(),
+            line,
+            excerpt: mask::masked(text, hidden),
+            caret: Caret {
+                start: before,
+                end: before + characters(from, to).max(1),
+            },
+        }
+    }
+}
+
+/// A place as people see it.
+struct Spot {
+    file: String,
+    line: usize,
+    excerpt: String,
+    caret: Caret,
+}
+
+impl Default for Spot {
+    fn default() -> Self {
+        Self {
+            file: String::new(),
+            line: 1,
+            excerpt: String::new(),
+            caret: Caret { start: 0, end: 1 },
+        }
+    }
+}

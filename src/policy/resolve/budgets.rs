@@ -1,0 +1,128 @@
+//! Budgets: how much, per when, for whom, and when to say so.
+
+use super::Resolver;
+use crate::money::{Currency, Money};
+use crate::period::Period;
+use crate::policy::defaults;
+use crate::policy::mask::shown;
+use crate::policy::read;
+use crate::policy::snapshot::{Budget, Each, Enforce};
+use crate::policy::source::{Style, Word};
+use std::sync::Arc;
+
+const LATER_PERIODS: [&str; 4] = ["hour", "year", "quarter", "minute"];
+/// The whole limit, in basis points.
+const WHOLE: u32 = 10_000;
+const LEAST_ALERT: u32 = 100;
+const MOST_ALERT: u32 = 100_000;
+
+impl Resolver<'_, '_> {
+    pub fn budgets(&mut self, written: &[read::Budget]) -> Vec<Budget> {
+        // The currency is the policy's, so every limit is read before any shape is made.
+        let limits: Vec<_> = written.iter().map(|budget| self.limit(budget)).collect();
+        let found = written.iter().zip(limits);
+        found.filter_map(|(budget, limit)| self.budget(budget, limit)).collect()
+    }
+
+    fn limit(&mut self, written: &read::Budget) -> Option<Money> {
+        let limit = self.required(written.limit.as_ref(), written.place, "limit", "a budget");
+        self.money(limit)
+    }
+
+    fn budget(&mut self, written: &read::Budget, limit: Option<Money>) -> Option<Budget> {
+        self.check_name(&written.name, "budget");
+        let per = self
+            .required(written.per.as_ref(), written.place, "per", "a budget")
+            .and_then(|word| self.period(word));
+        let levels = [("hard", Enforce::Hard), ("soft", Enforce::Soft)];
+        let enforce = written.enforce.as_ref();
+        let enforce = enforce.and_then(|word| self.choose(word, "enforce", &levels, &[]));
+        let enforce = enforce.unwrap_or(defaults::ENFORCE);
+        let alert_at = self.alert_at(written.alert_at.as_deref().unwrap_or_default(), enforce);
+        let covers = self.selector(written.covers.as_ref());
+        let each = written.each.as_ref().and_then(|word| self.each(word));
+        let currency = self.currency.map_or(Currency::USD, |(currency, _)| currency);
+        let (limit, per) = (limit?, per?);
+        let shape = format!(
+            "{}|{}|{}|{} in {}|{currency}",
+            written.name.text,
+            covers.as_ref().map_or("", |selector| selector.text()),
+            written.each.as_ref().map_or("", |word| &word.text),
+            per.word(),
+            self.timezone_name,
+        );
+        Some(Budget {
+            name: Arc::clone(&written.name.text),
+            limit,
+            per,
+            enforce,
+            covers,
+            each,
+            alert_at,
+            shape: shape.into(),
+        })
+    }
+
+    fn period(&mut self, word: &Word) -> Option<Period> {
+        let known = [Period::Day, Period::Week, Period::Month].map(|period| (period.word(), period));
+        if word.text.ends_with("rolling") {
+            self.report.not_yet(word.place, "per: … rolling");
+            return None;
+        }
+        self.choose(word, "per", &known, &LATER_PERIODS)
+    }
+
+    fn each(&mut self, word: &Word) -> Option<Each> {
+        if word.broken {
+            return None;
+        }
+        if let Some(tag) = word.text.strip_prefix("tag.") {
+            let tag = Word {
+                text: Arc::from(tag),
+                place: word.place,
+                style: Style::Plain,
+                broken: false,
+            };
+            return self.check_tag(&tag).then(|| Each::Tag(tag.text));
+        }
+        let known = [(0, "client"), (1, "model"), (2, "provider")].map(|(at, word)| (word, at));
+        match self.choose(
+            word,
+            "each (or `tag.NAME`)",
+            &known,
+            &["run", "route", "use", "key", "license"],
+        )? {
+            0 => Some(Each::Client),
+            1 => Some(Each::Model),
+            _ => Some(Each::Provider),
+        }
+    }
+
+    fn alert_at(&mut self, words: &[Word], enforce: Enforce) -> Vec<u32> {
+        let most = match enforce {
+            Enforce::Hard => WHOLE,
+            Enforce::Soft => MOST_ALERT,
+        };
+        let mut shares: Vec<u32> = Vec::new();
+        for word in words {
+            let Some(share) = self.percentage(word) else {
+                continue;
+            };
+            if !(LEAST_ALERT..=most).contains(&share) {
+                let message = format!("`{}` is out of range", shown(&word.text));
+                self.report.error(word.place, "bad-value", message).help(match enforce {
+                    Enforce::Hard => "a hard budget alerts between `1%` and `100%`",
+                    Enforce::Soft => "a soft budget alerts between `1%` and `1000%`",
+                });
+            } else if shares.last().is_some_and(|last| *last >= share) {
+                let message = format!("`{}` does not come after the one before it", shown(&word.text));
+                self.report
+                    .error(word.place, "bad-value", message)
+                    .help("write the shares in ascending order");
+            } else {
+                shares.push(share);
+            }
+        }
+        shares
+    }
+}

@@ -1,0 +1,219 @@
+//! Words to meaning: names to indices, units to numbers, defaults filled in, paths made whole.
+//!
+//! Goes on after every error: what other sections refer to by index keeps a placeholder in its place, the rest is left
+//! out. Whether the parts make sense together is `check`.
+
+mod alerts;
+mod budgets;
+mod choose;
+mod clients;
+mod credentials;
+mod models;
+mod plans;
+mod providers;
+mod routes;
+mod units;
+mod urls;
+
+#[cfg(test)]
+mod tests;
+
+use super::condition::{self, Fault, Names, Selector, StateCondition};
+use super::defaults;
+use super::mask::shown;
+use super::nearest::suggestion;
+use super::read::Policy;
+use super::report::Report;
+use super::snapshot::{AlertTarget, Budget, Client, Enforce, Model, Plan, Provider, Route};
+use super::source::{Files, Place, Word};
+use crate::money::Currency;
+use jiff::tz::TimeZone;
+use std::path::Path;
+use std::sync::Arc;
+
+/// The parts of a snapshot.
+pub(super) struct Draft {
+    pub timezone: TimeZone,
+    pub timezone_name: Arc<str>,
+    pub currency: Currency,
+    pub providers: Vec<Provider>,
+    pub models: Vec<Model>,
+    pub clients: Vec<Client>,
+    pub routes: Vec<Route>,
+    pub budgets: Vec<Budget>,
+    pub plans: Vec<Plan>,
+    pub alerts: Vec<AlertTarget>,
+}
+
+/// `None` for a policy with nothing in it.
+pub(super) fn resolve<'f>(
+    written: &Policy,
+    directory: &Path,
+    files: &'f Files,
+    report: &mut Report<'f>,
+) -> Option<Draft> {
+    if written.providers.is_empty() && written.models.is_empty() && written.routes.is_empty() {
+        report
+            .error(
+                Place::START,
+                "empty-policy",
+                "the policy names no provider, no model and no route",
+            )
+            .help("the smallest one has `providers`, `models` and `routes`, one of each");
+        return None;
+    }
+    let mut resolver = Resolver {
+        report,
+        files,
+        directory,
+        names: names_of(written),
+        routes: written
+            .routes
+            .iter()
+            .map(|route| text_of(route.name.as_ref()))
+            .collect(),
+        currency: None,
+        timezone_name: Arc::from(defaults::TIMEZONE),
+    };
+    let timezone = resolver.timezone(written.timezone.as_ref());
+    resolver.require_sections(written);
+    let providers = resolver.providers(&written.providers);
+    let models = resolver.models(&written.models);
+    let clients = resolver.clients(&written.clients);
+    let routes = resolver.routes(&written.routes);
+    let budgets = resolver.budgets(&written.budgets);
+    let plans = resolver.plans(&written.plans);
+    let alerts = resolver.alerts(&written.alerts);
+    Some(Draft {
+        timezone,
+        timezone_name: resolver.timezone_name,
+        currency: resolver.currency.map_or(Currency::USD, |(currency, _)| currency),
+        providers,
+        models,
+        clients,
+        routes,
+        budgets,
+        plans,
+        alerts,
+    })
+}
+
+struct Resolver<'r, 'f> {
+    report: &'r mut Report<'f>,
+    files: &'r Files,
+    directory: &'r Path,
+    names: Names,
+    /// By index; empty where a route has no name.
+    routes: Vec<Arc<str>>,
+    /// The policy's one currency and where it was first named.
+    currency: Option<(Currency, Place)>,
+    timezone_name: Arc<str>,
+}
+
+impl Resolver<'_, '_> {
+    fn timezone(&mut self, written: Option<&Word>) -> TimeZone {
+        let Some(word) = written.filter(|word| !word.broken) else {
+            return TimeZone::UTC;
+        };
+        if let Ok(zone) = TimeZone::get(&word.text) {
+            self.timezone_name = Arc::clone(&word.text);
+            return zone;
+        }
+        let message = format!("no time zone is called `{}`", shown(&word.text));
+        self.report
+            .error(word.place, "unknown-timezone", message)
+            .help("names are those of the IANA database: `UTC`, `Asia/Shanghai`, `Europe/Berlin`");
+        TimeZone::UTC
+    }
+
+    fn require_sections(&mut self, written: &Policy) {
+        let sections = [
+            ("providers", written.providers.is_empty()),
+            ("models", written.models.is_empty()),
+            ("routes", written.routes.is_empty()),
+        ];
+        for (name, _) in sections.iter().filter(|(_, empty)| *empty) {
+            self.report
+                .error(Place::START, "missing-key", format!("the policy has no `{name}`"));
+        }
+    }
+
+    /// A required word; its absence is reported where `place` is.
+    fn required<'w>(&mut self, word: Option<&'w Word>, place: Place, key: &str, of: &str) -> Option<&'w Word> {
+        if word.is_none() {
+            self.report.error(place, "missing-key", format!("{of} needs `{key}`"));
+        }
+        word.filter(|word| !word.broken)
+    }
+
+    /// The index of a name that a word refers to.
+    fn lookup(&mut self, word: &Word, kind: &str, known: &[Arc<str>]) -> Option<usize> {
+        if word.broken {
+            return None;
+        }
+        let found = known.iter().position(|name| *name == word.text);
+        if found.is_none() {
+            let help = suggestion(&word.text, known.iter().map(AsRef::as_ref));
+            let message = format!("no {kind} is called `{}`", shown(&word.text));
+            self.report.error(word.place, "unknown-name", message).maybe_help(help);
+        }
+        found
+    }
+
+    /// Names travel in headers, URLs and metrics, so they are plain.
+    fn check_name(&mut self, word: &Word, kind: &str) {
+        let text = word.text.as_ref();
+        let plain = |c: char| c.is_ascii_alphanumeric() || "._-/:".contains(c);
+        let begins = text.starts_with(|c: char| c.is_ascii_alphanumeric());
+        if word.broken || begins && text.len() <= 64 && text.chars().all(plain) {
+            return;
+        }
+        let message = format!("`{}` cannot be the name of a {kind}", shown(text));
+        self.report
+            .error(word.place, "bad-name", message)
+            .help("names have up to 64 letters, digits, `.`, `_`, `-`, `/` and `:`, and begin with a letter or digit");
+    }
+
+    fn selector(&mut self, word: Option<&Word>) -> Option<Selector> {
+        let word = word.filter(|word| !word.broken)?;
+        let (selector, faults) = condition::selector(&word.text, &self.names);
+        self.report_faults(word, faults);
+        selector
+    }
+
+    fn state(&mut self, word: &Word) -> Option<StateCondition> {
+        let (state, faults) = condition::state(&word.text, &self.names);
+        self.report_faults(word, faults);
+        state
+    }
+
+    fn report_faults(&mut self, word: &Word, faults: Vec<Fault>) {
+        for fault in faults {
+            let place = self.files.within(word, fault.range);
+            let found = if fault.warning {
+                self.report.warning(place, fault.code, fault.message)
+            } else {
+                self.report.error(place, fault.code, fault.message)
+            };
+            found.maybe_help(fault.help);
+        }
+    }
+}
+
+fn names_of(written: &Policy) -> Names {
+    let hard = |word: Option<&Word>| word.is_none_or(|word| word.text.as_ref() != "soft");
+    debug_assert_eq!(defaults::ENFORCE, Enforce::Hard);
+    let budgets = written.budgets.iter();
+    Names {
+        providers: written.providers.iter().map(|p| Arc::clone(&p.name.text)).collect(),
+        models: written.models.iter().map(|m| Arc::clone(&m.name.text)).collect(),
+        clients: written.clients.iter().map(|c| Arc::clone(&c.name.text)).collect(),
+        budgets: budgets
+            .map(|b| (Arc::clone(&b.name.text), hard(b.enforce.as_ref())))
+            .collect(),
+    }
+}
+
+fn text_of(word: Option<&Word>) -> Arc<str> {
+    word.map_or_else(|| Arc::from(""), |word| Arc::clone(&word.text))
+}

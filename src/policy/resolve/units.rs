@@ -1,0 +1,291 @@
+//! Durations, money, prices, sizes, percentages and plain numbers. Money never passes through floating point.
+
+use super::Resolver;
+use crate::money::{Currency, Money, Rate};
+use crate::policy::mask::shown;
+use crate::policy::source::Word;
+use std::time::Duration;
+
+/// Beyond it a duration is a slip, and sums of deadlines could overflow.
+const LONGEST: Duration = Duration::from_secs(366 * 86_400);
+
+impl Resolver<'_, '_> {
+    fn unreadable(&mut self, word: &Word, what: &str, help: &str) {
+        let message = format!("`{}` is no {what}", shown(&word.text));
+        self.report.error(word.place, "bad-value", message).help(help);
+    }
+
+    pub fn duration(&mut self, word: Option<&Word>) -> Option<Duration> {
+        let word = word.filter(|word| !word.broken)?;
+        let found = duration(&word.text).filter(|length| *length <= LONGEST);
+        if found.is_none() {
+            let help = match word.text.parse::<u64>() {
+                Ok(number) => format!("a duration has a unit: `{number}s`"),
+                Err(_) => "durations are written `500ms`, `8s`, `5m`, `2h` or `30d`, up to 366 days".to_owned(),
+            };
+            self.unreadable(word, "duration", &help);
+        }
+        found
+    }
+
+    /// A duration that must be more than nothing.
+    pub fn span(&mut self, word: Option<&Word>) -> Option<Duration> {
+        let length = self.duration(word)?;
+        if length.is_zero() {
+            let word = word?;
+            self.unreadable(word, "length of time here", "write more than zero, such as `8s`");
+            return None;
+        }
+        Some(length)
+    }
+
+    /// Notes the policy's currency; a second one is an error that names both places.
+    fn note_currency(&mut self, currency: Currency, word: &Word) {
+        match self.currency {
+            None => self.currency = Some((currency, word.place)),
+            Some((first, _)) if first == currency => {}
+            Some((first, place)) => {
+                let message = format!("{currency} here, and {first} elsewhere: a policy has one currency");
+                self.report
+                    .error(word.place, "mixed-currencies", message)
+                    .help("rates between currencies are not supported by this version yet")
+                    .related(place, format!("{first} is first named here"));
+            }
+        }
+    }
+
+    pub fn money(&mut self, word: Option<&Word>) -> Option<Money> {
+        let word = word.filter(|word| !word.broken)?;
+        let found = word.text.trim().rsplit_once(' ').and_then(|(amount, currency)| {
+            let amount = Money::parse(amount).filter(|amount| *amount > Money::ZERO)?;
+            Some((amount, Currency::parse(currency)?))
+        });
+        let Some((amount, currency)) = found else {
+            let help = match Money::parse(&word.text) {
+                Some(_) => format!("an amount has a currency: `{} USD`", word.text),
+                None => "amounts are written `500 USD` or `0.05 USD`, with up to nine decimals".to_owned(),
+            };
+            self.unreadable(word, "amount of money", &help);
+            return None;
+        };
+        self.note_currency(currency, word);
+        Some(amount)
+    }
+
+    /// `2 USD/M`, `0.002 USD/k`.
+    pub fn rate(&mut self, word: Option<&Word>) -> Option<Rate> {
+        let word = word.filter(|word| !word.broken)?;
+        let text = word.text.trim();
+        if let Some((_, unit @ ("request" | "h" | "hour" | "month" | "year" | "image" | "s" | "min"))) =
+            text.rsplit_once('/')
+        {
+            self.report
+                .not_yet(word.place, &format!("/{unit}"))
+                .help("prices are per million tokens, `2 USD/M`, or per thousand, `0.002 USD/k`");
+            return None;
+        }
+        let found = rate(text);
+        let Some((rate, currency)) = found else {
+            let help = "prices are written `2 USD/M` (per million tokens) or `0.002 USD/k` (per thousand)";
+            self.unreadable(word, "price", help);
+            return None;
+        };
+        self.note_currency(currency, word);
+        Some(rate)
+    }
+
+    /// A number of tokens, at least one.
+    pub fn size(&mut self, word: Option<&Word>) -> Option<u64> {
+        let word = word.filter(|word| !word.broken)?;
+        let found = size(&word.text).filter(|size| *size > 0);
+        if found.is_none() {
+            let help = "sizes are written `4096`, `32k` (thousand), `1M` (million), `32Ki` or `1Mi` (of 1,024)";
+            self.unreadable(word, "size", help);
+        }
+        found
+    }
+
+    /// A whole number between two others.
+    pub fn number(&mut self, word: Option<&Word>, what: &str, least: u8, most: u8) -> Option<u8> {
+        let word = word.filter(|word| !word.broken)?;
+        let found = whole(&word.text).and_then(|n| u8::try_from(n).ok());
+        let found = found.filter(|number| (least..=most).contains(number));
+        if found.is_none() {
+            self.unreadable(word, what, &format!("write a whole number from {least} to {most}"));
+        }
+        found
+    }
+
+    /// A share in basis points.
+    pub fn percentage(&mut self, word: &Word) -> Option<u32> {
+        if word.broken {
+            return None;
+        }
+        let found = percentage(&word.text);
+        if found.is_none() {
+            self.unreadable(word, "percentage", "percentages are written `80%` or `99.5%`");
+        }
+        found
+    }
+}
+
+fn duration(text: &str) -> Option<Duration> {
+    let mut rest = text.trim();
+    let mut total = Duration::ZERO;
+    loop {
+        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
+        let number = whole(&rest[..digits])?;
+        rest = &rest[digits..];
+        let end = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
+        let part = match &rest[..end] {
+            "ms" => Duration::from_millis(number),
+            "s" => Duration::from_secs(number),
+            "m" => Duration::from_secs(number.checked_mul(60)?),
+            "h" => Duration::from_secs(number.checked_mul(3_600)?),
+            "d" => Duration::from_secs(number.checked_mul(86_400)?),
+            _ => return None,
+        };
+        total = total.checked_add(part)?;
+        rest = &rest[end..];
+        if rest.is_empty() {
+            return Some(total);
+        }
+    }
+}
+
+fn rate(text: &str) -> Option<(Rate, Currency)> {
+    let (amount, unit) = text.rsplit_once('/')?;
+    let (amount, currency) = amount.trim().rsplit_once(' ')?;
+    let amount = Money::parse(amount).filter(|amount| *amount >= Money::ZERO)?;
+    let per_million = match unit.trim() {
+        "M" => amount,
+        "k" => Money::from_nanos(amount.nanos().checked_mul(1_000)?),
+        _ => return None,
+    };
+    Some((Rate::per_million(per_million), Currency::parse(currency)?))
+}
+
+fn size(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
+    let factor: u64 = match &text[digits..] {
+        "" => 1,
+        "k" => 1_000,
+        "M" => 1_000_000,
+        "Ki" => 1_024,
+        "Mi" => 1_048_576,
+        _ => return None,
+    };
+    let (before, after) = text[..digits].split_once('.').unwrap_or((&text[..digits], ""));
+    if after.len() > 6 || after.is_empty() && text[..digits].contains('.') {
+        return None;
+    }
+    let scale = 10_u64.pow(after.len() as u32);
+    let fraction = if after.is_empty() { 0 } else { whole(after)? };
+    let scaled = whole(before)?
+        .checked_mul(scale)?
+        .checked_add(fraction)?
+        .checked_mul(factor)?;
+    (scaled % scale == 0).then_some(scaled / scale)
+}
+
+fn percentage(text: &str) -> Option<u32> {
+    let number = text.trim().strip_suffix('%')?.trim_end();
+    let (before, after) = number.split_once('.').unwrap_or((number, "0"));
+    let fraction = match after.len() {
+        1 => whole(after)? * 10,
+        2 => whole(after)?,
+        _ => return None,
+    };
+    let points = whole(before)?.checked_mul(100)?.checked_add(fraction)?;
+    u32::try_from(points).ok()
+}
+
+/// Digits alone: no sign, no separator.
+fn whole(text: &str) -> Option<u64> {
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    digits.then(|| text.parse().ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_units_and_add_up() {
+        for (text, milliseconds) in [
+            ("500ms", 500),
+            ("8s", 8_000),
+            ("5m", 300_000),
+            ("2h", 7_200_000),
+            ("30d", 2_592_000_000),
+            ("1m30s", 90_000),
+            ("0s", 0),
+        ] {
+            assert_eq!(duration(text), Some(Duration::from_millis(milliseconds)), "{text}");
+        }
+        for text in ["", "5", "s", "5 m", "-5s", "1.5s", "5x", "99999999999999999999d", "5m5"] {
+            assert_eq!(duration(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_know_thousands_from_1024() {
+        for (text, tokens) in [
+            ("4096", 4_096),
+            ("32k", 32_000),
+            ("1M", 1_000_000),
+            ("32Ki", 32_768),
+            ("1Mi", 1_048_576),
+            ("1.5k", 1_500),
+        ] {
+            assert_eq!(size(text), Some(tokens), "{text}");
+        }
+        for text in [
+            "",
+            "k",
+            "-1",
+            "1m",
+            "1K",
+            "1.0005k",
+            "1.k",
+            "1e3",
+            "99999999999999999999",
+        ] {
+            assert_eq!(size(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn prices_are_per_million_or_thousand_and_exact() {
+        let nanos = |text| rate(text).map(|(rate, currency)| (rate.nanos_per_million(), currency.to_string()));
+        assert_eq!(nanos("2 USD/M"), Some((2_000_000_000, "USD".to_owned())));
+        assert_eq!(nanos("0.002 CNY/k"), Some((2_000_000_000, "CNY".to_owned())));
+        assert_eq!(nanos("0 USD/M"), Some((0, "USD".to_owned())));
+        for text in [
+            "2",
+            "2 USD",
+            "2/M",
+            "USD/M",
+            "-1 USD/M",
+            "2 usd/M",
+            "2 USD/m",
+            "1e3 USD/M",
+            "9000000000 USD/k",
+        ] {
+            assert_eq!(nanos(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn percentages_are_basis_points() {
+        for (text, points) in [("80%", 8_000), ("99.5%", 9_950), ("0.25%", 25), ("150%", 15_000)] {
+            assert_eq!(percentage(text), Some(points), "{text}");
+        }
+        for text in ["80", "0.8", "%", "-1%", "1.234%", "a%"] {
+            assert_eq!(percentage(text), None, "{text}");
+        }
+    }
+}

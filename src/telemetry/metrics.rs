@@ -1,0 +1,237 @@
+//! Prometheus metrics with bounded labels: every label value comes from the policy or from a fixed list of words.
+//!
+//! Money is counted in integer nano-units of the policy's currency. `docs/metrics.md` lists every name; a test holds
+//! the two together.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RequestLabels {
+    pub route: String,
+    pub outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct AttemptLabels {
+    pub model: String,
+    pub provider: String,
+    pub supply: &'static str,
+    pub outcome: &'static str,
+    pub class: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct TokenLabels {
+    pub model: String,
+    pub kind: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ModelLabels {
+    pub model: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct NameLabels {
+    pub name: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ExclusionLabels {
+    pub model: String,
+    pub reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ResultLabels {
+    pub result: &'static str,
+}
+
+/// Seconds; from a local cache hit to a long reasoning pause.
+const LATENCY_BUCKETS: [f64; 12] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+
+pub struct Metrics {
+    registry: Registry,
+    pub requests: Family<RequestLabels, Counter>,
+    pub attempts: Family<AttemptLabels, Counter>,
+    pub excluded: Family<ExclusionLabels, Counter>,
+    pub tokens: Family<TokenLabels, Counter>,
+    pub spend: Family<ModelLabels, Counter>,
+    pub held: Family<ModelLabels, Counter>,
+    pub first_token: Family<ModelLabels, Histogram>,
+    pub in_flight: Gauge,
+    pub budget_used: Family<NameLabels, Gauge<f64, AtomicU64>>,
+    pub plan_active: Family<NameLabels, Gauge>,
+    pub provider_up: Family<NameLabels, Gauge>,
+    pub reloads: Family<ResultLabels, Counter>,
+    pub deliveries: Family<ResultLabels, Counter>,
+    pub ledger_degraded: Gauge,
+    pub records_dropped: Counter,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let histogram: fn() -> Histogram = || Histogram::new(LATENCY_BUCKETS);
+        let mut metrics = Self {
+            registry: Registry::with_prefix("planb"),
+            requests: Family::default(),
+            attempts: Family::default(),
+            excluded: Family::default(),
+            tokens: Family::default(),
+            spend: Family::default(),
+            held: Family::default(),
+            first_token: Family::new_with_constructor(histogram),
+            in_flight: Gauge::default(),
+            budget_used: Family::default(),
+            plan_active: Family::default(),
+            provider_up: Family::default(),
+            reloads: Family::default(),
+            deliveries: Family::default(),
+            ledger_degraded: Gauge::default(),
+            records_dropped: Counter::default(),
+        };
+        metrics.register();
+        metrics
+    }
+}
+
+impl Metrics {
+    /// The exposition text for `/metrics`.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string does not fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+
+    pub fn set_budget_used(&self, budget: &str, used: f64) {
+        self.budget_used.get_or_create(&NameLabels { name: budget.to_owned() }).set(used);
+    }
+
+    pub fn set_plan_active(&self, plan: &str, active: bool) {
+        self.plan_active.get_or_create(&NameLabels { name: plan.to_owned() }).set(i64::from(active));
+    }
+
+    pub fn set_provider_up(&self, provider: &str, up: bool) {
+        self.provider_up.get_or_create(&NameLabels { name: provider.to_owned() }).set(i64::from(up));
+    }
+
+    /// `reloaded` or `rejected`.
+    pub fn count_reload(&self, result: &'static str) {
+        self.reloads.get_or_create(&ResultLabels { result }).inc();
+    }
+
+    /// `delivered`, `failed` or `dead`.
+    pub fn count_delivery(&self, result: &'static str) {
+        self.deliveries.get_or_create(&ResultLabels { result }).inc();
+    }
+
+    pub fn observe_first_token(&self, model: &str, after: Duration) {
+        self.first_token
+            .get_or_create(&ModelLabels {
+                model: model.to_owned(),
+            })
+            .observe(after.as_secs_f64());
+    }
+
+    fn register(&mut self) {
+        let r = &mut self.registry;
+        r.register(
+            "requests",
+            "Inference requests by route and outcome",
+            self.requests.clone(),
+        );
+        r.register(
+            "attempts",
+            "Calls to providers by outcome and failure class",
+            self.attempts.clone(),
+        );
+        r.register(
+            "excluded",
+            "Models found no candidate, by reason",
+            self.excluded.clone(),
+        );
+        r.register(
+            "tokens",
+            "Tokens by model and kind (input, cache_read, output)",
+            self.tokens.clone(),
+        );
+        r.register(
+            "spend_nanos",
+            "Posted cost in nano-units of the policy's currency",
+            self.spend.clone(),
+        );
+        r.register(
+            "held_nanos",
+            "Cost held because the bill is unknown, in nano-units",
+            self.held.clone(),
+        );
+        r.register(
+            "first_token_seconds",
+            "Time to the first meaningful event of a stream",
+            self.first_token.clone(),
+        );
+        r.register("in_flight", "Inference requests under way", self.in_flight.clone());
+        r.register(
+            "budget_used_ratio",
+            "(posted + held) / limit; the fullest key of a keyed budget",
+            self.budget_used.clone(),
+        );
+        r.register("plan_active", "1 while the plan is in force", self.plan_active.clone());
+        r.register(
+            "provider_up",
+            "1 while the provider counts as up",
+            self.provider_up.clone(),
+        );
+        r.register(
+            "policy_reloads",
+            "Policy edits by result (reloaded, rejected)",
+            self.reloads.clone(),
+        );
+        r.register(
+            "alert_deliveries",
+            "Webhook deliveries by result",
+            self.deliveries.clone(),
+        );
+        r.register(
+            "ledger_degraded",
+            "1 while the ledger cannot be written",
+            self.ledger_degraded.clone(),
+        );
+        r.register(
+            "records_dropped",
+            "Records of free requests that the ledger had no room for",
+            self.records_dropped.clone(),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+
+    #[test]
+    fn every_metric_is_in_the_documented_list() {
+        let listed = include_str!("../../docs/metrics.md");
+        let source = include_str!("metrics.rs").split("#[cfg(test)]").next().unwrap();
+        let names: Vec<&str> = source
+            .split(".register(")
+            .skip(1)
+            .filter_map(|rest| rest.split('"').nth(1))
+            .collect();
+        assert_eq!(names.len(), 15, "{names:?}");
+        for name in names {
+            assert!(
+                listed.contains(&format!("`planb_{name}")),
+                "docs/metrics.md does not list {name}"
+            );
+        }
+    }
+}
