@@ -5,9 +5,9 @@
 
 use crate::budget::{Books, RebuildRequest};
 use crate::health::{Health, ModelKey};
-use crate::plan::{Effective, Plans};
+use crate::plan::{Effective, Now, Override, PlanError, Plans, Transition};
 use crate::policy::condition::Signals;
-use crate::policy::diagnostic::Diagnostic;
+use crate::policy::Diagnostic;
 use crate::policy::snapshot::{ModelId, ProviderId, Snapshot};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
@@ -120,6 +120,15 @@ pub struct Live {
     pub books: Mutex<Books>,
     pub health: Mutex<Health>,
     pub plans: Mutex<Plans>,
+    /// Plans that changed outside the tick and are still to be recorded and told.
+    changed: Mutex<Vec<PlanChange>>,
+}
+
+/// A plan that was overridden by hand or left the policy; without a transition it already was as it was told to be.
+#[derive(Clone, Debug)]
+pub struct PlanChange {
+    pub plan: Arc<str>,
+    pub transition: Option<Transition>,
 }
 
 impl Live {
@@ -134,6 +143,7 @@ impl Live {
             books: Mutex::new(books),
             health: Mutex::new(Health::default()),
             plans: Mutex::new(plans),
+            changed: Mutex::default(),
         };
         (live, rebuilds)
     }
@@ -156,14 +166,40 @@ impl Live {
     }
 
     /// Takes a new policy over: requests in flight keep theirs. Returns what must be rebuilt from the ledger.
-    pub fn install(&self, snapshot: Snapshot, now: Timestamp) -> Vec<RebuildRequest> {
+    pub fn install(&self, snapshot: Snapshot, now: Now) -> Vec<RebuildRequest> {
         let snapshot = Arc::new(snapshot);
         let mut plans = self.plans.lock();
-        plans.install(&snapshot.plans);
-        let rebuilds = install_budgets(&mut self.books.lock(), &snapshot, now);
-        self.policy.store(Arc::new(compose(snapshot, &plans, now)));
+        let gone = plans.reload(&snapshot.plans, now);
+        self.changed.lock().extend(gone.into_iter().map(PlanChange::of));
+        let rebuilds = install_budgets(&mut self.books.lock(), &snapshot, now.wall);
+        {
+            let mut health = self.health.lock();
+            health.reloaded(now.up);
+            let named = |endpoint: &str, model: &str| {
+                let of = |known: &crate::policy::snapshot::Model| snapshot.provider(known.provider).base_url.as_ref() == endpoint;
+                snapshot.models.iter().any(|known| known.upstream.as_ref() == model && of(known))
+            };
+            health.keep(named);
+        }
+        self.policy.store(Arc::new(compose(snapshot, &plans, now.wall)));
         self.rejected.store(None);
         rebuilds
+    }
+
+    /// Activates or releases a plan by hand, at once.
+    pub fn override_plan(&self, name: &str, word: Override, now: Now) -> Result<(), PlanError> {
+        let mut plans = self.plans.lock();
+        let transition = plans.set_by_hand(name, word, now)?;
+        if transition.is_some() {
+            self.recompose(&plans);
+        }
+        self.changed.lock().push(PlanChange { plan: name.into(), transition });
+        Ok(())
+    }
+
+    /// What changed outside the tick since this was asked last.
+    pub fn take_plan_changes(&self) -> Vec<PlanChange> {
+        std::mem::take(&mut self.changed.lock())
     }
 
     /// The same policy under another set of active plans.
@@ -180,6 +216,12 @@ impl Live {
     }
 }
 
+impl PlanChange {
+    pub fn of(transition: Transition) -> Self {
+        Self { plan: transition.name.clone(), transition: Some(transition) }
+    }
+}
+
 fn install_budgets(books: &mut Books, snapshot: &Snapshot, now: Timestamp) -> Vec<RebuildRequest> {
     books.install(&snapshot.budgets, &snapshot.timezone, snapshot.currency, now)
 }
@@ -188,7 +230,11 @@ fn compose(snapshot: Arc<Snapshot>, plans: &Plans, now: Timestamp) -> Policy {
     let key = |id: usize| {
         let model = &snapshot.models[id];
         let provider = snapshot.provider(model.provider);
-        ModelKey::new(&provider.base_url, &model.upstream, provider.api_key.as_ref())
+        ModelKey {
+            endpoint: provider.base_url.clone(),
+            upstream_model: model.upstream.clone(),
+            credential: provider.api_key.as_ref().map_or_else(|| "".into(), |reference| reference.label().into()),
+        }
     };
     Policy {
         effective: Arc::new(Effective::compose(&snapshot, &plans.active())),

@@ -2,7 +2,7 @@
 
 use super::{StateArg, daemon_client, fail};
 use clap::Args;
-use comfy_table::{Table, presets};
+use comfy_table::{Table, presets::NOTHING};
 use serde_json::Value;
 use std::process::ExitCode;
 
@@ -66,7 +66,7 @@ fn table(head: &[&str], rows: Vec<Vec<String>>) -> String {
         return String::new();
     }
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_header(head).add_rows(rows);
+    table.load_style(NOTHING).set_header(head).add_rows(rows);
     format!("\n{table}\n")
 }
 

@@ -1,6 +1,7 @@
 //! What changes something: a plan's override by hand, a reload.
 
 use super::{Control, refused};
+use crate::plan::{Now, Override, PlanError};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -33,9 +34,11 @@ pub async fn override_plan(
         Ok(until) => until,
         Err(message) => return refused(StatusCode::BAD_REQUEST, &message),
     };
-    let known = control.live.plans.lock().set_manual(&name, activate, until);
-    if !known {
-        return refused(StatusCode::NOT_FOUND, &format!("the policy has no plan `{name}`"));
+    let now = Now { wall: control.clock.now(), up: control.clock.uptime() };
+    match control.live.override_plan(&name, Override { active: activate, until }, now) {
+        Ok(()) => {}
+        Err(error @ PlanError::Unknown(_)) => return refused(StatusCode::NOT_FOUND, &error.to_string()),
+        Err(error @ PlanError::EndPassed(_)) => return refused(StatusCode::BAD_REQUEST, &error.to_string()),
     }
     control.overridden.notify_one();
     let until = until.map(|until| until.to_string());
@@ -51,11 +54,7 @@ fn end_of(body: &[u8], now: Timestamp) -> Result<Option<Timestamp>, String> {
     match (body.until, body.seconds) {
         (None, None) => Ok(None),
         (Some(_), Some(_)) => Err(EXPECTED.to_owned()),
-        (Some(until), None) => match until.parse::<Timestamp>() {
-            Ok(until) if until > now => Ok(Some(until)),
-            Ok(_) => Err("`until` lies in the past".to_owned()),
-            Err(_) => Err(EXPECTED.to_owned()),
-        },
+        (Some(until), None) => until.parse::<Timestamp>().map(Some).map_err(|_| EXPECTED.to_owned()),
         (None, Some(seconds)) => now
             .checked_add(SignedDuration::from_secs(i64::from(seconds)))
             .map(Some)

@@ -2,7 +2,7 @@
 
 use super::Control;
 use crate::budget::AccountView;
-use crate::health::Verdict;
+use crate::health::{Options, Verdict};
 use crate::live::{FrozenSignals, Live, Policy};
 use crate::policy::snapshot::ModelId;
 use serde_json::{Value, json};
@@ -56,16 +56,15 @@ pub fn plans(live: &Live) -> Vec<Value> {
         .iter()
         .map(|plan| {
             let view = views.iter().find(|view| view.name == plan.name);
-            let manual = view.and_then(|view| view.manual.as_ref()).map(|manual| {
-                json!({"active": manual.active, "until": manual.until.map(|until| until.to_string())})
-            });
+            let word = view.and_then(|view| view.overridden);
+            let word = word.map(|word| json!({"active": word.active, "until": word.until.map(|until| until.to_string())}));
             json!({
                 "name": &*plan.name,
                 "active": view.is_some_and(|view| view.active),
                 "since": view.and_then(|view| view.since).map(|since| since.to_string()),
                 "condition": plan.when.text(),
                 "why": plan.when.why(&signals),
-                "override": manual,
+                "override": word,
             })
         })
         .collect()
@@ -105,7 +104,7 @@ fn models(control: &Control, policy: &Policy) -> Vec<Value> {
     let one = |(id, model): (usize, &crate::policy::snapshot::Model)| {
         let provider = policy.snapshot.provider(model.provider);
         let standing = policy.provider(model.provider).standing();
-        let verdict = health.verdict(policy.key(ModelId(id)), provider.breaker, provider.cooldown, now);
+        let verdict = health.verdict(policy.key(ModelId(id)), Options { breaker: provider.breaker, cooldown: provider.cooldown }, now);
         let reason = match (&verdict, standing.state.is_up()) {
             (_, false) => Some(format!("{}: {}", standing.state.word(), standing.reason)),
             (Verdict::Wait { reason, .. }, true) => Some(reason.word().to_owned()),

@@ -18,8 +18,8 @@ use crate::gateway::guard::AllowedHosts;
 use crate::ledger::record::PolicyRecord;
 use crate::ledger::{self, Ledger, LedgerError};
 use crate::live::{Live, Policy};
-use crate::plan::{Manual, Plans};
-use crate::policy::diagnostic::Diagnostic;
+use crate::plan::{Now, Override, Plans};
+use crate::policy::Diagnostic;
 use crate::policy::snapshot::Snapshot;
 use crate::policy::{Compiled, Sources, compile};
 use crate::telemetry::Metrics;
@@ -133,7 +133,7 @@ impl Daemon {
         for lost in &opening.unaccounted {
             tracing::warn!(budget = lost.budget, amount = %lost.amount, currency = lost.currency, "held as unaccounted after a crash");
         }
-        let plans = restored_plans(&ledger, &snapshot).await?;
+        let plans = restored_plans(&ledger, &snapshot, clock).await?;
         let (live, rebuilds) = Live::new(snapshot, plans, clock.now());
         let live = Arc::new(live);
         let connections = Arc::new(Connections::new()?);
@@ -244,12 +244,12 @@ impl Daemon {
 }
 
 /// Plans go on as they stood when the last daemon ended.
-async fn restored_plans(ledger: &Ledger, snapshot: &Snapshot) -> Result<Plans, DaemonError> {
-    let mut plans = Plans::default();
-    plans.install(&snapshot.plans);
+async fn restored_plans(ledger: &Ledger, snapshot: &Snapshot, clock: Clock) -> Result<Plans, DaemonError> {
+    let mut plans = Plans::new(&snapshot.plans);
+    let now = Now { wall: clock.now(), up: clock.uptime() };
     for record in ledger.plan_states().await? {
-        let manual = record.manual.map(|manual| Manual { active: manual.active, until: manual.until });
-        plans.restore(&record.plan, record.active, record.since, manual);
+        let word = record.manual.map(|manual| Override { active: manual.active, until: manual.until });
+        plans.restore(&record.plan, record.active, record.since.unwrap_or(record.at), word, now);
     }
     Ok(plans)
 }
@@ -259,7 +259,7 @@ async fn record_policy(gateway: &Gateway, policy: &Policy) {
         hash: policy.snapshot.hash.clone(),
         text: policy.snapshot.text.clone(),
         origin: policy.snapshot.origin.clone(),
-        at: policy.since,
+        since: policy.since,
     };
     if let Err(error) = gateway.ledger.policy_in_force(record).await {
         tracing::error!(%error, "the policy in force could not be recorded");

@@ -3,8 +3,8 @@
 
 use crate::gateway::Gateway;
 use crate::live::ProviderState;
-use crate::policy::snapshot::ModelId;
-use crate::upstream::probe::{LISTING_TIMEOUT, probe_listing};
+use crate::health::Listing;
+use crate::upstream::probe::{LISTING_TIMEOUT, Probe, probe_listing};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,8 +36,6 @@ pub async fn run(gateway: Arc<Gateway>, stop: CancellationToken) {
                 continue;
             }
             *next = now + EACH;
-            let of_provider = |id: &usize| policy.snapshot.models[*id].provider.0 == index;
-            let Some(model) = (0..policy.snapshot.models.len()).find(of_provider) else { continue };
             let key = provider.api_key.as_ref().and_then(|reference| gateway.credentials.get(reference).ok());
             let web = gateway.connections.web(provider.allow_private);
             let secret = key.as_ref().map(|key| &key.secret);
@@ -47,7 +45,17 @@ pub async fn run(gateway: Arc<Gateway>, stop: CancellationToken) {
             };
             tracing::debug!(provider = &*provider.name, ?probe, "listing");
             let at = gateway.clock.uptime();
-            gateway.live.health.lock().listed(policy.key(ModelId(model)), probe.into(), at);
+            let credential = provider.api_key.as_ref().map(|reference| reference.label()).unwrap_or_default();
+            gateway.live.health.lock().listed(&provider.base_url, &credential, listing(&probe), at);
         }
+    }
+}
+
+fn listing(probe: &Probe) -> Listing {
+    match probe {
+        Probe::Alive => Listing::Alive,
+        Probe::Reachable => Listing::Reachable,
+        Probe::Refused { .. } => Listing::Refused,
+        Probe::Dead { .. } => Listing::Dead,
     }
 }

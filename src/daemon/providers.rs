@@ -42,7 +42,7 @@ fn standing(gateway: &Gateway, policy: &Policy, index: usize, provider: &Provide
     let of_provider = |id: &usize| policy.snapshot.models[*id].provider.0 == index;
     let keys: Vec<_> = (0..policy.snapshot.models.len()).filter(of_provider).map(|id| policy.key(ModelId(id)).clone()).collect();
     let now = gateway.clock.uptime();
-    match gateway.live.health.lock().provider_state(&keys, now) {
+    match gateway.live.health.lock().provider_state(&provider.base_url, &keys, now) {
         ProviderHealth::Up => (ProviderState::Up, "".into()),
         ProviderHealth::Cooling { reason, .. } => (ProviderState::Cooling, reason.word().into()),
         ProviderHealth::Down { reason, .. } => (ProviderState::Down, reason.word().into()),

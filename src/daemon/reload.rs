@@ -5,7 +5,8 @@ use super::{books, providers};
 use crate::alert::{AlertEvent, EventKind};
 use crate::gateway::Gateway;
 use crate::live::Rejected;
-use crate::policy::diagnostic::Diagnostic;
+use crate::policy::Diagnostic;
+use crate::plan::Now;
 use crate::policy::snapshot::{AlertUrl, CredentialRef, Snapshot};
 use crate::policy::{Compiled, compile};
 use crate::upstream::local::LocalSpec;
@@ -45,7 +46,7 @@ impl Reloader {
         let policy = self.gateway.live.policy();
         let now = self.gateway.clock.uptime();
         for reference in &changed {
-            self.gateway.live.health.lock().key_changed(&crate::upstream::credentials::label(reference), now);
+            self.gateway.live.health.lock().key_changed(&reference.label(), now);
         }
         tracing::info!(count = changed.len(), "credentials changed");
         providers::refresh(&self.gateway, &policy, true);
@@ -83,7 +84,7 @@ impl Reloader {
         let before = gateway.live.policy().snapshot.hash.clone();
         gateway.credentials.track(references(&compiled.snapshot));
         gateway.locals.sync(local_specs(&compiled.snapshot), &gateway.credentials.variables());
-        let rebuilds = gateway.live.install(compiled.snapshot, now);
+        let rebuilds = gateway.live.install(compiled.snapshot, Now { wall: now, up: gateway.clock.uptime() });
         let policy = gateway.live.policy();
         providers::refresh(gateway, &policy, true);
         let rebuilt: Vec<Arc<str>> = rebuilds.iter().map(|request| request.pool.budget.clone()).collect();

@@ -6,8 +6,8 @@ use crate::alert::{AlertEvent, EventKind};
 use crate::budget::{Crossing, Notice};
 use crate::gateway::Gateway;
 use crate::ledger::record::{ManualRecord, PlanRecord};
-use crate::live::FrozenSignals;
-use crate::plan::Transition;
+use crate::live::{FrozenSignals, PlanChange};
+use crate::plan::{Now, Reading, Transition};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,11 +28,13 @@ impl Ticker {
     pub async fn run(self, stop: CancellationToken) {
         let mut each = tokio::time::interval(EACH);
         each.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut servers = self.gateway.locals.changes();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
                 _ = each.tick() => {}
                 () = self.overridden.notified() => {}
+                Ok(()) = servers.changed() => {}
             }
             self.tick().await;
         }
@@ -47,8 +49,9 @@ impl Ticker {
         for event in providers::refresh(gateway, &policy, false) {
             self.announcer.announce(event).await;
         }
-        for transition in self.plans() {
-            self.tell_plan(&transition).await;
+        let changes = gateway.live.take_plan_changes().into_iter().chain(self.plans().into_iter().map(PlanChange::of));
+        for change in changes {
+            self.tell_plan(&change).await;
         }
         let (notices, violations) = {
             let mut books = gateway.live.books.lock();
@@ -69,39 +72,46 @@ impl Ticker {
         let policy = live.policy();
         let mut plans = live.plans.lock();
         let signals = FrozenSignals::take(&policy, &live.books.lock());
-        let transitions = plans.tick(&policy.snapshot.plans, &signals, self.gateway.clock.now());
+        let readings: Vec<Reading> = policy.snapshot.plans.iter().map(|plan| Reading::of(plan, &signals)).collect();
+        let now = Now { wall: self.gateway.clock.now(), up: self.gateway.clock.uptime() };
+        let transitions = plans.tick(&readings, now);
         if !transitions.is_empty() {
             live.recompose(&plans);
         }
         transitions
     }
 
-    async fn tell_plan(&self, transition: &Transition) {
+    /// Recorded so that it stands after a restart, then announced.
+    async fn tell_plan(&self, change: &PlanChange) {
+        let now = self.gateway.clock.now();
+        let view = self.gateway.live.plans.lock().views().into_iter().find(|view| view.name == change.plan);
+        let word = view.as_ref().and_then(|view| view.overridden);
         let record = PlanRecord {
-            plan: transition.name.clone(),
-            at: transition.at,
-            active: transition.activated,
-            since: transition.activated.then_some(transition.at),
-            why: transition.why.clone(),
-            manual: transition.manual.as_ref().map(|manual| ManualRecord { active: manual.active, until: manual.until }),
+            plan: change.plan.clone(),
+            at: now,
+            active: view.as_ref().is_some_and(|view| view.active),
+            since: view.as_ref().and_then(|view| view.since),
+            why: view.map(|view| view.why).unwrap_or_default(),
+            manual: word.map(|word| ManualRecord { active: word.active, until: word.until }),
         };
         if let Err(error) = self.gateway.ledger.plan_changed(record).await {
-            tracing::error!(%error, plan = %transition.name, "the plan's change could not be recorded");
+            tracing::error!(%error, plan = %change.plan, "the plan's change could not be recorded");
         }
+        let Some(transition) = &change.transition else { return };
         let kind = if transition.activated { EventKind::PlanActivated } else { EventKind::PlanReleased };
-        let data = json!({
-            "plan": &*transition.name,
-            "why": transition.why,
-            "manual": transition.manual.is_some(),
-        });
+        let data = json!({"plan": &*transition.name, "why": transition.why, "manual": word.is_some()});
         self.announcer.announce(AlertEvent { kind, at: transition.at, dedupe: None, data }).await;
     }
 
     async fn tell_budget(&self, notice: &Notice) {
         let currency = self.gateway.live.policy().snapshot.currency;
         let (kind, threshold, word) = match notice.crossing {
-            Crossing::Threshold(basis_points) => (EventKind::BudgetThreshold, Some(basis_points), basis_points.to_string()),
+            Crossing::Threshold { basis_points } => (EventKind::BudgetThreshold, Some(basis_points), basis_points.to_string()),
             Crossing::Exhausted => (EventKind::BudgetExhausted, None, "exhausted".to_owned()),
+            Crossing::KeysFull => {
+                tracing::warn!(budget = &*notice.pool.budget, "the budget has as many keys as it may; new ones share `(other)`");
+                return;
+            }
         };
         let pool = &notice.pool;
         let spent = notice.posted.plus(notice.held);

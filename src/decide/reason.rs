@@ -93,8 +93,9 @@ impl Reason {
             | Self::Context { .. }
             | Self::Output { .. }
             | Self::CostCap { .. } => Family::Need,
-            Self::Cooling { .. } | Self::BreakerOpen { .. } => Family::Time,
-            Self::Budget { .. } | Self::BudgetClosed { .. } | Self::Unpriced { .. } => Family::Money,
+            // Books that are not in order are so for a moment.
+            Self::Cooling { .. } | Self::BreakerOpen { .. } | Self::BudgetClosed { .. } => Family::Time,
+            Self::Budget { .. } | Self::Unpriced { .. } => Family::Money,
             Self::MissingCredential { .. } => Family::Credential,
             Self::Plan { .. } => Family::Plan,
         }

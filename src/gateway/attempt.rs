@@ -12,7 +12,8 @@ use crate::failure::{Billing, Failure};
 use super::claim::Claim;
 use crate::health::Outcome;
 use crate::ledger::record::{AttemptRecord, EndKind};
-use crate::ledger::{Permit, Record};
+use crate::ledger::Permit;
+use crate::ledger::record::Record;
 use crate::live::Policy;
 use crate::money::Money;
 use crate::policy::snapshot::{Model, Provider};
@@ -90,6 +91,7 @@ impl Attempt {
     pub fn note_first_token(&mut self) {
         let after = self.gateway.clock.uptime().saturating_sub(self.sent_at);
         self.first_token = Some(after);
+        self.claim.answering(after);
         self.gateway.metrics.observe_first_token(&self.model().name, after);
     }
 

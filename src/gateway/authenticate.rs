@@ -2,7 +2,7 @@
 
 use crate::policy::snapshot::Snapshot;
 use crate::request::{Caller, Tags};
-use crate::upstream::Credentials;
+use crate::upstream::credentials::Credentials;
 use http::HeaderMap;
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
@@ -44,7 +44,7 @@ pub fn authenticate(
     // Every key is compared, and by digest, so that time tells neither which client nor how much of a key was right.
     for client in &snapshot.clients {
         let Ok(key) = credentials.get(&client.key) else { continue };
-        if bool::from(digest(key.expose_secret().as_bytes()).ct_eq(&given)) {
+        if bool::from(digest(key.secret.expose_secret().as_bytes()).ct_eq(&given)) {
             found = Some(client);
         }
     }

@@ -1,29 +1,34 @@
 //! The right to try a model now: its breaker's one probe or its ramp's allowance. Given back when it is not used.
 
 use super::Gateway;
-use crate::health::{ModelKey, Outcome, Verdict};
+use crate::health::{self, ModelKey, Options, Outcome, Verdict};
 use crate::policy::snapshot::Provider;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub struct Claim {
     gateway: Arc<Gateway>,
-    key: ModelKey,
-    answered: bool,
+    open: Option<health::Claim>,
 }
 
 impl Claim {
     pub fn take(gateway: &Arc<Gateway>, key: &ModelKey, provider: &Provider) -> Result<Self, Verdict> {
         let now = gateway.clock.uptime();
-        match gateway.live.health.lock().ask(key, provider.breaker, provider.cooldown, now) {
-            Verdict::Ready => Ok(Self { gateway: gateway.clone(), key: key.clone(), answered: false }),
-            wait => Err(wait),
+        let open = gateway.live.health.lock().ask(key, options(provider), now)?;
+        Ok(Self { gateway: gateway.clone(), open: Some(open) })
+    }
+
+    /// The first meaningful event came.
+    pub fn answering(&mut self, first_token: Duration) {
+        if let Some(claim) = &mut self.open {
+            self.gateway.live.health.lock().answering(claim, first_token);
         }
     }
 
     /// Tells how the attempt ended.
     pub fn end(&mut self, outcome: Outcome<'_>) {
-        if !std::mem::replace(&mut self.answered, true) {
-            self.gateway.live.health.lock().end(&self.key, outcome, self.gateway.clock.uptime());
+        if let Some(claim) = self.open.take() {
+            self.gateway.live.health.lock().end(claim, outcome, self.gateway.clock.uptime());
         }
     }
 }
@@ -32,4 +37,8 @@ impl Drop for Claim {
     fn drop(&mut self) {
         self.end(Outcome::Abandoned);
     }
+}
+
+pub fn options(provider: &Provider) -> Options {
+    Options { breaker: provider.breaker, cooldown: provider.cooldown }
 }

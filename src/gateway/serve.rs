@@ -9,17 +9,19 @@ use super::exchange::{Exchanged, Wire, exchange};
 use super::failed::{self, Told};
 use super::headers::AnswerHeaders;
 use super::prepare::{Prepared, prepare};
+use super::attempt::Reserved;
 use super::reserve::{NoMoney, reserve};
 use super::stream::{AnswerStream, StreamLimits};
 use super::survey::{self, Survey, survey};
 use super::ticket::Ticket;
-use crate::budget::{Charges, Facts};
+use crate::budget::{Charges, End, Facts};
 use crate::decide::{self, Candidate, Uptime};
-use crate::failover::{Course, Ending, Limits, Next, NotTaken};
-use crate::failure::Failure;
+use crate::failover::{self, Ending, Limits, NotTaken, Step, Turn, Warming};
 use crate::health::Verdict;
 use crate::ledger::record::ExcludedRecord;
 use crate::telemetry::metrics::ExclusionLabels;
+use crate::upstream::credentials::Credential;
+use crate::upstream::local::LocalState;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use std::net::IpAddr;
@@ -28,6 +30,9 @@ use std::time::Duration;
 
 /// Longest that an answer is fetched for a client that left, under `on_disconnect: finish`.
 const FINISH_WITHIN: Duration = Duration::from_secs(60);
+
+/// Where the client names none, attempts and their own limits bound the request.
+const NO_DEADLINE: Duration = Duration::from_secs(86_400);
 
 pub async fn chat(gateway: &Arc<Gateway>, request: Request<Incoming>, peer: Option<IpAddr>) -> Response<ResponseBody> {
     let prepared = match prepare(gateway, request, peer).await {
@@ -43,12 +48,12 @@ pub async fn chat(gateway: &Arc<Gateway>, request: Request<Incoming>, peer: Opti
     if prepared.finishes_alone() && !prepared.chat.stream {
         return finish_alone(gateway, prepared, survey, ticket).await;
     }
-    Serving { gateway: gateway.clone(), prepared, survey, ticket }.run().await
+    Serving::new(gateway, prepared, survey, ticket).run().await
 }
 
 /// The work goes on without the client, for a while, and is settled by what it used.
 async fn finish_alone(gateway: &Arc<Gateway>, prepared: Prepared, survey: Survey, ticket: Ticket) -> Response<ResponseBody> {
-    let serving = Serving { gateway: gateway.clone(), prepared, survey, ticket };
+    let serving = Serving::new(gateway, prepared, survey, ticket);
     let (answer, mut answered) = tokio::sync::oneshot::channel();
     gateway.tasks.spawn(async move {
         let mut work = std::pin::pin!(serving.run());
@@ -98,14 +103,19 @@ struct Serving {
     prepared: Prepared,
     survey: Survey,
     ticket: Ticket,
+    deadline: Uptime,
+    /// Why the last candidate that lacked money did.
+    money: Option<NoMoney>,
 }
 
-/// How a try at one candidate ended.
-enum Tried {
-    NotTaken(NotTaken),
-    Failed(Failure),
-    Answered(Response<ResponseBody>),
+impl Serving {
+    fn new(gateway: &Arc<Gateway>, prepared: Prepared, survey: Survey, ticket: Ticket) -> Self {
+        Self { gateway: gateway.clone(), prepared, survey, ticket, deadline: Uptime::ZERO, money: None }
+    }
 }
+
+/// A step on, or the answer.
+type Go = Result<Step, Response<ResponseBody>>;
 
 impl Serving {
     async fn run(mut self) -> Response<ResponseBody> {
@@ -113,26 +123,23 @@ impl Serving {
             return self.refuse();
         }
         self.warm_up();
-        let started = self.gateway.clock.uptime();
-        let deadline = self.prepared.deadline.map(|deadline| started + deadline);
-        let mut course = Course::new(self.courses(), Limits::new(self.prepared.attempts(), deadline, seed(&self.ticket.id)));
-        let mut money: Option<NoMoney> = None;
+        let now = self.gateway.clock.uptime();
+        self.deadline = now + self.prepared.deadline.unwrap_or(NO_DEADLINE);
+        let limits = Limits { attempts: self.prepared.attempts(), deadline: self.deadline, round_filters: false };
+        let mut step = failover::begin(self.courses(), limits, seed(&self.ticket.id), now);
         loop {
-            let now = self.gateway.clock.uptime();
-            match course.next(now) {
-                Next::Wait { until } => tokio::time::sleep_until(self.gateway.clock.instant(until)).await,
-                Next::Try(turn) => {
-                    let candidate = self.survey.decision.candidates[turn.candidate()];
-                    match self.attempt(candidate, turn.number(), deadline, &mut money).await {
-                        Tried::Answered(response) => return response,
-                        Tried::NotTaken(why) => course.not_taken(turn, why),
-                        Tried::Failed(failure) => {
-                            let again = self.gateway.live.health.lock().may_repeat(self.gateway.clock.uptime());
-                            course.failed(turn, failure, again, self.gateway.clock.uptime());
-                        }
-                    }
+            let gone = match step {
+                Step::Try(turn) => self.attempt(turn).await,
+                Step::Wait(pause) => {
+                    tokio::time::sleep_until(self.gateway.clock.instant(pause.until())).await;
+                    Ok(pause.over(self.gateway.clock.uptime()))
                 }
-                Next::End(ending) => return self.tell(ending, money),
+                Step::Warm(warming) => Ok(self.warm(warming).await),
+                Step::Tell(ending) => Err(self.tell(ending)),
+            };
+            match gone {
+                Ok(next) => step = next,
+                Err(response) => return response,
             }
         }
     }
@@ -140,31 +147,72 @@ impl Serving {
     /// A cold server that would have been first is started for those who come later.
     fn warm_up(&self) {
         let declared = self.prepared.candidates();
-        let first = declared.iter().find_map(|id| self.survey.decision.candidates.iter().find(|candidate| candidate.id == *id));
+        let candidates = &self.survey.decision.candidates;
+        let first = declared.iter().find_map(|id| candidates.iter().find(|candidate| candidate.id == *id));
         if let Some(candidate) = first.filter(|candidate| candidate.cold) {
             let provider = self.prepared.policy.snapshot.provider_of(candidate.id);
             self.gateway.locals.ensure(&provider.name);
         }
     }
 
-    async fn attempt(&mut self, candidate: Candidate, number: u8, deadline: Option<Uptime>, money: &mut Option<NoMoney>) -> Tried {
-        let snapshot = self.prepared.policy.snapshot.clone();
-        let (model, provider) = (snapshot.model(candidate.id), snapshot.provider_of(candidate.id));
-        if let (Some(start), true) = (&provider.start, self.prepared.policy.provider(model.provider).is_cold()) {
-            let until = self.until(deadline, start.ready);
-            if let Err(error) = self.gateway.locals.wait_ready(&provider.name, until.into_std()).await {
+    /// Nobody else is left: the client waits for the server, by the server's own limit.
+    async fn warm(&mut self, warming: Warming) -> Step {
+        let candidate = self.survey.decision.candidates[warming.candidate()];
+        let provider = self.prepared.policy.snapshot.provider_of(candidate.id);
+        let ready = provider.start.as_ref().map_or(Duration::ZERO, |start| start.ready);
+        let until = self.until(ready).into_std();
+        let waited = self.gateway.locals.wait_ready(&provider.name, until).await;
+        let now = self.gateway.clock.uptime();
+        match waited {
+            Ok(()) => warming.ready(self.deadline, now),
+            Err(error) => {
                 self.exclude(candidate, "local_server", error.to_string());
-                return Tried::NotTaken(NotTaken::NotReady);
+                warming.not_ready(now)
             }
         }
-        let key = self.prepared.policy.key(candidate.id);
-        let claim = match Claim::take(&self.gateway, key, provider) {
-            Ok(claim) => claim,
-            Err(Verdict::Wait { until, reason }) => {
-                self.exclude(candidate, reason.word(), format!("not before {} s from now", self.seconds_until(until)));
-                return Tried::NotTaken(NotTaken::Wait { until });
+    }
+
+    async fn attempt(&mut self, turn: Turn) -> Go {
+        let candidate = self.survey.decision.candidates[turn.candidate()];
+        let (claim, reserved) = match self.take(&turn, candidate).await {
+            Ok(taken) => taken,
+            Err(why) => return Ok(turn.refused(why, self.gateway.clock.uptime())),
+        };
+        let credential = match self.credential(candidate) {
+            Ok(credential) => credential,
+            // It was there when the decision was made. What was taken goes back.
+            Err(why) => {
+                self.gateway.live.books.lock().end(reserved.reservation, End::Void);
+                return Ok(turn.refused(why, self.gateway.clock.uptime()));
             }
-            Err(Verdict::Ready) => return Tried::NotTaken(NotTaken::NotReady),
+        };
+        let attempt = Attempt::new(&self.ticket, candidate, turn.number(), claim, reserved);
+        self.send(turn.sent(), attempt, credential.as_deref()).await
+    }
+
+    /// Everything that an attempt needs before it is sent: a running server, leave of its breaker, money.
+    async fn take(&mut self, turn: &Turn, candidate: Candidate) -> Result<(Claim, Reserved), NotTaken> {
+        let snapshot = self.prepared.policy.snapshot.clone();
+        let (model, provider) = (snapshot.model(candidate.id), snapshot.provider_of(candidate.id));
+        if let Some(state) = self.gateway.locals.state(&provider.name)
+            && !matches!(state, LocalState::Ready { .. })
+        {
+            self.gateway.locals.ensure(&provider.name);
+            return Err(NotTaken::Cold);
+        }
+        let now = self.gateway.clock.uptime();
+        if turn.is_repeat() && !self.gateway.live.health.lock().repeat(&provider.base_url, now) {
+            self.exclude(candidate, "retry_budget", "too many repeats to this provider lately".to_owned());
+            return Err(NotTaken::Barred);
+        }
+        let claim = match Claim::take(&self.gateway, self.prepared.policy.key(candidate.id), provider) {
+            Ok(claim) => claim,
+            Err(Verdict::Ready) => return Err(NotTaken::Barred),
+            Err(Verdict::Wait { until, reason }) => {
+                let wait = until.saturating_sub(now).as_secs().max(1);
+                self.exclude(candidate, reason.code(), format!("not for another {wait} s ({})", reason.word()));
+                return Err(NotTaken::Resting { until });
+            }
         };
         let facts = Facts {
             model: model.name.clone(),
@@ -174,50 +222,52 @@ impl Serving {
         };
         let nothing = Charges::default();
         let charges = self.survey.charges(candidate.id).unwrap_or(&nothing);
-        let reserved = match reserve(&self.gateway, candidate.worst, charges, facts).await {
-            Ok(reserved) => reserved,
+        match reserve(&self.gateway, candidate.worst, charges, facts).await {
+            Ok(reserved) => Ok((claim, reserved)),
             Err(why) => {
                 let (NoMoney::Refused(text) | NoMoney::Closed(text)) = &why;
                 self.exclude(candidate, "budget", text.clone());
-                *money = Some(why);
-                return Tried::NotTaken(NotTaken::Money);
+                self.money = Some(why);
+                Err(NotTaken::Money)
             }
-        };
-        let attempt = Attempt::new(&self.ticket, candidate, number, claim, reserved);
-        self.send(attempt, deadline).await
+        }
     }
 
-    async fn send(&mut self, mut attempt: Attempt, deadline: Option<Uptime>) -> Tried {
-        let provider = attempt.provider();
-        let deadlines = Deadlines::of(provider.timeouts, self.prepared.timeouts());
-        let credential = provider.api_key.as_ref().map(|reference| self.gateway.credentials.get(reference)).transpose();
-        let Ok(credential) = credential else {
-            // It was there when the decision was made.
-            return Tried::NotTaken(NotTaken::NotReady);
+    fn credential(&self, candidate: Candidate) -> Result<Option<Arc<Credential>>, NotTaken> {
+        let provider = self.prepared.policy.snapshot.provider_of(candidate.id);
+        let found = provider.api_key.as_ref().map(|reference| self.gateway.credentials.get(reference)).transpose();
+        found.map_err(|_| NotTaken::Barred)
+    }
+
+    async fn send(&mut self, sent: failover::Attempt, mut attempt: Attempt, key: Option<&Credential>) -> Go {
+        let (deadlines, client) = {
+            let provider = attempt.provider();
+            let deadlines = Deadlines::of(provider.timeouts, self.prepared.timeouts());
+            (deadlines, self.gateway.connections.inference(provider.allow_private, deadlines.connect))
         };
-        let wire = Wire {
-            client: self.gateway.connections.inference(provider.allow_private, deadlines.connect),
-            key: credential.as_deref(),
-            deadlines,
-            until: self.until(deadline, deadlines.total),
-        };
+        let wire = Wire { client, key, deadlines, until: self.until(deadlines.total) };
         match exchange(&self.prepared, &mut attempt, &wire).await {
             Err(failure) => {
                 self.ticket.cost = self.ticket.cost.plus(attempt.fail(&failure));
-                tracing::debug!(decision = %self.ticket.id, model = %attempt.model().name, class = failure.class.word(), "attempt failed");
-                Tried::Failed(failure)
+                let (model, class) = (&attempt.model().name, failure.class.word());
+                tracing::info!(decision = %self.ticket.id, %model, class, "attempt failed: {}", failure.message);
+                let now = self.gateway.clock.uptime();
+                let may_repeat = self.gateway.live.health.lock().may_repeat(&attempt.provider().base_url, now);
+                Ok(sent.failed(failure, false, may_repeat, now))
             }
             Ok(Exchanged::Whole(bytes)) => {
+                sent.succeeded();
                 self.ticket.cost = self.ticket.cost.plus(attempt.succeed());
                 let headers = self.headers(&attempt);
                 self.ticket.finish(Some(attempt.model().name.clone()), "ok", 200);
-                Tried::Answered(headers.whole(bytes))
+                Err(headers.whole(bytes))
             }
             Ok(Exchanged::Begun { upstream, reader, head }) => {
+                sent.succeeded();
                 let headers = self.headers(&attempt);
                 let limits = StreamLimits { idle: deadlines.idle, total_until: wire.until };
                 let ticket = self.ticket.hand_over();
-                Tried::Answered(headers.stream(AnswerStream::new(upstream, reader, head, attempt, ticket, limits)))
+                Err(headers.stream(AnswerStream::new(upstream, reader, head, attempt, ticket, limits)))
             }
         }
     }
@@ -237,22 +287,19 @@ impl Serving {
         }
     }
 
-    fn courses(&self) -> Vec<crate::failover::Candidate> {
+    fn courses(&self) -> Vec<failover::Candidate> {
         let snapshot = &self.prepared.policy.snapshot;
         let one = |candidate: &Candidate| {
             let model = snapshot.model(candidate.id);
-            crate::failover::Candidate { provider: model.provider.0, context: model.context }
+            failover::Candidate { model: candidate.id, provider: model.provider, context: model.context }
         };
         self.survey.decision.candidates.iter().map(one).collect()
     }
 
-    fn until(&self, deadline: Option<Uptime>, within: Duration) -> tokio::time::Instant {
+    /// The end of something that may take `within`, never past the request's deadline.
+    fn until(&self, within: Duration) -> tokio::time::Instant {
         let own = self.gateway.clock.uptime() + within;
-        self.gateway.clock.instant(deadline.map_or(own, |deadline| deadline.min(own)))
-    }
-
-    fn seconds_until(&self, until: Uptime) -> u64 {
-        until.saturating_sub(self.gateway.clock.uptime()).as_secs().max(1)
+        self.gateway.clock.instant(self.deadline.min(own))
     }
 
     fn exclude(&mut self, candidate: Candidate, reason: &'static str, detail: String) {
@@ -270,23 +317,37 @@ impl Serving {
         self.end(&told, "refused")
     }
 
-    fn tell(&mut self, ending: Ending, money: Option<NoMoney>) -> Response<ResponseBody> {
-        let told = match (ending, money) {
-            (Ending::Failed(failure), _) => {
+    fn tell(&mut self, ending: Ending) -> Response<ResponseBody> {
+        let told = match ending {
+            Ending::Failed(failure) => {
                 let told = failed::told(&failure);
                 return self.end(&told, "failed");
             }
-            (Ending::NothingLeft { .. }, Some(NoMoney::Refused(text))) => failed::out_of_money(text),
-            (Ending::NothingLeft { retry_at }, money) => {
-                let why = match money {
-                    Some(NoMoney::Closed(text)) => text,
-                    _ => self.ticket.excluded.last().map(|last| format!("`{}`: {}", last.model, last.detail)).unwrap_or_default(),
-                };
-                let wait = retry_at.map(|until| until.saturating_sub(self.gateway.clock.uptime()));
-                failed::unavailable(why, wait)
-            }
+            Ending::NothingLeft(refusals) => self.nothing_left(&refusals),
+            // Only a driver that is told so itself comes here.
+            Ending::Answered | Ending::ClientLeft => failed::unavailable(String::new(), None),
         };
         self.end(&told, "refused")
+    }
+
+    /// Nothing was sent, though candidates there were: time before money, as for a refusal.
+    fn nothing_left(&self, refusals: &[(usize, NotTaken)]) -> Told {
+        let now = self.gateway.clock.uptime();
+        let rest = |why: &NotTaken| match why {
+            NotTaken::Resting { until } => Some(until.saturating_sub(now)),
+            _ => None,
+        };
+        let earliest = refusals.iter().filter_map(|(_, why)| rest(why)).min();
+        let waits = |why: &NotTaken| matches!(why, NotTaken::Resting { .. } | NotTaken::NotReady | NotTaken::Cold);
+        let timed = refusals.iter().any(|(_, why)| waits(why));
+        match (&self.money, timed) {
+            (Some(NoMoney::Refused(text)), false) => failed::out_of_money(text.clone()),
+            (Some(NoMoney::Closed(text)), false) => failed::unavailable(text.clone(), None),
+            _ => {
+                let last = self.ticket.excluded.last().map(|last| format!("`{}`: {}", last.model, last.detail));
+                failed::unavailable(last.unwrap_or_default(), earliest)
+            }
+        }
     }
 
     fn end(&mut self, told: &Told, outcome: &'static str) -> Response<ResponseBody> {

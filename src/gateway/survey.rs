@@ -89,7 +89,7 @@ fn waits(gateway: &Gateway, policy: &Policy, ids: &[ModelId], now: Uptime) -> Ve
     let health = gateway.live.health.lock();
     let wait = |id: &ModelId| {
         let provider = policy.snapshot.provider_of(*id);
-        match health.verdict(policy.key(*id), provider.breaker, provider.cooldown, now) {
+        match health.verdict(policy.key(*id), super::claim::options(provider), now) {
             Verdict::Ready => None,
             Verdict::Wait { until, reason } => Some(Wait { until, why: reason.word(), breaker: reason.is_breaker() }),
         }

@@ -3,7 +3,8 @@
 
 use super::Gateway;
 use crate::ledger::record::{DecisionRecord, ExcludedRecord};
-use crate::ledger::{Permit, Record};
+use crate::ledger::Permit;
+use crate::ledger::record::Record;
 use crate::live::Policy;
 use crate::money::Money;
 use crate::request::Requirements;

@@ -51,6 +51,16 @@ pub enum CredentialRef {
     File(PathBuf),
 }
 
+impl CredentialRef {
+    /// As the policy writes it. Names the credential without telling it.
+    pub fn label(&self) -> String {
+        match self {
+            Self::Env(name) => format!("env:{name}"),
+            Self::File(path) => format!("file:{}", path.display()),
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct Provider {
     pub name: Arc<str>,

@@ -113,7 +113,7 @@ impl Credentials {
     pub fn get(&self, reference: &CredentialRef) -> Result<Arc<Credential>, Missing> {
         match self.values.load().get(reference) {
             Some(held) => held.value.clone(),
-            None => Err(Missing::Unknown(label(reference))),
+            None => Err(Missing::Unknown(reference.label())),
         }
     }
 
@@ -185,14 +185,6 @@ impl Credentials {
             Ok(text) => clean(text, label),
             Err(_) => Err(Missing::Malformed(label)),
         }
-    }
-}
-
-/// The reference as the policy writes it.
-pub fn label(reference: &CredentialRef) -> String {
-    match reference {
-        CredentialRef::Env(name) => format!("env:{name}"),
-        CredentialRef::File(path) => format!("file:{}", path.display()),
     }
 }
 

@@ -16,6 +16,7 @@ use super::connect::Connections;
 use super::probe::health_url;
 use crate::policy::snapshot::{Provider, Start};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -114,10 +115,9 @@ impl LocalServers {
             leaving.insert(name, one.task);
         }
         for spec in specs {
-            let name = spec.provider.clone();
-            if !running.contains_key(&name) {
-                let predecessor = leaving.remove(&name);
-                running.insert(name, self.supervise(spec, withheld.to_vec(), predecessor));
+            if let Entry::Vacant(place) = running.entry(spec.provider.clone()) {
+                let predecessor = leaving.remove(&spec.provider);
+                place.insert(self.supervise(spec, withheld.to_vec(), predecessor));
             }
         }
         self.changes.send_modify(|count| *count += 1);
