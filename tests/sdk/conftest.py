@@ -19,7 +19,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-# Kept between runs, so that the model is downloaded once.
+# The model in it is kept between runs, so that it is downloaded once.
 STATE = TARGET / "sdk-state"
 KEY = "sk-client-of-the-sdk-tests"
 LISTENING = re.compile(r"planb: listening on (http://\S+)")
@@ -113,6 +113,9 @@ class Daemon:
 @pytest.fixture(scope="session")
 def daemon(tmp_path_factory):
     STATE.mkdir(parents=True, exist_ok=True)
+    for path in STATE.iterdir():
+        if path.is_file():
+            path.unlink()
     busy = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Busy)
     threading.Thread(target=busy.serve_forever, daemon=True).start()
     with socket.create_server(("127.0.0.1", 0)) as free:
