@@ -44,14 +44,14 @@ async fn an_alert_is_a_signed_standard_webhook() {
 async fn a_delivery_that_fails_is_repeated_with_the_same_id_and_body() {
     let upstream = cents().await;
     let sink = Sink::start().await;
-    sink.fail(2);
+    sink.fail(1);
     let daemon = Daemon::start(&policy(&upstream).alert(&sink, "budget.threshold")).await;
     for _ in 0..5 {
         daemon.chat(&one_cent()).await.expect(200);
     }
     let accepted = sink.got("budget.threshold", 1).await;
     let tries = sink.deliveries();
-    assert_eq!(tries.iter().map(|one| one.status).collect::<Vec<_>>(), [500, 500, 200]);
+    assert_eq!(tries.iter().map(|one| one.status).collect::<Vec<_>>(), [500, 200]);
     for one in &tries {
         assert!(one.genuine, "each try is signed anew");
         assert_eq!((&one.id, &one.body), (&accepted.id, &accepted.body));

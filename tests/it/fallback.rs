@@ -9,7 +9,8 @@ use crate::support::{
 use serde_json::{Value, json};
 use std::time::Duration;
 
-const NO_MEMORY: &str = "breaker: none, cooldown: none, timeouts: {first_token: 1s}";
+/// A plain answer has no first token to wait for: there `total` bounds each attempt.
+const NO_MEMORY: &str = "breaker: none, cooldown: none, timeouts: {first_token: 1s, total: 3s}";
 /// A kept-away provider is probed by its listing each 30 to 60 seconds.
 const PROBED: Duration = Duration::from_secs(150);
 
@@ -77,7 +78,11 @@ async fn every_failure_of_a_stream_before_content_moves_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failure_that_was_the_last_resort_has_its_clients_form() {
     let only = Upstream::start("alpha", Price::LIST).await;
-    let daemon = Daemon::start(&Policy::one_with(&only, NO_MEMORY)).await;
+    let policy = Policy::new()
+        .provider(&only, NO_MEMORY)
+        .model("only", &only, LICENSED)
+        .route("name: chat, try: [only], limits: {attempts: 1}");
+    let daemon = Daemon::start(&policy).await;
     for (stream, faults) in [(false, fault::PLAIN), (true, fault::STREAMED)] {
         fails_as_asked(&only, faults);
         for fault in faults {
@@ -365,7 +370,8 @@ async fn a_provider_that_refuses_our_key_is_left_at_once() {
         daemon.chat(&hello()).await.expect(200);
     }
     assert_eq!(first.count(), 1);
-    assert_ne!(named(&daemon.status().await["providers"], "alpha")["state"], "up");
+    let away = |status: &Value| named(&status["providers"], "alpha")["state"] != "up";
+    daemon.when("/planb/status", "the provider is not up", away).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
