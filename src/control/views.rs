@@ -5,6 +5,7 @@ use crate::budget::AccountView;
 use crate::health::{Options, Verdict};
 use crate::live::{FrozenSignals, Live, Policy};
 use crate::policy::snapshot::ModelId;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
 
@@ -13,12 +14,12 @@ pub fn status(control: &Control) -> Value {
     let ledger = control.ledger.state();
     json!({
         "version": env!("CARGO_PKG_VERSION"),
-        "started_at": control.clock.started_at().to_string(),
+        "started_at": time(control.clock.started_at()),
         "ready": control.ready.load(Ordering::Relaxed),
         "policy": {
             "hash": &*policy.snapshot.hash,
             "source": &*policy.snapshot.origin,
-            "since": policy.since.to_string(),
+            "since": time(policy.since),
             "rejected": rejected(&control.live),
         },
         "providers": providers(&policy),
@@ -33,7 +34,7 @@ pub fn policy(live: &Live) -> Value {
     json!({
         "source": &*policy.snapshot.origin,
         "hash": &*policy.snapshot.hash,
-        "since": policy.since.to_string(),
+        "since": time(policy.since),
         "text": &*policy.snapshot.text,
         "rejected": rejected(live),
     })
@@ -57,12 +58,11 @@ pub fn plans(live: &Live) -> Vec<Value> {
         .map(|plan| {
             let view = views.iter().find(|view| view.name == plan.name);
             let word = view.and_then(|view| view.overridden);
-            let word =
-                word.map(|word| json!({"active": word.active, "until": word.until.map(|until| until.to_string())}));
+            let word = word.map(|word| json!({"active": word.active, "until": word.until.map(time)}));
             json!({
                 "name": &*plan.name,
                 "active": view.is_some_and(|view| view.active),
-                "since": view.and_then(|view| view.since).map(|since| since.to_string()),
+                "since": view.and_then(|view| view.since).map(time),
                 "condition": plan.when.text(),
                 "why": plan.when.why(&signals),
                 "override": word,
@@ -84,7 +84,7 @@ fn active(live: &Live) -> Vec<String> {
 fn rejected(live: &Live) -> Value {
     match live.rejected() {
         None => Value::Null,
-        Some(rejected) => json!({"at": rejected.at.to_string(), "diagnostics": rejected.diagnostics}),
+        Some(rejected) => json!({"at": time(rejected.at), "diagnostics": rejected.diagnostics}),
     }
 }
 
@@ -97,7 +97,7 @@ fn providers(policy: &Policy) -> Vec<Value> {
             "url": format!("{}/chat/completions", provider.base_url),
             "state": standing.state.word(),
             "reason": (!standing.reason.is_empty()).then_some(&*standing.reason),
-            "since": standing.since.to_string(),
+            "since": time(standing.since),
         })
     })
     .collect()
@@ -139,8 +139,8 @@ fn budget(view: &AccountView, currency: &str) -> Value {
     json!({
         "name": &*view.budget,
         "key": (!view.key.is_empty()).then_some(&*view.key),
-        "period_start": view.span.start.to_string(),
-        "period_end": view.span.end.to_string(),
+        "period_start": time(view.span.start),
+        "period_end": time(view.span.end),
         "currency": currency,
         "limit": view.limit.to_string(),
         "posted": view.posted.to_string(),
@@ -152,7 +152,12 @@ fn budget(view: &AccountView, currency: &str) -> Value {
         // Forecasts are not made by this version.
         "forecast": null,
         "exhausted": view.exhausted,
-        "exhausted_at": view.exhausted_at.map(|at| at.to_string()),
+        "exhausted_at": view.exhausted_at.map(time),
         "state": if view.degraded { "degraded" } else if view.rebuilding { "rebuilding" } else { "ok" },
     })
+}
+
+/// RFC 3339 in UTC, to the millisecond.
+fn time(at: Timestamp) -> String {
+    format!("{at:.3}")
 }

@@ -141,7 +141,8 @@ impl ChatRequest {
             stop: raw("stop").is_some(),
             input: estimate::of_messages(messages.as_bytes())
                 + listed(&["tools", "functions", "response_format"])
-                + REPLY_PRIMER,
+                + REPLY_PRIMER
+                + if tools { TOOLS_PRIMER } else { 0 },
             model_at: model_member.value.clone(),
             stream_options_at: field("stream_options").map(|member| member.value.clone()),
             bound_at,
@@ -182,8 +183,10 @@ fn is_foreign(field: &str, vendor: &VendorFacts) -> bool {
     vendor.needs_key && field != vendor.output_bound_field
 }
 
-/// What a template adds once, to open the answer.
-const REPLY_PRIMER: u64 = 8;
+/// What templates add once: the opening of the answer, and the system prompt that some put in where the client gave none.
+const REPLY_PRIMER: u64 = 40;
+/// How to call tools, as some templates explain it at length.
+const TOOLS_PRIMER: u64 = 256;
 
 #[derive(Deserialize)]
 struct StreamOptions {
