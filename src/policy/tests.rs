@@ -372,8 +372,8 @@ fn every_kind_of_error_points_at_its_place() {
         (
             "models",
             "  m: {provider: home, supply: local, price: {compute: 0.18 USD/h}}",
-            "missing-key",
-            "{compute: 0.18 USD/h}",
+            "not-yet",
+            "compute",
         ),
         (
             "models",
@@ -385,7 +385,7 @@ fn every_kind_of_error_points_at_its_place() {
             "models",
             "  m: {provider: home, supply: local, price: {input: 2 EUR/M, output: 1 USD/M}}",
             "mixed-currencies",
-            "1 USD/M",
+            "2 EUR/M",
         ),
         (
             "models",
@@ -393,8 +393,6 @@ fn every_kind_of_error_points_at_its_place() {
             "not-yet",
             "license",
         ),
-        ("models", "  m: ", "missing-key", "m"),
-        ("clients", "", "", ""),
         ("routes", "  - {name: chat, try: [tiny]}", "duplicate-name", "chat"),
         ("routes", "  - {name: r, try: []}", "missing-key", "{name: r, try: []}"),
         ("routes", "  - {name: r, try: [tiny, tiny]}", "duplicate-name", "tiny"),
@@ -528,14 +526,11 @@ fn every_kind_of_error_points_at_its_place() {
             "https://ops.example/hook",
         ),
     ] {
-        if code.is_empty() {
-            continue;
-        }
         let found = refused(&with(section, line));
         let found = findings(&found);
         assert!(found.contains(&(code, at.to_owned())), "{line}: {found:?}");
         let errors = found.iter().filter(|(code, _)| *code != "no-effect").count();
-        assert!(errors == 1 || line.contains("compute"), "{line}: {found:?}");
+        assert!(errors == 1, "{line}: {found:?}");
     }
 }
 
@@ -623,12 +618,6 @@ fn unwise_policies_compile_with_a_warning() {
         ),
         (
             "plans",
-            "  - {name: p, when: 'true', avoid: 'model.name != \"nobody\" || true'}",
-            "",
-            "",
-        ),
-        (
-            "plans",
             "  - {name: p, when: 'budget(\"month\").used >= 1', avoid: 'model.name == \"big\"'}",
             "never-holds",
             "budget(\"month\").used >= 1",
@@ -640,9 +629,6 @@ fn unwise_policies_compile_with_a_warning() {
             "{url: https://b.example, secret: env:A, events: []}",
         ),
     ] {
-        if code.is_empty() {
-            continue;
-        }
         let warnings = compiled(&with(section, line)).warnings;
         assert!(
             findings(&warnings).contains(&(code, at.to_owned())),

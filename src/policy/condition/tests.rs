@@ -254,7 +254,7 @@ fn slips_of_syntax_point_at_the_slip_and_say_what_to_write() {
         ("model.supply = \"local\"", "=", "=="),
         ("true and false", "and", "&&"),
         ("true or false", "or", "||"),
-        ("not true", "true", ""),
+        ("not true", "not", "`!`"),
         ("true & false", "&", "&&"),
         ("1 > 80%", "%", "0.8"),
         ("1 > 5x", "5x", "0.8"),
