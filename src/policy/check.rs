@@ -147,10 +147,10 @@ fn empty_plans(snapshot: &Snapshot, written: &Policy, report: &mut Report) {
 /// May any model serve the route while these plans are active? What depends on the caller counts as yes.
 fn serves(snapshot: &Snapshot, route: &Route, id: RouteId, plans: &[&Plan]) -> bool {
     let changes = plans.iter().flat_map(|plan| &plan.change);
-    let changed = changes
+    let mut changed = changes
         .filter(|(route, _)| *route == id)
         .filter_map(|(_, change)| change.need_quality);
-    let need = changed.last().or(route.need_quality);
+    let need = changed.next_back().or(route.need_quality);
     route.candidates.iter().any(|candidate| {
         let model = snapshot.model(*candidate);
         let facts = facts_of(snapshot, model);

@@ -36,6 +36,12 @@ impl<'a> Fields<'a> {
         Self { place, entries }
     }
 
+    /// Some keys are not of this section, and were reported.
+    pub fn has_unread(&self, section: &Section) -> bool {
+        let mut keys = self.entries.iter().map(|(key, _)| key.text.as_ref());
+        keys.any(|key| !section.keys.contains(&key))
+    }
+
     pub fn node(&self, key: &str) -> Option<&'a Node> {
         let found = self.entries.iter().find(|(known, _)| known.text.as_ref() == key);
         found.map(|(_, node)| node)

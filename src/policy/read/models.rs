@@ -24,6 +24,8 @@ pub(in crate::policy) struct Model {
 #[derive(Debug)]
 pub(in crate::policy) struct Price {
     pub place: Place,
+    /// It has other keys, which were reported: what it lacks need not be.
+    pub has_unread: bool,
     pub input: Option<Word>,
     pub cache_read: Option<Word>,
     pub output: Option<Word>,
@@ -33,6 +35,7 @@ pub(super) fn read(name: &Word, node: &Node, report: &mut Report) -> Model {
     let fields = Fields::open(node, &words::MODEL, report);
     let price = fields.map("price", &words::PRICE, report).map(|price| Price {
         place: price.place,
+        has_unread: price.has_unread(&words::PRICE),
         input: price.word("input", report),
         cache_read: price.word("cache_read", report),
         output: price.word("output", report),

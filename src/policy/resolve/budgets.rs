@@ -83,7 +83,7 @@ impl Resolver<'_, '_> {
                 style: Style::Plain,
                 broken: false,
             };
-            return self.check_tag(&tag).then(|| Each::Tag(tag.text));
+            return self.check_tag(&tag).then_some(Each::Tag(tag.text));
         }
         let known = [(0, "client"), (1, "model"), (2, "provider")].map(|(at, word)| (word, at));
         match self.choose(

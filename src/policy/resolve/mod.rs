@@ -15,9 +15,6 @@ mod routes;
 mod units;
 mod urls;
 
-#[cfg(test)]
-mod tests;
-
 use super::condition::{self, Fault, Names, Selector, StateCondition};
 use super::defaults;
 use super::mask::shown;

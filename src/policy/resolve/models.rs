@@ -39,6 +39,9 @@ impl Resolver<'_, '_> {
     }
 
     fn price(&mut self, written: &read::Price) -> Option<Price> {
+        if written.has_unread && (written.input.is_none() || written.output.is_none()) {
+            return None;
+        }
         let input = self.required(written.input.as_ref(), written.place, "input", "`price`");
         let output = self.required(written.output.as_ref(), written.place, "output", "`price`");
         let (input, output) = (self.rate(input), self.rate(output));
