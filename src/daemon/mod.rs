@@ -26,7 +26,7 @@ use crate::telemetry::Metrics;
 use crate::upstream::connect::{ClientError, Connections};
 use crate::upstream::credentials::Credentials;
 use crate::upstream::local::LocalServers;
-use crate::watch::{self, Watched};
+use crate::watch::{Change, Changes, ReadError, Watch, read_sources};
 use announce::Announcer;
 use reload::Reloader;
 use state_dir::{Address, StateDir, StateError};
@@ -61,8 +61,10 @@ pub struct Options {
 pub enum DaemonError {
     #[error(transparent)]
     State(#[from] StateError),
-    #[error("{0}")]
-    Source(String),
+    #[error(transparent)]
+    Source(#[from] ReadError),
+    #[error("the policy's files cannot be watched: {0}")]
+    Watch(std::io::Error),
     #[error("the policy has errors")]
     Policy(Vec<Diagnostic>),
     #[error(
@@ -83,6 +85,8 @@ pub enum DaemonError {
 
 /// Runs until a signal says to stop. `ready` is told the address once requests are served.
 pub async fn run(options: Options, ready: impl FnOnce(&str)) -> Result<(), DaemonError> {
+    // Before the first read, so that no edit falls between the two.
+    let watching = Watch::start(options.policy.clone()).map_err(DaemonError::Watch)?;
     let compiled = first_policy(options.policy.as_deref())?;
     if !options.listen.ip().is_loopback() && compiled.snapshot.clients.is_empty() {
         return Err(DaemonError::Exposed(options.listen));
@@ -100,33 +104,20 @@ pub async fn run(options: Options, ready: impl FnOnce(&str)) -> Result<(), Daemo
         url: url.clone(),
         pid: std::process::id(),
     })?;
-    daemon.serve(listener, &options, || ready(&url)).await?;
+    daemon.serve(listener, &options, watching, || ready(&url)).await?;
     state.withdraw();
     Ok(())
 }
 
 /// Reads and compiles; warnings are logged.
 fn first_policy(path: Option<&Path>) -> Result<Compiled, DaemonError> {
-    let sources = match path {
-        Some(path) => watch::read_sources(path).map_err(|error| DaemonError::Source(error.to_string()))?,
-        None => built_in(),
-    };
+    let sources = read_sources(path)?;
     let compiled = compile(&sources).map_err(DaemonError::Policy)?;
     for warning in &compiled.warnings {
         tracing::warn!("policy\n{warning}");
     }
     tracing::info!(source = %sources.origin, hash = &*compiled.snapshot.hash, "policy in force");
     Ok(compiled)
-}
-
-/// For a first run without any file: the quickstart that is also in `policies/`.
-fn built_in() -> Sources {
-    let here = std::env::current_dir().unwrap_or_default().join("policies");
-    Sources::single(
-        "built-in quickstart",
-        here,
-        include_str!("../../policies/quickstart.yaml"),
-    )
 }
 
 struct Daemon {
@@ -192,7 +183,13 @@ impl Daemon {
         })
     }
 
-    async fn serve(self, listener: TcpListener, options: &Options, ready: impl FnOnce()) -> Result<(), DaemonError> {
+    async fn serve(
+        self,
+        listener: TcpListener,
+        options: &Options,
+        watching: (Watch, Changes),
+        ready: impl FnOnce(),
+    ) -> Result<(), DaemonError> {
         let (tasks, connections) = (TaskTracker::new(), TaskTracker::new());
         let reloader = Reloader {
             gateway: self.gateway.clone(),
@@ -202,6 +199,7 @@ impl Daemon {
         let hangups = signal(SignalKind::hangup()).map_err(DaemonError::Signals)?;
         tasks.spawn(follow(
             reloader,
+            watching,
             hangups,
             self.control.reload.clone(),
             self.stop.clone(),
@@ -323,21 +321,21 @@ async fn record_policy(gateway: &Gateway, policy: &Policy) {
 /// Follows the policy's files and its credentials' files.
 async fn follow(
     reloader: Reloader,
+    (watch, mut changes): (Watch, Changes),
     mut hangups: tokio::signal::unix::Signal,
     asked: Arc<Notify>,
     stop: CancellationToken,
 ) {
-    let mut watcher = watch::Watcher::start(reloader.path.as_deref());
     loop {
-        watcher.also(&reloader.gateway.credentials.files());
-        let watched = tokio::select! {
+        watch.set_credentials(reloader.gateway.credentials.files());
+        let change = tokio::select! {
             () = stop.cancelled() => return,
-            _ = hangups.recv() => Watched::Policy,
-            () = asked.notified() => Watched::Policy,
-            watched = watcher.changed() => watched,
+            _ = hangups.recv() => Change::Policy,
+            () = asked.notified() => Change::Policy,
+            Some(change) = changes.next() => change,
         };
         reloader.refresh_credentials();
-        if watched == Watched::Policy {
+        if change == Change::Policy {
             reloader.reload().await;
         }
     }

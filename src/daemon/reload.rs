@@ -26,7 +26,7 @@ impl Reloader {
     /// Reads the files and takes them over where they differ from what is in force.
     pub async fn reload(&self) {
         let Some(path) = &self.path else { return };
-        let sources = match read_sources(path) {
+        let sources = match read_sources(Some(path)) {
             Ok(sources) => sources,
             Err(error) => {
                 return self
