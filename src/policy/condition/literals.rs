@@ -57,8 +57,8 @@ pub(super) fn possible(
     if values.iter().any(met) {
         return;
     }
-    let (name, has) = (fact_name(of), if affix.is_some() { "has" } else { "is" });
-    let message = format!("`{name}` never {has} \"{}\"", shown(wanted));
+    let (name, never) = (fact_name(of), if affix.is_some() { "never has" } else { "is never" });
+    let message = format!("`{name}` {never} \"{}\"", shown(wanted));
     let real = values.iter().copied().filter(|value| !value.is_empty());
     let help = suggestion(wanted, real);
     let fault = Fault::error("never-matches", literal.1.clone(), message);

@@ -83,12 +83,17 @@ impl Resolver<'_, '_> {
         let allow_private = self.truth(written.allow_private.as_ref(), false);
         let url_word = self.required(written.url.as_ref(), written.place, "url", "an alert");
         let url = url_word.and_then(|word| self.alert_url(word, allow_private));
-        let secret = self
-            .required(written.secret.as_ref(), written.place, "secret", "an alert")
-            .and_then(|word| self.credential(word, "secret"));
-        if let Some(word) = &written.format {
-            self.choose(word, "format", &[("standard", ())], &LATER_FORMATS);
-        }
+        let format = written.format.as_ref();
+        let known_format = format.is_none_or(|word| {
+            self.choose(word, "format", &[("standard", ())], &LATER_FORMATS)
+                .is_some()
+        });
+        // Whether another format would need a secret is not known here.
+        let secret = match &written.secret {
+            None if !known_format => None,
+            word => self.required(word.as_ref(), written.place, "secret", "an alert"),
+        };
+        let secret = secret.and_then(|word| self.credential(word, "secret"));
         let events = match &written.events {
             None => vec![EventPattern(Arc::from(defaults::EVENTS))],
             Some(words) => words.iter().filter_map(|word| self.event(word)).collect(),
@@ -98,7 +103,7 @@ impl Resolver<'_, '_> {
                 .warning(written.place, "no-effect", "this alert gets no events")
                 .help("write `events: [\"*\"]` for all");
         }
-        let id = super::super::hexadecimal(&Sha256::digest(url_word?.text.as_bytes()));
+        let id = crate::policy::hexadecimal(&Sha256::digest(url_word?.text.as_bytes()));
         Some(AlertTarget {
             url: url?,
             secret: secret?,

@@ -198,8 +198,8 @@ impl Resolver<'_, '_> {
 }
 
 fn names_of(written: &Policy) -> Names {
-    let hard = |word: Option<&Word>| word.is_none_or(|word| word.text.as_ref() != "soft");
-    debug_assert_eq!(defaults::ENFORCE, Enforce::Hard);
+    let hard =
+        |word: Option<&Word>| word.map_or(defaults::ENFORCE == Enforce::Hard, |word| word.text.as_ref() != "soft");
     let budgets = written.budgets.iter();
     Names {
         providers: written.providers.iter().map(|p| Arc::clone(&p.name.text)).collect(),

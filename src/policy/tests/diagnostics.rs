@@ -1,0 +1,457 @@
+//! What is wrong with a policy, and where the caret stands.
+
+use super::*;
+
+#[test]
+fn every_error_shows_at_once_and_one_slip_is_one_error() {
+    let found = refused(concat!(
+        "providers:\n  qwen: {vendor: dashscop, api_key: env:KEY}\n",
+        "models:\n  max: {provider: qwem, supply: lokal, qualty: 8}\n",
+        "routes:\n  - {name: chat, try: [maxx], pick: fastest}\n",
+        "budgets:\n  month: {limit: 5, per: month}\n",
+        "plans:\n  - {name: p, when: 'budget(\"mont\").used > 0.8', only: 'model.supply == \"lokal\"'}\n",
+    ));
+    let expected = [
+        ("unknown-word", "dashscop"),
+        ("unknown-name", "qwem"),
+        ("unknown-word", "lokal"),
+        ("unknown-key", "qualty"),
+        ("unknown-name", "maxx"),
+        ("not-yet", "fastest"),
+        ("bad-value", "5"),
+        ("unknown-name", "\"mont\""),
+        ("never-matches", "\"lokal\""),
+    ];
+    assert_eq!(
+        findings(&found),
+        expected.map(|(code, at)| (code, at.to_owned())),
+        "{}",
+        shown(&found)
+    );
+    let helps: Vec<_> = found.iter().map(|found| found.help.as_deref().unwrap_or("")).collect();
+    for (at, word) in [
+        (0, "`dashscope`"),
+        (1, "`qwen`"),
+        (2, "`local`"),
+        (3, "`quality`"),
+        (4, "`max`"),
+        (7, "`month`"),
+        (8, "`local`"),
+    ] {
+        assert!(helps[at].contains(word), "{}: {}", word, helps[at]);
+    }
+}
+
+#[test]
+fn a_diagnostic_prints_its_place_its_line_a_caret_and_help() {
+    let found = refused(
+        "providers:\n  qwen: {vendor: dashscop, api_key: env:KEY}\nmodels: {m: {provider: qwen, supply: local}}\nroutes: [{name: r, try: [m]}]\n",
+    );
+    let expected = "\
+error[unknown-word]: `dashscop` is no vendor
+ --> policy.yaml:2:18
+  |
+2 |   qwen: {vendor: dashscop, api_key: env:KEY}
+  |                  ^^^^^^^^
+  |
+  = help: did you mean `dashscope`?";
+    assert_eq!(found[0].to_string(), expected);
+    let json = serde_json::to_value(&found[0]).unwrap();
+    assert_eq!(
+        (
+            json["severity"].as_str(),
+            json["line"].as_u64(),
+            json["column"].as_u64()
+        ),
+        (Some("error"), Some(2), Some(18))
+    );
+}
+
+#[test]
+fn every_kind_of_error_points_at_its_place() {
+    for (section, line, code, at) in [
+        ("top", "licenses: {}", "not-yet", "licenses"),
+        ("top", "plan: []", "unknown-key", "plan"),
+        ("providers", "  a: {vendor: azure, api_key: env:A}", "not-yet", "azure"),
+        (
+            "providers",
+            "  a: {vendor: llama.cpp, limits: {in_flight: 4}}",
+            "not-yet",
+            "limits",
+        ),
+        ("providers", "  a: {api_key: env:A}", "missing-key", "a"),
+        ("providers", "  a: {vendor: deepseek}", "missing-key", "a"),
+        ("providers", "  a: {vendor: openai-compatible}", "missing-key", "a"),
+        (
+            "providers",
+            "  a: {vendor: deepseek, api_key: env:A, region: cn}",
+            "not-here",
+            "cn",
+        ),
+        (
+            "providers",
+            "  a: {vendor: dashscope, api_key: env:A, region: intel}",
+            "unknown-word",
+            "intel",
+        ),
+        ("providers", "  a: {vendor: vllm, breaker: off}", "unknown-word", "off"),
+        (
+            "providers",
+            "  a: {vendor: vllm, base_url: http://10.0.0.1:8000}",
+            "egress",
+            "http://10.0.0.1:8000",
+        ),
+        (
+            "providers",
+            "  a: {vendor: vllm, base_url: http://169.254.169.254, allow_private: true}",
+            "egress",
+            "http://169.254.169.254",
+        ),
+        (
+            "providers",
+            "  a: {vendor: vllm, base_url: ollama}",
+            "bad-url",
+            "ollama",
+        ),
+        (
+            "providers",
+            "  a: {vendor: vllm, timeouts: {total: 5}}",
+            "bad-value",
+            "5",
+        ),
+        (
+            "providers",
+            "  a: {vendor: vllm, timeouts: {total: 0s}}",
+            "bad-value",
+            "0s",
+        ),
+        (
+            "providers",
+            "  a: {vendor: vllm, allow_private: yes}",
+            "unknown-word",
+            "yes",
+        ),
+        (
+            "providers",
+            "  a: {vendor: deepseek, api_key: env:A, start: {command: [x]}}",
+            "not-here",
+            "{command: [x]}",
+        ),
+        (
+            "providers",
+            "  a: {vendor: vllm, start: {ready: 5s}}",
+            "missing-key",
+            "{ready: 5s}",
+        ),
+        (
+            "providers",
+            "  a: {vendor: vllm, start: {command: serve}}",
+            "wrong-shape",
+            "serve",
+        ),
+        (
+            "providers",
+            "  a: {vendor: vllm, start: {command: [serve], idle: 15m}}",
+            "not-yet",
+            "idle",
+        ),
+        ("providers", "  a b: {vendor: vllm}", "bad-name", "a b"),
+        (
+            "providers",
+            "  a: {vendor: vllm, api_key: credential:x}",
+            "not-yet",
+            "credential:x",
+        ),
+        ("providers", "  home: {vendor: vllm}", "duplicate-key", "home"),
+        ("models", "  m: {provider: home}", "missing-key", "m"),
+        ("models", "  m: {provider: home, supply: open}", "unknown-word", "open"),
+        (
+            "models",
+            "  m: {provider: home, supply: local, quality: 101}",
+            "bad-value",
+            "101",
+        ),
+        (
+            "models",
+            "  m: {provider: home, supply: local, context: 32K}",
+            "bad-value",
+            "32K",
+        ),
+        (
+            "models",
+            "  m: {provider: home, supply: local, price: {compute: 0.18 USD/h}}",
+            "not-yet",
+            "compute",
+        ),
+        (
+            "models",
+            "  m: {provider: home, supply: local, price: {input: 0.1 USD/request, output: 1 USD/M}}",
+            "not-yet",
+            "0.1 USD/request",
+        ),
+        (
+            "models",
+            "  m: {provider: home, supply: local, price: {input: 2 EUR/M, output: 1 USD/M}}",
+            "mixed-currencies",
+            "2 EUR/M",
+        ),
+        (
+            "models",
+            "  m: {provider: home, supply: local, license: x}",
+            "not-yet",
+            "license",
+        ),
+        ("routes", "  - {name: chat, try: [tiny]}", "duplicate-name", "chat"),
+        ("routes", "  - {name: r, try: []}", "missing-key", "{name: r, try: []}"),
+        ("routes", "  - {name: r, try: [tiny, tiny]}", "duplicate-name", "tiny"),
+        ("routes", "  - {name: r, try: tiny}", "wrong-shape", "tiny"),
+        (
+            "routes",
+            "  - {name: r, try: [tiny], limits: {attempts: 4}}",
+            "bad-value",
+            "4",
+        ),
+        (
+            "routes",
+            "  - {name: r, try: [tiny], limits: {requests: 60/min}}",
+            "not-yet",
+            "requests",
+        ),
+        ("routes", "  - {name: r, try: [tiny], stick: none}", "not-yet", "stick"),
+        ("routes", "  - {name: planb/r, try: [tiny]}", "bad-name", "planb/r"),
+        ("routes", "  - {try: [tiny]}", "missing-key", "{try: [tiny]}"),
+        (
+            "routes",
+            "  - {name: r, match: {model: [\"\"]}, try: [tiny]}",
+            "bad-value",
+            "\"\"",
+        ),
+        ("budgets", "  b: {limit: 5 USD, per: hour}", "not-yet", "hour"),
+        (
+            "budgets",
+            "  b: {limit: 5 USD, per: 10m rolling}",
+            "not-yet",
+            "10m rolling",
+        ),
+        ("budgets", "  b: {limit: 5 EUR, per: day}", "mixed-currencies", "5 EUR"),
+        ("budgets", "  b: {limit: 0 USD, per: day}", "bad-value", "0 USD"),
+        (
+            "budgets",
+            "  b: {limit: 5 USD, per: day, each: tag.a-b}",
+            "bad-name",
+            "tag.a-b",
+        ),
+        ("budgets", "  b: {limit: 5 USD, per: day, each: run}", "not-yet", "run"),
+        (
+            "budgets",
+            "  b: {limit: 5 USD, per: day, alert_at: [80%, 50%]}",
+            "bad-value",
+            "50%",
+        ),
+        (
+            "budgets",
+            "  b: {limit: 5 USD, per: day, alert_at: [120%]}",
+            "bad-value",
+            "120%",
+        ),
+        (
+            "budgets",
+            "  b: {limit: 5 USD, per: day, pace: value}",
+            "not-yet",
+            "pace",
+        ),
+        (
+            "budgets",
+            "  b: {limit: 5 USD, per: day, covers: 'budget(\"month\").exhausted'}",
+            "wrong-environment",
+            "budget",
+        ),
+        (
+            "plans",
+            "  - {name: p, when: 'true'}\n  - {name: p, when: 'true', avoid: 'false'}",
+            "duplicate-name",
+            "p",
+        ),
+        ("plans", "  - {name: p, when: 'true', shed: true}", "not-yet", "shed"),
+        (
+            "plans",
+            "  - {name: p, when: 'true', change: {caht: {pick: cheapest}}}",
+            "unknown-name",
+            "caht",
+        ),
+        (
+            "plans",
+            "  - {name: p, when: 'true', change: {chat: {weights: {}}}}",
+            "not-yet",
+            "weights",
+        ),
+        (
+            "plans",
+            "  - {name: p, when: 'true', change: {chat: {pick: weighted}}}",
+            "not-yet",
+            "weighted",
+        ),
+        (
+            "plans",
+            "  - {name: p, only: 'true'}",
+            "missing-key",
+            "{name: p, only: 'true'}",
+        ),
+        (
+            "alerts",
+            "  - {url: https://a.example, secret: env:A, format: slack}",
+            "not-yet",
+            "slack",
+        ),
+        (
+            "alerts",
+            "  - {url: https://a.example, secret: env:A, events: [plans]}",
+            "unknown-word",
+            "plans",
+        ),
+        (
+            "alerts",
+            "  - {url: https://a.example, secret: env:A, events: [license]}",
+            "not-yet",
+            "license",
+        ),
+        (
+            "alerts",
+            "  - {url: http://a.example, secret: env:A}",
+            "egress",
+            "http://a.example",
+        ),
+        (
+            "alerts",
+            "  - {url: https://a.example}",
+            "missing-key",
+            "{url: https://a.example}",
+        ),
+        (
+            "alerts",
+            "  - {url: https://ops.example/hook, secret: env:A}",
+            "duplicate-name",
+            "https://ops.example/hook",
+        ),
+    ] {
+        let found = refused(&with(section, line));
+        let found = findings(&found);
+        assert!(found.contains(&(code, at.to_owned())), "{line}: {found:?}");
+        let errors = found.iter().filter(|(code, _)| *code != "no-effect").count();
+        assert!(errors == 1, "{line}: {found:?}");
+    }
+}
+
+#[test]
+fn two_places_are_shown_where_two_matter() {
+    let found = one_error("budgets", "  b: {limit: 5 EUR, per: day}", "mixed-currencies", "5 EUR");
+    assert_eq!(
+        (found.related[0].line, found.related[0].excerpt.contains("1 USD/M")),
+        (7, true)
+    );
+    let found = one_error("routes", "  - {name: chat, try: [tiny]}", "duplicate-name", "chat");
+    assert_eq!(found.related[0].excerpt, "  - {name: chat, try: [big, tiny]}");
+    assert!(found.to_string().contains("the first one is here"), "{found}");
+}
+
+#[test]
+fn a_need_without_a_quality_names_the_model() {
+    let text = with("routes", "  - {name: r, try: [big, plain], need: {quality: 50}}");
+    let text = text.replace("models:\n", "models:\n  plain: {provider: home, supply: local}\n");
+    let found = refused(&text);
+    assert_eq!(findings(&found), [("no-quality", "50".to_owned())]);
+    assert!(found[0].message.contains("`plain`"), "{}", found[0].message);
+    let text = text.replace(", need: {quality: 50}", "");
+    assert!(compile(&sources(&[("policy.yaml", &text)])).is_ok());
+    let text = text.replace(
+        "avoid: 'model.provider == \"hub\"'",
+        "change: {r: {need: {quality: 50}}}",
+    );
+    assert_eq!(findings(&refused(&text)), [("no-quality", "50".to_owned())]);
+}
+
+#[test]
+fn literal_credentials_are_errors_and_are_shown_nowhere() {
+    for line in [
+        "  a: {vendor: deepseek, api_key: hunter2hunter2}",
+        "  a: {vendor: deepseek, api_key: hunter2hunter2, api_key: hunter2hunter2}",
+        "  a: {vendor: deepseek, apikey: hunter2hunter2, api_key: env:A}",
+        "  a: {vendor: deepseek, api_key: \"hunter2hunter2\", vendr: x}",
+        "  a:\n    vendor: deepseek\n    api_key: |\n      hunter2hunter2\n",
+        "  a: {vendor: deepseek, api_key: env:A, base_url: https://u:hunter2hunter2@host/}",
+        "  a: {vendor: sk-hunter2hunter2, api_key: env:A}",
+        "  a: {vendor: deepseek, api_key: hunter2hunter2, region: [",
+    ] {
+        let found = refused(&with("providers", line));
+        assert!(found.iter().any(Diagnostic::is_error));
+        let everything = format!("{}{}{found:?}", shown(&found), serde_json::to_string(&found).unwrap());
+        assert!(!everything.contains("hunter2"), "{line}\n{everything}");
+    }
+}
+
+#[test]
+fn unwise_policies_compile_with_a_warning() {
+    for (section, line, code, at) in [
+        ("models", "  m: {provider: hub, supply: competitor}", "unpriced", "m"),
+        (
+            "models",
+            "  m: {provider: home, supply: local, context: 4k, max_output: 8k}",
+            "no-effect",
+            "8k",
+        ),
+        (
+            "providers",
+            "  a: {vendor: dashscope, region: cn, api_key: env:A, base_url: https://x.example/v1}",
+            "no-effect",
+            "cn",
+        ),
+        (
+            "routes",
+            "  - {name: r, try: [tiny], need: {quality: 60}}",
+            "nothing-left",
+            "60",
+        ),
+        (
+            "routes",
+            "  - {name: a, match: {model: [\"z*\"]}, try: [tiny]}\n  - {name: zed, try: [tiny]}",
+            "shadowed",
+            "zed",
+        ),
+        ("plans", "  - {name: p, when: 'true'}", "no-effect", "p"),
+        (
+            "plans",
+            "  - {name: p, when: 'true', only: 'model.provider == \"hub\"'}",
+            "nothing-left",
+            "p",
+        ),
+        (
+            "plans",
+            "  - {name: p, when: 'budget(\"month\").used >= 1', avoid: 'model.name == \"big\"'}",
+            "never-holds",
+            "budget(\"month\").used >= 1",
+        ),
+        (
+            "alerts",
+            "  - {url: https://b.example, secret: env:A, events: []}",
+            "no-effect",
+            "{url: https://b.example, secret: env:A, events: []}",
+        ),
+    ] {
+        let warnings = compiled(&with(section, line)).warnings;
+        assert!(
+            findings(&warnings).contains(&(code, at.to_owned())),
+            "{line}: {:?}",
+            findings(&warnings)
+        );
+    }
+}
+
+#[test]
+fn the_reference_shows_an_error_as_it_looks() {
+    let reference = include_str!("../../../docs/policy.md");
+    let line = r#"  - {name: lights-out, when: 'budget("month").exhausted', only: 'model.supply == "lokal"'}"#;
+    let text = with("plans", line);
+    let before = text.lines().position(|found| found == line).unwrap();
+    let found = refused(&format!("{}{text}", "\n".repeat(20 - before)));
+    assert!(reference.contains(&found[0].to_string()), "{}", found[0]);
+}
