@@ -21,7 +21,7 @@ use crate::live::{Live, Policy};
 use crate::plan::{Now, Override, Plans};
 use crate::policy::Diagnostic;
 use crate::policy::snapshot::Snapshot;
-use crate::policy::{Compiled, Sources, compile};
+use crate::policy::{Compiled, compile};
 use crate::telemetry::Metrics;
 use crate::upstream::connect::{ClientError, Connections};
 use crate::upstream::credentials::Credentials;
