@@ -90,6 +90,7 @@ fn books(count: usize) -> (Mutex<Books>, Facts) {
             pool: pool.clone(),
             accounts: Vec::new(),
             unaccounted: Money::ZERO,
+            granted: Money::ZERO,
         });
         books.grant(&Grant {
             pool,

@@ -170,9 +170,7 @@ async fn crash(spends: Vec<(i64, i64, bool)>, flush_at: usize) -> Result<(), Tes
     let (mut posted, mut flushed) = (0, 0);
     for (turn, (worst, part, stays_open)) in spends.into_iter().enumerate() {
         let id = daemon.reserve(worst, "a").await.unwrap();
-        if stays_open {
-            std::mem::forget(id);
-        } else {
+        if !stays_open {
             let actual = worst * part / 100;
             daemon.end(id, daemon.now, "a", worst, End::Post(usd(actual)));
             posted += actual;
