@@ -30,6 +30,8 @@ pub struct Rebuilt {
     pub accounts: Vec<RebuiltAccount>,
     /// What crashes left unrecorded; not part of any account's `held`.
     pub unaccounted: Money,
+    /// What is leased to this pool already: the lease of the pool whose reservations it took over.
+    pub granted: Money,
 }
 
 #[derive(Clone, Debug)]
@@ -177,6 +179,7 @@ impl Books {
             }
         }
         pool.unaccounted = rebuilt.unaccounted;
+        pool.granted = pool.granted.max(rebuilt.granted);
         pool.state = State::Ready;
         for account in 0..self.accounts_in(rebuilt.pool.life) {
             self.judge(rebuilt.pool.life, account);

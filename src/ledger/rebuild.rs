@@ -3,13 +3,14 @@
 //! Every attempt that a budget counts has one posting in its pool. What has none yet and is covered gets one here, so
 //! that asking twice counts nothing twice and a pool that was in force all along finds nothing.
 
-use super::text::{read_caller, read_time, time};
+use super::text::{count, read_caller, read_time, time};
 use super::write::Write;
 use crate::budget::{RebuildRequest, Rebuilt, RebuiltAccount, Spent, UNACCOUNTED_KEY, covers, key_of};
 use crate::money::Money;
 use crate::policy::condition::ModelFacts;
 use crate::policy::snapshot::Enforce;
-use rusqlite::{Row, params};
+use jiff::Timestamp;
+use rusqlite::{OptionalExtension, Row, params};
 use std::sync::Arc;
 
 /// An attempt that has no posting in the pool.
@@ -34,7 +35,32 @@ impl Write<'_> {
             self.posting((pool, unposted.attempt), &unposted.key, unposted.spent, true)?;
             self.add(pool, &unposted.key, unposted.spent)?;
         }
-        self.answer(pool, request)
+        let granted = self.inherit_lease(pool, count(request.pool.life))?;
+        self.answer(pool, request, granted)
+    }
+
+    /// A pool that the books made anew has taken the open reservations of the one before it over, and so it does with
+    /// that one's lease. Returns what is leased to it now.
+    fn inherit_lease(&mut self, pool: i64, life: i64) -> rusqlite::Result<Money> {
+        let now = time(Timestamp::now());
+        self.run(
+            "INSERT INTO leases (pool, incarnation, life, granted, granted_at)
+             SELECT ?1, ?2, ?3, sum(max(granted - used, 0)), ?4 FROM leases
+             WHERE pool = ?1 AND incarnation = ?2 AND life < ?3 AND ended_at IS NULL HAVING count(*) > 0
+             ON CONFLICT (incarnation, pool, life) DO UPDATE SET granted = granted + excluded.granted",
+            params![pool, self.incarnation, life, now],
+        )?;
+        self.run(
+            "UPDATE leases SET ended_at = ?4, settled = 1
+             WHERE pool = ?1 AND incarnation = ?2 AND life < ?3 AND ended_at IS NULL",
+            params![pool, self.incarnation, life, now],
+        )?;
+        let granted = self
+            .connection
+            .prepare_cached("SELECT granted FROM leases WHERE pool = ?1 AND incarnation = ?2 AND life = ?3")?
+            .query_row(params![pool, self.incarnation, life], |row| row.get(0))
+            .optional()?;
+        Ok(Money::from_nanos(granted.unwrap_or(0)))
     }
 
     /// What a crash left unrecorded under another shape of the same budget was spent all the same; that it may not be
@@ -72,7 +98,7 @@ impl Write<'_> {
         Ok(unposted)
     }
 
-    fn answer(&self, pool: i64, request: &RebuildRequest) -> rusqlite::Result<Rebuilt> {
+    fn answer(&self, pool: i64, request: &RebuildRequest, granted: Money) -> rusqlite::Result<Rebuilt> {
         let mut statement = self.connection.prepare_cached(
             "SELECT key, posted, held, overdraft, unaccounted, exhausted_at, exhausted_limit FROM accounts WHERE pool = ?1",
         )?;
@@ -107,6 +133,7 @@ impl Write<'_> {
             pool: request.pool.clone(),
             accounts,
             unaccounted,
+            granted,
         })
     }
 }

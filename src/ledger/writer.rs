@@ -165,6 +165,8 @@ impl Writer {
                 self.unsynced = None;
                 self.senders_gone = true;
             }
+            #[cfg(test)]
+            Command::With(run) if self.failing.is_some() => run(&self.connection),
             command => {
                 let urgent = !matches!(command, Command::Record(..));
                 match &self.failing {

@@ -1,0 +1,112 @@
+//! Reserve and settle, with one and four covering budgets, as ratios to a floor that does the least possible: one
+//! uncontended lock and four additions. `cargo bench --bench books`; `--smoke` runs a few turns to see that it works.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use planb::budget::{Books, End, Facts, Grant, Rebuilt};
+use planb::money::{Currency, Money};
+use planb::period::Period;
+use planb::policy::snapshot::{Budget, Enforce};
+use planb::request::Caller;
+use std::hint::black_box;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+const ROUNDS: usize = 15;
+
+fn main() {
+    let smoke = std::env::args().any(|arg| arg == "--smoke") || std::env::var_os("PLANB_BENCH_SMOKE").is_some();
+    let turns: u32 = if smoke { 100 } else { 200_000 };
+    let (one, four) = (books(1), books(4));
+    let sums = Mutex::new([0_i64; 4]);
+    let mut nanos = [Vec::new(), Vec::new(), Vec::new()];
+    // Interleaved, so that a noisy moment hits all three.
+    for _ in 0..ROUNDS {
+        nanos[0].push(time(turns, || floor(&sums)));
+        nanos[1].push(time(turns, || reserve_and_settle(&one)));
+        nanos[2].push(time(turns, || reserve_and_settle(&four)));
+    }
+    let [floor, one, four] = nanos.map(median);
+    println!("floor (lock, 4 additions)          {floor:9.1} ns");
+    println!(
+        "charges + reserve + post, 1 budget {one:9.1} ns  {:6.1} x floor",
+        one / floor
+    );
+    println!(
+        "charges + reserve + post, 4        {four:9.1} ns  {:6.1} x floor",
+        four / floor
+    );
+}
+
+fn time(turns: u32, mut run: impl FnMut()) -> f64 {
+    let start = Instant::now();
+    for _ in 0..turns {
+        run();
+    }
+    start.elapsed().as_nanos() as f64 / f64::from(turns)
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn floor(sums: &Mutex<[i64; 4]>) {
+    let mut sums = sums.lock().expect("no other thread");
+    for sum in sums.iter_mut() {
+        *sum = black_box(*sum).wrapping_add(1);
+    }
+}
+
+fn reserve_and_settle(books: &(Mutex<Books>, Facts)) {
+    let (books, facts) = books;
+    let id = {
+        let mut books = books.lock().expect("no other thread");
+        let charges = books.charges(facts.model(), &facts.caller, now());
+        let reserved = books.reserve(Money::from_nanos(2), &charges, facts.clone(), now());
+        reserved.expect("the lease is ample")
+    };
+    let mut books = books.lock().expect("no other thread");
+    black_box(books.end(id, End::Post(Money::from_nanos(1))));
+}
+
+/// Books with an ample lease for every budget.
+fn books(count: usize) -> (Mutex<Books>, Facts) {
+    let budget = |number: usize| Budget {
+        name: format!("budget{number}").into(),
+        limit: Money::MAX,
+        per: Period::Month,
+        enforce: Enforce::Hard,
+        covers: None,
+        each: None,
+        alert_at: vec![5_000, 8_000],
+        shape: format!("budget{number}").into(),
+    };
+    let budgets: Vec<Budget> = (0..count).map(budget).collect();
+    let mut books = Books::new();
+    for request in books.install(&budgets, &TimeZone::UTC, Currency::USD, now()) {
+        let pool = request.pool;
+        books.rebuilt(Rebuilt {
+            pool: pool.clone(),
+            accounts: Vec::new(),
+            unaccounted: Money::ZERO,
+            granted: Money::ZERO,
+        });
+        books.grant(&Grant {
+            pool,
+            total: Money::MAX,
+            enough: true,
+        });
+    }
+    let facts = Facts {
+        model: "qwen-max".into(),
+        provider: "qwen".into(),
+        supply: "licensed",
+        caller: Arc::new(Caller::default()),
+    };
+    (Mutex::new(books), facts)
+}
+
+fn now() -> Timestamp {
+    Timestamp::UNIX_EPOCH
+}
