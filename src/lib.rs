@@ -24,5 +24,6 @@ pub mod price;
 pub mod request;
 pub mod telemetry;
 pub mod upstream;
+pub mod uptime;
 pub mod usage;
 pub mod watch;

@@ -5,7 +5,7 @@ use super::{books, providers};
 use crate::alert::{AlertEvent, EventKind};
 use crate::budget::{Crossing, Notice};
 use crate::gateway::Gateway;
-use crate::ledger::record::{ManualRecord, PlanRecord};
+use crate::ledger::record::{ManualRecord, PlanRecord, Record};
 use crate::live::{FrozenSignals, PlanChange};
 use crate::plan::{Now, Reading, Transition};
 use serde_json::json;
@@ -43,7 +43,13 @@ impl Ticker {
     async fn tick(&self) {
         let gateway = &self.gateway;
         let now = gateway.clock.now();
-        let rebuilds = gateway.live.books.lock().roll(now);
+        let (rebuilds, returns) = {
+            let mut books = gateway.live.books.lock();
+            (books.roll(now), books.returns())
+        };
+        for pool in returns {
+            self.record(Record::Return(pool)).await;
+        }
         books::rebuild(gateway, rebuilds).await;
         let policy = gateway.live.policy();
         for event in providers::refresh(gateway, &policy, false) {
@@ -142,7 +148,18 @@ impl Ticker {
             Crossing::Threshold { basis_points } => {
                 (EventKind::BudgetThreshold, Some(basis_points), basis_points.to_string())
             }
-            Crossing::Exhausted => (EventKind::BudgetExhausted, None, "exhausted".to_owned()),
+            Crossing::Exhausted => {
+                // Exhausted stays so to the period's end, over a restart too.
+                let (pool, key) = (notice.pool.clone(), notice.key.clone());
+                self.record(Record::Exhausted {
+                    pool,
+                    key,
+                    at: notice.at,
+                    limit: notice.limit,
+                })
+                .await;
+                (EventKind::BudgetExhausted, None, "exhausted".to_owned())
+            }
             Crossing::KeysFull => {
                 tracing::warn!(
                     budget = &*notice.pool.budget,
@@ -177,6 +194,12 @@ impl Ticker {
                 data,
             })
             .await;
+    }
+
+    async fn record(&self, record: Record) {
+        if let Err(error) = self.gateway.ledger.send(record).await {
+            tracing::error!(%error, "the ledger could not keep a record of the books");
+        }
     }
 
     fn measure(&self) {

@@ -3,10 +3,11 @@
 //! Needs come first, so that a request that no model could ever serve is told so and not to come back later.
 
 use super::output::output;
-use super::{Candidate, Reason, Standing, Terms, Uptime};
+use super::{Candidate, Reason, Standing, Terms};
 use crate::money::Money;
 use crate::price::Price;
 use crate::request::Requirements;
+use crate::uptime::Uptime;
 
 pub(super) fn check(
     terms: &Terms,

@@ -16,11 +16,8 @@ pub use refusal::{Refusal, refusal};
 use crate::money::Money;
 use crate::policy::snapshot::{Model, ModelId, Pick};
 use crate::request::Requirements;
+use crate::uptime::Uptime;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// Time since the daemon started; monotonic.
-pub type Uptime = Duration;
 
 /// The route's terms as the active plans leave them.
 #[derive(Clone, Debug)]

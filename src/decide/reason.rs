@@ -1,7 +1,7 @@
 //! Why a model is no candidate, with the numbers; the one text of explanation, status page and log.
 
-use super::Uptime;
 use crate::money::Money;
+use crate::uptime::Uptime;
 use std::fmt;
 use std::sync::Arc;
 

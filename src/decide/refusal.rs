@@ -1,6 +1,7 @@
 //! What to tell the client when no candidate is left: the first of the families that applies, with the nearest miss.
 
-use super::{Exclusion, Family, Reason, Uptime};
+use super::{Exclusion, Family, Reason};
+use crate::uptime::Uptime;
 
 /// The kind of refusal, from which the dialect makes its status and shape.
 #[derive(Clone, Debug, PartialEq)]

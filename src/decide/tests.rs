@@ -4,6 +4,7 @@ use crate::policy::snapshot::{ProviderId, Supply};
 use crate::price::Price;
 use crate::request::Thinking;
 use proptest::prelude::*;
+use std::time::Duration;
 
 fn money(text: &str) -> Money {
     Money::parse(text).unwrap()

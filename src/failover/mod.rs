@@ -8,8 +8,8 @@
 mod tests;
 
 use crate::failure::{Billing, Class, Failure, Fallback, RetrySame};
-use crate::health::Uptime;
 use crate::policy::snapshot::{ModelId, ProviderId};
+use crate::uptime::Uptime;
 use std::time::Duration;
 
 /// No wait for the same candidate is longer: the client is waiting too.

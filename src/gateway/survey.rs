@@ -4,13 +4,14 @@
 use super::Gateway;
 use super::prepare::{Prepared, Target};
 use crate::budget::{Charges, Headroom};
-use crate::decide::{Decision, Funds, Reason, Standing, Terms, Uptime, Wait, decide};
+use crate::decide::{Decision, Funds, Reason, Standing, Terms, Wait, decide};
 use crate::health::Verdict;
 use crate::live::Policy;
 use crate::money::Money;
 use crate::policy::condition::ModelFacts;
 use crate::policy::snapshot::{Model, ModelId, Pick};
 use crate::request::Caller;
+use crate::uptime::Uptime;
 use std::sync::Arc;
 
 pub struct Survey {

@@ -8,8 +8,9 @@
 #[cfg(test)]
 mod tests;
 
-use super::{Uptime, Verdict, WaitReason};
+use super::{Verdict, WaitReason};
 use crate::failure::Class;
+use crate::uptime::Uptime;
 use std::time::Duration;
 
 /// Why it opened.

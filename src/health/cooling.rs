@@ -3,8 +3,9 @@
 //! A failure cools a place; the longest cooling of a place wins, and a model is cool while any place that it is at is.
 //! A length of our own guess doubles while the place keeps failing and starts anew after a success.
 
-use super::{ModelKey, Uptime};
+use super::ModelKey;
 use crate::failure::{Class, Cooldown, Length, Scope};
+use crate::uptime::Uptime;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;

@@ -14,15 +14,13 @@ mod tests;
 pub use breaker::Trip;
 
 use crate::failure::{BreakerEffect, Class, Failure, Length};
+use crate::uptime::Uptime;
 use breaker::{Answer, Breaker, Grant};
 use cooling::{Cooling, Place};
 use retry_budget::RetryBudget;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Time since the daemon started. Monotonic, so that a jump of the wall clock opens and closes nothing.
-pub type Uptime = Duration;
 
 /// Weight of the newest first-token time in the moving average, as a divisor.
 const LATENCY_MEMORY: u32 = 8;

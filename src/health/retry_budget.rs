@@ -3,7 +3,7 @@
 //! Each request earns a fifth of a repeat and each second one more, up to ten. Steps to another candidate are not its
 //! business.
 
-use super::Uptime;
+use crate::uptime::Uptime;
 
 /// In thousandths of a repeat.
 const REPEAT: u64 = 1_000;

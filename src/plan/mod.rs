@@ -11,9 +11,9 @@ mod tests;
 
 pub use effective::{Effective, RouteNow};
 
-use crate::health::Uptime;
 use crate::policy::condition::Signals;
 use crate::policy::snapshot;
+use crate::uptime::Uptime;
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;

@@ -291,7 +291,7 @@ async fn thresholds_and_exhaustion_are_announced_once_even_over_restarts() {
     let sink = Sink::start().await;
     let policy = Policy::one(&upstream)
         .budget("month", "limit: 0.1 USD, per: month, alert_at: [50%, 80%]")
-        .alert(&sink, "budget");
+        .alert(&sink, "budget, policy");
     let mut daemon = Daemon::start(&policy).await;
     for _ in 0..6 {
         daemon.chat(&one_cent()).await.expect(200);
@@ -312,9 +312,7 @@ async fn thresholds_and_exhaustion_are_announced_once_even_over_restarts() {
     daemon.restart().await;
     daemon.chat(&one_cent()).await.expect_error(402);
     // A reload makes an event of its own kind after anything the restart could have announced again.
-    daemon
-        .edit(&policy.clone().alert(&sink, "policy").route("name: more, try: [only]"))
-        .await;
+    daemon.edit(&policy.clone().route("name: more, try: [only]")).await;
     sink.got("policy.reloaded", 1).await;
     let count = |event: &str| {
         let mut ids: Vec<_> = sink.accepted(event).into_iter().map(|delivery| delivery.id).collect();
