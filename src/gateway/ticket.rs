@@ -116,7 +116,7 @@ impl Ticket {
         let (id, route) = (&self.id, &self.route);
         match chosen {
             Some(model) if outcome == "ok" => {
-                tracing::info!(%route, model, status, %cost, ms, decision = %id, "answered");
+                tracing::info!(%route, %model, status, %cost, ms, decision = %id, "answered");
             }
             _ => {
                 let reasons = self.excluded.iter().map(|one| format!("{}: {}", one.model, one.reason));
