@@ -133,6 +133,7 @@ pub struct Live {
 pub struct PlanChange {
     pub plan: Arc<str>,
     pub transition: Option<Transition>,
+    pub by_hand: bool,
 }
 
 impl Live {
@@ -205,6 +206,7 @@ impl Live {
         self.changed.lock().push(PlanChange {
             plan: name.into(),
             transition,
+            by_hand: true,
         });
         Ok(())
     }
@@ -233,6 +235,7 @@ impl PlanChange {
         Self {
             plan: transition.name.clone(),
             transition: Some(transition),
+            by_hand: false,
         }
     }
 }

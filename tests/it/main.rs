@@ -9,6 +9,7 @@ mod budgets;
 mod cli;
 mod clients;
 mod crash;
+mod docs;
 mod fallback;
 mod house;
 mod local_server;
