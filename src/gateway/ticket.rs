@@ -84,7 +84,7 @@ impl Ticket {
             return;
         }
         let labels = RequestLabels {
-            route: self.route.to_string(),
+            route: self.route.clone(),
             outcome,
         };
         self.gateway.metrics.requests.get_or_create(&labels).inc();
