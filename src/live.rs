@@ -8,9 +8,9 @@ use crate::health::{Health, ModelKey};
 use crate::plan::{Effective, Now, Override, PlanError, Plans, Transition};
 use crate::policy::Diagnostic;
 use crate::policy::condition::Signals;
-use crate::policy::snapshot::{ModelId, ProviderId, Snapshot};
+use crate::policy::snapshot::{ModelId, Provider, ProviderId, Snapshot};
 use arc_swap::{ArcSwap, ArcSwapOption};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 use std::sync::Arc;
 
@@ -68,6 +68,35 @@ pub struct ProviderStanding {
     /// Empty when there is nothing to say.
     pub reason: Arc<str>,
     pub since: Timestamp,
+    /// It was told to be down, and not yet to have recovered.
+    outage: bool,
+    recovered: Option<Timestamp>,
+}
+
+/// What is told of a provider: once when it goes down, once when it is back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProviderNews {
+    Down,
+    Recovered,
+}
+
+/// Down again so soon after a recovery, the next one is only told once it has lasted.
+const UNSTEADY: SignedDuration = SignedDuration::from_mins(10);
+const STEADY: SignedDuration = SignedDuration::from_mins(5);
+
+impl ProviderStanding {
+    /// A missing key is no outage, and a server that is starting has not recovered.
+    fn news(&self, state: ProviderState, since: Timestamp, now: Timestamp) -> Option<ProviderNews> {
+        match state {
+            ProviderState::Down if !self.outage => Some(ProviderNews::Down),
+            ProviderState::Up | ProviderState::Cooling if self.outage => {
+                let unsteady = self.recovered.is_some_and(|at| now.duration_since(at) < UNSTEADY);
+                let lasted = now.duration_since(since) >= STEADY;
+                (!unsteady || lasted).then_some(ProviderNews::Recovered)
+            }
+            _ => None,
+        }
+    }
 }
 
 /// What the edges find out about a provider; written by the tick, read by requests.
@@ -79,6 +108,8 @@ impl ProviderLive {
             state: ProviderState::Up,
             reason: "".into(),
             since: now,
+            outage: false,
+            recovered: None,
         }))
     }
 
@@ -86,14 +117,24 @@ impl ProviderLive {
         self.0.load_full()
     }
 
-    /// Returns the state before, where it is another one now; `since` moves with the state alone.
-    pub fn set(&self, state: ProviderState, reason: Arc<str>, now: Timestamp) -> Option<ProviderState> {
+    /// Written by the tick and after a reload. `since` moves with the state alone.
+    pub fn set(&self, state: ProviderState, reason: Arc<str>, now: Timestamp) -> Option<ProviderNews> {
         let before = self.0.load();
         let since = if before.state == state { before.since } else { now };
-        if before.state != state || before.reason != reason {
-            self.0.store(Arc::new(ProviderStanding { state, reason, since }));
+        let news = before.news(state, since, now);
+        if before.state != state || before.reason != reason || news.is_some() {
+            self.0.store(Arc::new(ProviderStanding {
+                state,
+                reason,
+                since,
+                outage: news.map_or(before.outage, |news| news == ProviderNews::Down),
+                recovered: match news {
+                    Some(ProviderNews::Recovered) => Some(now),
+                    _ => before.recovered,
+                },
+            }));
         }
-        (before.state != state).then_some(before.state)
+        news
     }
 
     /// Why its credential cannot be used; `None` when it can.
@@ -141,7 +182,7 @@ impl Live {
     pub fn new(snapshot: Snapshot, plans: Plans, now: Timestamp) -> (Self, Vec<RebuildRequest>) {
         let mut books = Books::new();
         let rebuilds = install_budgets(&mut books, &snapshot, now);
-        let policy = compose(Arc::new(snapshot), &plans, now);
+        let policy = compose(Arc::new(snapshot), &plans, None, now);
         let live = Self {
             policy: ArcSwap::from_pointee(policy),
             rejected: ArcSwapOption::empty(),
@@ -191,7 +232,9 @@ impl Live {
             };
             health.keep(named);
         }
-        self.policy.store(Arc::new(compose(snapshot, &plans, now.wall)));
+        let before = self.policy.load_full();
+        let policy = compose(snapshot, &plans, Some(&before), now.wall);
+        self.policy.store(Arc::new(policy));
         self.rejected.store(None);
         rebuilds
     }
@@ -244,7 +287,14 @@ fn install_budgets(books: &mut Books, snapshot: &Snapshot, now: Timestamp) -> Ve
     books.install(&snapshot.budgets, &snapshot.timezone, snapshot.currency, now)
 }
 
-fn compose(snapshot: Arc<Snapshot>, plans: &Plans, now: Timestamp) -> Policy {
+/// How a provider stands goes on over a reload: between the two, plans and requests must not take it for another.
+fn compose(snapshot: Arc<Snapshot>, plans: &Plans, before: Option<&Policy>, now: Timestamp) -> Policy {
+    let standing = |name: &Arc<str>| {
+        let before = before?;
+        let place = before.snapshot.providers.iter().position(|known| known.name == *name)?;
+        Some(ProviderLive(ArcSwap::new(before.providers.get(place)?.standing())))
+    };
+    let live = |provider: &Provider| standing(&provider.name).unwrap_or_else(|| ProviderLive::new(now));
     let key = |id: usize| {
         let model = &snapshot.models[id];
         let provider = snapshot.provider(model.provider);
@@ -259,7 +309,7 @@ fn compose(snapshot: Arc<Snapshot>, plans: &Plans, now: Timestamp) -> Policy {
     };
     Policy {
         effective: Arc::new(Effective::compose(&snapshot, &plans.active())),
-        providers: snapshot.providers.iter().map(|_| ProviderLive::new(now)).collect(),
+        providers: snapshot.providers.iter().map(live).collect(),
         keys: (0..snapshot.models.len()).map(key).collect(),
         since: now,
         snapshot,
@@ -306,5 +356,55 @@ impl Signals for FrozenSignals {
 
     fn provider_up(&self, provider: &str) -> bool {
         self.providers.iter().any(|(name, up)| name.as_ref() == provider && *up)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ProviderState::{Cold, Cooling, Down, NoCredential, Up};
+
+    fn at(minutes: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH + SignedDuration::from_mins(minutes)
+    }
+
+    /// What is told as a provider goes through these states, minute by minute.
+    fn told(states: &[ProviderState]) -> Vec<(usize, ProviderNews)> {
+        let live = ProviderLive::new(at(0));
+        let news = |(minute, state): (usize, &ProviderState)| {
+            let now = at(i64::try_from(minute).unwrap());
+            Some((minute, live.set(*state, "".into(), now)?))
+        };
+        states.iter().enumerate().filter_map(news).collect()
+    }
+
+    #[test]
+    fn an_outage_is_told_once_and_its_end_once() {
+        let expected = [(1, ProviderNews::Down), (3, ProviderNews::Recovered)];
+        assert_eq!(told(&[Up, Down, Down, Up, Up, Cooling, Up]), expected);
+    }
+
+    #[test]
+    fn a_missing_key_is_no_outage_and_ends_none() {
+        assert_eq!(told(&[NoCredential, Up, NoCredential, Up]), []);
+        let expected = [(1, ProviderNews::Down), (3, ProviderNews::Recovered)];
+        assert_eq!(told(&[Up, Down, NoCredential, Up]), expected);
+    }
+
+    #[test]
+    fn a_server_that_keeps_failing_to_start_is_down_once() {
+        assert_eq!(told(&[Cold, Down, Cold, Down, Cold]), [(1, ProviderNews::Down)]);
+    }
+
+    #[test]
+    fn a_provider_that_comes_and_goes_is_not_told_each_time() {
+        let flapping = [Up, Down, Up, Down, Up, Down, Up, Up, Up, Up, Up, Up, Up];
+        let expected = [
+            (1, ProviderNews::Down),
+            (2, ProviderNews::Recovered),
+            (3, ProviderNews::Down),
+            (11, ProviderNews::Recovered),
+        ];
+        assert_eq!(told(&flapping), expected);
     }
 }

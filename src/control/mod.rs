@@ -53,11 +53,11 @@ pub fn router(control: Arc<Control>) -> Router {
         .route("/planb/decisions/{id}", get(decision))
         .route("/planb/policy", get(policy))
         .route("/planb/policy/reload", post(actions::reload))
+        .route("/metrics", get(metrics))
         .layer(middleware::from_fn_with_state(control.clone(), token::guard));
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
-        .route("/metrics", get(metrics))
         .merge(guarded)
         .fallback(|| async {
             refused(

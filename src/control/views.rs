@@ -47,8 +47,8 @@ pub fn budgets(live: &Live) -> Vec<Value> {
 }
 
 pub fn plans(live: &Live) -> Vec<Value> {
-    let policy = live.policy();
     let plans = live.plans.lock();
+    let policy = live.policy();
     let signals = FrozenSignals::take(&policy, &live.books.lock());
     let views = plans.views();
     policy
@@ -112,14 +112,7 @@ fn models(control: &Control, policy: &Policy) -> Vec<Value> {
     let one = |(id, model): (usize, &crate::policy::snapshot::Model)| {
         let provider = policy.snapshot.provider(model.provider);
         let standing = policy.provider(model.provider).standing();
-        let verdict = health.verdict(
-            policy.key(ModelId(id)),
-            Options {
-                breaker: provider.breaker,
-                cooldown: provider.cooldown,
-            },
-            now,
-        );
+        let verdict = health.verdict(policy.key(ModelId(id)), Options::of(provider), now);
         let reason = match (&verdict, standing.state.is_up()) {
             (_, false) => Some(format!("{}: {}", standing.state.word(), standing.reason)),
             (Verdict::Wait { reason, .. }, true) => Some(reason.word().to_owned()),

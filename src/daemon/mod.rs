@@ -38,7 +38,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tick::Ticker;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -89,8 +89,8 @@ pub async fn run(options: Options, ready: impl FnOnce(&str)) -> Result<(), Daemo
     // Before the first read, so that no edit falls between the two.
     let watching = Watch::start(options.policy.clone()).map_err(DaemonError::Watch)?;
     let compiled = first_policy(options.policy.as_deref())?;
-    if !options.listen.ip().is_loopback() && compiled.snapshot.clients.is_empty() {
-        return Err(DaemonError::Exposed(options.listen));
+    if let Some(error) = exposed(options.listen, &compiled.snapshot) {
+        return Err(error);
     }
     let state = StateDir::open(&options.state)?;
     let listener = TcpListener::bind(options.listen)
@@ -109,6 +109,12 @@ pub async fn run(options: Options, ready: impl FnOnce(&str)) -> Result<(), Daemo
     daemon.serve(listener, &options, watching, || ready(&url)).await?;
     state.withdraw();
     Ok(())
+}
+
+/// Off loopback every caller needs a key, at the start and after every edit.
+fn exposed(listen: SocketAddr, snapshot: &Snapshot) -> Option<DaemonError> {
+    let open = !listen.ip().to_canonical().is_loopback() && snapshot.clients.is_empty();
+    open.then_some(DaemonError::Exposed(listen))
 }
 
 /// Reads and compiles; warnings are logged.
@@ -157,8 +163,10 @@ impl Daemon {
             leasing: tokio::sync::Mutex::new(()),
             lease_ahead: Notify::new(),
             tasks: TaskTracker::new(),
+            cut: CancellationToken::new(),
         });
-        providers::refresh(&gateway, &policy, true);
+        // Nothing has failed yet, so that there is no outage to tell.
+        let _ = providers::refresh(&gateway, &policy);
         books::rebuild(&gateway, rebuilds).await;
         record_policy(&gateway, &policy).await;
         let announcer = Arc::new(Announcer {
@@ -196,8 +204,11 @@ impl Daemon {
             gateway: self.gateway.clone(),
             announcer: self.announcer.clone(),
             path: options.policy.clone(),
+            listen: options.listen,
         };
+        // Before anybody is told that the daemon is there: a signal is answered from then on.
         let hangups = signal(SignalKind::hangup()).map_err(DaemonError::Signals)?;
+        let mut stops = Stops::listen().map_err(DaemonError::Signals)?;
         tasks.spawn(follow(
             reloader,
             watching,
@@ -218,14 +229,14 @@ impl Daemon {
             gateway: self.gateway.clone(),
             control: control::router(self.control.clone()),
             hosts: AllowedHosts(options.allowed_hosts.clone()),
-            cut: CancellationToken::new(),
+            connections: connections.clone(),
         });
-        let accepting = tasks.spawn(accept(listener, front.clone(), connections.clone(), self.stop.clone()));
+        let accepting = tasks.spawn(accept(listener, front, self.stop.clone()));
         self.warm_up_when_nothing_else_is_usable();
         self.control.ready.store(true, Ordering::Relaxed);
         ready();
-        until_told_to_stop().await?;
-        self.shut_down(&front, &tasks, &connections, accepting).await;
+        stops.next().await;
+        self.shut_down(&tasks, &connections, accepting, &mut stops).await;
         Ok(())
     }
 
@@ -253,10 +264,10 @@ impl Daemon {
 
     async fn shut_down(
         &self,
-        front: &Front,
         tasks: &TaskTracker,
         connections: &TaskTracker,
         accepting: tokio::task::JoinHandle<()>,
+        stops: &mut Stops,
     ) {
         tracing::info!("stopping");
         self.control.ready.store(false, Ordering::Relaxed);
@@ -265,15 +276,20 @@ impl Daemon {
         let _ = accepting.await;
         connections.close();
         self.gateway.tasks.close();
-        if tokio::time::timeout(GRACE, async {
-            tokio::join!(connections.wait(), self.gateway.tasks.wait())
-        })
-        .await
-        .is_err()
-        {
+        let ended = async {
+            tokio::join!(connections.wait(), self.gateway.tasks.wait());
+        };
+        let mut ended = std::pin::pin!(ended);
+        let in_order = tokio::select! {
+            () = &mut ended => true,
+            () = tokio::time::sleep(GRACE) => false,
+            () = stops.next() => false,
+        };
+        if !in_order {
             tracing::warn!("requests still under way are cut off");
-            front.cut.cancel();
-            let _ = tokio::time::timeout(SETTLE, connections.wait()).await;
+            self.gateway.cut.cancel();
+            // Each settles as it is dropped, and the ledger is closed after the last.
+            let _ = tokio::time::timeout(SETTLE, ended).await;
         }
         tasks.close();
         tasks.wait().await;
@@ -323,31 +339,44 @@ async fn record_policy(gateway: &Gateway, policy: &Policy) {
 async fn follow(
     reloader: Reloader,
     (watch, mut changes): (Watch, Changes),
-    mut hangups: tokio::signal::unix::Signal,
+    mut hangups: Signal,
     asked: Arc<Notify>,
     stop: CancellationToken,
 ) {
     loop {
         watch.set_credentials(reloader.gateway.credentials.files());
+        // Read after the watch began, so that no write falls between the two.
+        reloader.refresh_credentials().await;
         let change = tokio::select! {
             () = stop.cancelled() => return,
             _ = hangups.recv() => Change::Policy,
             () = asked.notified() => Change::Policy,
             Some(change) = changes.next() => change,
         };
-        reloader.refresh_credentials();
         if change == Change::Policy {
             reloader.reload().await;
         }
     }
 }
 
-async fn until_told_to_stop() -> Result<(), DaemonError> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(DaemonError::Signals)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(DaemonError::Signals)?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// The signals that ask for an end. A second one says that it is not to be waited for.
+struct Stops {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stops {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
-    Ok(())
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }

@@ -1,9 +1,13 @@
-//! Providers that a breaker keeps from traffic are asked by their free listing, so that they come back by themselves.
-//! Never with a completion, never a provider that is up, at most one listing a provider in half a minute.
+//! Providers that a breaker or a plan keeps from traffic are asked by their free listing, so that it shows when they are
+//! back and when they are gone again. Never with a completion, never a provider that has traffic to tell, at most one
+//! listing a provider in half a minute.
 
 use crate::gateway::Gateway;
 use crate::health::Listing;
-use crate::live::ProviderState;
+use crate::live::{Policy, ProviderState};
+use crate::policy::snapshot::{ModelId, ProviderId};
+use crate::request::Caller;
+use crate::upstream::local::LocalState;
 use crate::upstream::probe::{LISTING_TIMEOUT, Probe, probe_listing};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,9 +29,7 @@ pub async fn run(gateway: Arc<Gateway>, stop: CancellationToken) {
         let now = gateway.clock.uptime();
         let policy = gateway.live.policy();
         for (index, provider) in policy.snapshot.providers.iter().enumerate() {
-            // A local server of ours is watched by its supervisor.
-            let down = policy.providers[index].standing().state == ProviderState::Down && provider.start.is_none();
-            if !down {
+            if !is_kept_from_traffic(&gateway, &policy, ProviderId(index)) {
                 due.remove(&provider.name);
                 continue;
             }
@@ -60,6 +62,28 @@ pub async fn run(gateway: Arc<Gateway>, stop: CancellationToken) {
                 .listed(&provider.base_url, &credential, listing(&probe), at);
         }
     }
+}
+
+fn is_kept_from_traffic(gateway: &Gateway, policy: &Policy, id: ProviderId) -> bool {
+    // A local server of ours is watched by its supervisor, which knows more, until it is ready.
+    let local = gateway.locals.state(&policy.snapshot.provider(id).name);
+    if local.is_some_and(|state| !matches!(state, LocalState::Ready { .. })) {
+        return false;
+    }
+    match policy.provider(id).standing().state {
+        ProviderState::Down => true,
+        ProviderState::Up | ProviderState::Cooling => is_shut_by_plans(policy, id),
+        ProviderState::Cold | ProviderState::NoCredential => false,
+    }
+}
+
+/// For a caller without tags: what plans keep from everybody.
+fn is_shut_by_plans(policy: &Policy, id: ProviderId) -> bool {
+    let caller = Caller::default();
+    let models = policy.snapshot.models.iter().enumerate();
+    let mut of_provider = models.filter(|(_, model)| model.provider == id).peekable();
+    of_provider.peek().is_some()
+        && of_provider.all(|(model, _)| policy.effective.restriction(ModelId(model), &caller).is_some())
 }
 
 fn listing(probe: &Probe) -> Listing {

@@ -3,38 +3,30 @@
 use crate::alert::{AlertEvent, EventKind};
 use crate::gateway::Gateway;
 use crate::health::ProviderHealth;
-use crate::live::{Policy, ProviderState};
+use crate::live::{Policy, ProviderNews, ProviderState};
 use crate::policy::snapshot::{ModelId, Provider};
 use crate::upstream::local::LocalState;
 use serde_json::json;
 use std::sync::Arc;
 
 /// Brings every provider's standing up to date. Returns the events of those that went down or came back.
-pub fn refresh(gateway: &Gateway, policy: &Policy, first: bool) -> Vec<AlertEvent> {
+pub fn refresh(gateway: &Gateway, policy: &Policy) -> Vec<AlertEvent> {
     let now = gateway.clock.now();
     let mut events = Vec::new();
     for (index, provider) in policy.snapshot.providers.iter().enumerate() {
         let (state, reason) = standing(gateway, policy, index, provider);
-        let Some(before) = policy.providers[index].set(state, reason.clone(), now) else {
-            continue;
-        };
+        let news = policy.providers[index].set(state, reason.clone(), now);
         gateway.metrics.set_provider_up(&provider.name, state.is_up());
-        // A key that was never there is no outage.
-        if first || before.is_up() == state.is_up() {
-            continue;
-        }
-        let kind = if state.is_up() {
-            EventKind::ProviderRecovered
-        } else {
-            EventKind::ProviderDown
+        let Some(news) = news else { continue };
+        let kind = match news {
+            ProviderNews::Down => EventKind::ProviderDown,
+            ProviderNews::Recovered => EventKind::ProviderRecovered,
         };
-        let data =
-            json!({"provider": &*provider.name, "state": state.word(), "before": before.word(), "reason": &*reason});
         events.push(AlertEvent {
             kind,
             at: now,
             dedupe: None,
-            data,
+            data: json!({"provider": &*provider.name, "state": state.word(), "reason": &*reason}),
         });
     }
     events

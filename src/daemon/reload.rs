@@ -2,7 +2,7 @@
 
 use super::announce::Announcer;
 use super::introduce::short;
-use super::{books, providers};
+use super::{books, exposed, providers};
 use crate::alert::{AlertEvent, EventKind};
 use crate::gateway::Gateway;
 use crate::live::Rejected;
@@ -13,6 +13,7 @@ use crate::policy::{Compiled, compile};
 use crate::upstream::local::LocalSpec;
 use crate::watch::read_sources;
 use serde_json::json;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ pub struct Reloader {
     pub announcer: Arc<Announcer>,
     /// `None`: the built-in quickstart, which does not change.
     pub path: Option<PathBuf>,
+    pub listen: SocketAddr,
 }
 
 impl Reloader {
@@ -30,11 +32,9 @@ impl Reloader {
         let sources = match read_sources(Some(path)) {
             Ok(sources) => sources,
             Err(error) => {
+                let file = path.display().to_string();
                 return self
-                    .reject(vec![Diagnostic::unreadable(
-                        &path.display().to_string(),
-                        &error.to_string(),
-                    )])
+                    .reject(vec![Diagnostic::of_file("unreadable", &file, &error.to_string())])
                     .await;
             }
         };
@@ -43,12 +43,19 @@ impl Reloader {
             Ok(compiled) if compiled.snapshot.hash == self.gateway.live.policy().snapshot.hash => {
                 self.forget_rejected().await
             }
-            Ok(compiled) => self.take_over(compiled).await,
+            Ok(compiled) => match exposed(self.listen, &compiled.snapshot) {
+                Some(error) => {
+                    let file = compiled.snapshot.origin.clone();
+                    self.reject(vec![Diagnostic::of_file("exposed", &file, &error.to_string())])
+                        .await;
+                }
+                None => self.take_over(compiled).await,
+            },
         }
     }
 
     /// Only credentials moved: the same policy, looked at anew.
-    pub fn refresh_credentials(&self) {
+    pub async fn refresh_credentials(&self) {
         let changed = self.gateway.credentials.refresh();
         if changed.is_empty() {
             return;
@@ -59,7 +66,13 @@ impl Reloader {
             self.gateway.live.health.lock().key_changed(&reference.label(), now);
         }
         tracing::info!(count = changed.len(), "credentials changed");
-        providers::refresh(&self.gateway, &policy, true);
+        self.tell(providers::refresh(&self.gateway, &policy)).await;
+    }
+
+    async fn tell(&self, events: Vec<AlertEvent>) {
+        for event in events {
+            self.announcer.announce(event).await;
+        }
     }
 
     /// A broken edit that was undone leaves the same policy: it is no longer rejected.
@@ -105,8 +118,12 @@ impl Reloader {
             tracing::warn!("policy\n{warning}");
         }
         let now = gateway.clock.now();
-        let before = gateway.live.policy().snapshot.hash.clone();
-        gateway.credentials.track(references(&compiled.snapshot));
+        let old = gateway.live.policy();
+        // The old policy's too: requests that began under it finish under it, with its clients and its keys.
+        let both = references(&old.snapshot)
+            .into_iter()
+            .chain(references(&compiled.snapshot));
+        gateway.credentials.track(both);
         gateway
             .locals
             .sync(local_specs(&compiled.snapshot), &gateway.credentials.variables());
@@ -118,7 +135,7 @@ impl Reloader {
             },
         );
         let policy = gateway.live.policy();
-        providers::refresh(gateway, &policy, true);
+        let events = providers::refresh(gateway, &policy);
         let rebuilt: Vec<Arc<str>> = rebuilds.iter().map(|request| request.pool.budget.clone()).collect();
         books::rebuild(gateway, rebuilds).await;
         super::record_policy(gateway, &policy).await;
@@ -137,7 +154,7 @@ impl Reloader {
             .collect();
         let data = json!({
             "hash": &*policy.snapshot.hash,
-            "before": &*before,
+            "before": &*old.snapshot.hash,
             "source": &*policy.snapshot.origin,
             "budgets": starts,
             "currency": policy.snapshot.currency.code(),
@@ -150,6 +167,7 @@ impl Reloader {
                 data,
             })
             .await;
+        self.tell(events).await;
     }
 }
 

@@ -52,7 +52,7 @@ impl Ticker {
         }
         books::rebuild(gateway, rebuilds).await;
         let policy = gateway.live.policy();
-        for event in providers::refresh(gateway, &policy, false) {
+        for event in providers::refresh(gateway, &policy) {
             self.announcer.announce(event).await;
         }
         let changes = gateway
@@ -79,8 +79,9 @@ impl Ticker {
     /// One frozen set of signals for all plans; the policy is composed anew where one changed.
     fn plans(&self) -> Vec<Transition> {
         let live = &self.gateway.live;
-        let policy = live.policy();
         let mut plans = live.plans.lock();
+        // Under the lock that a reload takes: these readings and those plans are of one policy.
+        let policy = live.policy();
         let signals = FrozenSignals::take(&policy, &live.books.lock());
         let readings: Vec<Reading> = policy
             .snapshot
@@ -219,9 +220,6 @@ impl Ticker {
         }
         for (plan, active) in policy.snapshot.plans.iter().zip(gateway.live.plans.lock().active()) {
             gateway.metrics.set_plan_active(&plan.name, active);
-        }
-        for (provider, live) in policy.snapshot.providers.iter().zip(policy.providers.iter()) {
-            gateway.metrics.set_provider_up(&provider.name, live.is_up());
         }
         gateway
             .metrics

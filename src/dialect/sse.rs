@@ -3,10 +3,13 @@
 //! Promises the same events for any split of the same bytes, and a bound on what it keeps. It does not know what the
 //! data means.
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
-/// The largest single event that is kept; real ones are below 1 MiB, an endless line is a fault or an attack.
-pub const MAX_EVENT: usize = 8 * 1024 * 1024;
+/// The largest single event that is kept; real ones are below 1 MiB, an endless line is a fault or an attack, and what is
+/// held of it must stay small however many there are.
+pub const MAX_EVENT: usize = 2 * 1024 * 1024;
+/// May stand before the first event and belongs to none.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// One event: everything up to and including its blank line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,11 +30,31 @@ pub struct Parser {
     buffer: BytesMut,
     /// Everything before this was searched for a blank line already.
     searched: usize,
+    /// It is known whether a byte order mark comes first.
+    begun: bool,
+    closed: bool,
 }
 
 impl Parser {
     pub fn push(&mut self, chunk: &[u8]) {
         self.buffer.extend_from_slice(chunk);
+        if !self.begun {
+            self.begun = !BYTE_ORDER_MARK.starts_with(&self.buffer);
+            if self.buffer.starts_with(BYTE_ORDER_MARK) {
+                self.buffer.advance(BYTE_ORDER_MARK.len());
+                self.begun = true;
+            }
+        }
+    }
+
+    /// No more bytes come: a last CR is a line's end and not half of one.
+    pub fn close(&mut self) {
+        self.closed = true;
+    }
+
+    /// What is not a whole event yet.
+    pub fn rest(&self) -> &[u8] {
+        &self.buffer
     }
 
     /// The next whole event, if it is there.
@@ -67,7 +90,7 @@ impl Parser {
             };
             let end_of_text = line_start + found;
             let next = match (self.buffer.get(end_of_text), self.buffer.get(end_of_text + 1)) {
-                (Some(b'\r'), None) => {
+                (Some(b'\r'), None) if !self.closed => {
                     self.searched = line_start;
                     return None;
                 }
@@ -156,6 +179,25 @@ mod tests {
             frames.iter().flat_map(|frame| frame.raw.to_vec()).collect::<Vec<_>>(),
             wire
         );
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_first_event() {
+        let wire = b"\xEF\xBB\xBFdata: a\n\ndata: b\n\n";
+        let some = |text: &str| Some(text.to_owned());
+        for cut in 0..wire.len() {
+            let (before, after) = wire.split_at(cut);
+            assert_eq!(data(&parse(&[before, after])), [some("a"), some("b")], "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn a_last_carriage_return_ends_a_line_once_no_more_can_come() {
+        let mut parser = Parser::default();
+        parser.push(b"data: a\r\r");
+        assert_eq!(parser.next_frame(), Ok(None));
+        parser.close();
+        assert_eq!(data(&[parser.next_frame().unwrap().unwrap()]), [Some("a".to_owned())]);
     }
 
     #[test]

@@ -6,10 +6,10 @@ use super::guard::AllowedHosts;
 use super::{Gateway, models, serve};
 use crate::peer::Peer;
 use axum::Router;
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
@@ -22,6 +22,9 @@ use tower::ServiceExt;
 
 /// A client that sends its headers slower than this is not served.
 const HEADERS_WITHIN: Duration = Duration::from_secs(15);
+const HTTP2_PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// Between two looks at half a preface, which only a strange client sends.
+const PREFACE_PAUSE: Duration = Duration::from_millis(20);
 /// Out of file descriptors or memory: wait for connections to close instead of spinning.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -30,13 +33,12 @@ pub struct Front {
     pub gateway: Arc<Gateway>,
     pub control: Router,
     pub hosts: AllowedHosts,
-    /// Ends connections that outlive the grace of a shutdown.
-    pub cut: CancellationToken,
+    /// Everything that serves a client, so that a shutdown can wait for the last of it.
+    pub connections: TaskTracker,
 }
 
-/// Serves until `stop`; then accepts nothing new and lets each connection finish what it is answering. `connections`
-/// tracks those, so that the caller can bound their time.
-pub async fn accept(listener: TcpListener, front: Arc<Front>, connections: TaskTracker, stop: CancellationToken) {
+/// Serves until `stop`; then accepts nothing new and lets each connection finish what it is answering.
+pub async fn accept(listener: TcpListener, front: Arc<Front>, stop: CancellationToken) {
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => return,
@@ -44,7 +46,9 @@ pub async fn accept(listener: TcpListener, front: Arc<Front>, connections: TaskT
         };
         match accepted {
             Ok((stream, peer)) => {
-                connections.spawn(connection(stream, peer, front.clone(), stop.clone()));
+                front
+                    .connections
+                    .spawn(connection(stream, peer, front.clone(), stop.clone()));
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -57,12 +61,16 @@ pub async fn accept(listener: TcpListener, front: Arc<Front>, connections: TaskT
 async fn connection(stream: TcpStream, peer: SocketAddr, front: Arc<Front>, stop: CancellationToken) {
     // An answer's events are small and must not wait for each other.
     let _ = stream.set_nodelay(true);
-    let cut = front.cut.clone();
+    tokio::select! {
+        () = stop.cancelled() => return,
+        spoke = tokio::time::timeout(HEADERS_WITHIN, speaks(&stream)) => if !spoke.unwrap_or(false) { return },
+    }
+    let (cut, tracked) = (front.gateway.cut.clone(), Tracked(front.connections.clone()));
     let service = service_fn(move |request| {
         let front = front.clone();
         async move { Ok::<_, Infallible>(dispatch(&front, request, Some(peer.ip())).await) }
     });
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+    let mut builder = auto::Builder::new(tracked);
     builder
         .http1()
         .timer(TokioTimer::new())
@@ -88,6 +96,30 @@ async fn connection(stream: TcpStream, peer: SocketAddr, front: Arc<Front>, stop
     }
 }
 
+/// Waits until it is known which HTTP the client speaks; the server below would wait for that without an end. False when
+/// the client left without a word.
+async fn speaks(stream: &TcpStream) -> bool {
+    let mut start = [0; HTTP2_PREFACE.len()];
+    while let Ok(length @ 1..) = stream.peek(&mut start).await {
+        let heard = start.get(..length).unwrap_or_default();
+        if length == start.len() || !HTTP2_PREFACE.starts_with(heard) {
+            return true;
+        }
+        tokio::time::sleep(PREFACE_PAUSE).await;
+    }
+    false
+}
+
+/// Spawns an HTTP/2 connection's streams where a shutdown waits for them: they hold attempts that must be settled.
+#[derive(Clone)]
+struct Tracked(TaskTracker);
+
+impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Tracked {
+    fn execute(&self, stream: F) {
+        self.0.spawn(stream);
+    }
+}
+
 async fn dispatch(front: &Front, request: Request<Incoming>, peer: Option<IpAddr>) -> Response<ResponseBody> {
     if let Err(denied) = front.hosts.check(request.uri(), request.headers()) {
         return Told::new(
@@ -100,30 +132,42 @@ async fn dispatch(front: &Front, request: Request<Incoming>, peer: Option<IpAddr
     }
     let path = request.uri().path();
     let gateway = &front.gateway;
-    match (request.method(), path) {
-        (&Method::POST, "/v1/chat/completions") => serve::chat(gateway, request, peer).await,
-        (&Method::GET, "/v1/models") => models::list(gateway, request.headers(), peer),
-        (&Method::GET, _) if path.starts_with("/v1/models/") => {
-            let id = percent_decoded(path.trim_start_matches("/v1/models/"));
-            models::one(gateway, request.headers(), peer, &id)
-        }
-        (_, "/v1/chat/completions" | "/v1/models") => {
-            let message = format!("{} is not allowed here", request.method());
-            Told::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "invalid_request_error",
-                "method_not_allowed",
-                message,
-            )
-            .response()
-        }
-        (_, _) if path.starts_with("/v1/") => {
-            let message =
-                format!("`{path}` is not served by this version of planb; /v1/chat/completions and /v1/models are");
-            Told::new(StatusCode::NOT_FOUND, "invalid_request_error", "unknown_url", message).response()
-        }
-        _ => control(front, request, peer).await,
+    let (method, headers) = (request.method(), request.headers());
+    let reads = matches!(*method, Method::GET | Method::HEAD);
+    match path {
+        "/v1/chat/completions" if *method == Method::POST => serve::chat(gateway, request, peer).await,
+        "/v1/chat/completions" => not_allowed(method, "POST"),
+        "/v1/models" if reads => models::list(gateway, headers, peer),
+        "/v1/models" => not_allowed(method, "GET, HEAD"),
+        _ => match path.strip_prefix("/v1/") {
+            None => control(front, request, peer).await,
+            Some(rest) => match rest.strip_prefix("models/") {
+                Some(id) if reads => models::one(gateway, headers, peer, &percent_decoded(id)),
+                Some(_) => not_allowed(method, "GET, HEAD"),
+                None => unknown_url(path),
+            },
+        },
     }
+}
+
+fn not_allowed(method: &Method, allowed: &'static str) -> Response<ResponseBody> {
+    let mut response = Told::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "invalid_request_error",
+        "method_not_allowed",
+        format!("{method} is not allowed here"),
+    )
+    .response();
+    response
+        .headers_mut()
+        .insert(header::ALLOW, HeaderValue::from_static(allowed));
+    response
+}
+
+fn unknown_url(path: &str) -> Response<ResponseBody> {
+    let shown: String = path.chars().take(100).collect();
+    let message = format!("`{shown}` is not served by this version of planb; /v1/chat/completions and /v1/models are");
+    Told::new(StatusCode::NOT_FOUND, "invalid_request_error", "unknown_url", message).response()
 }
 
 async fn control(front: &Front, request: Request<Incoming>, peer: Option<IpAddr>) -> Response<ResponseBody> {
@@ -135,26 +179,39 @@ async fn control(front: &Front, request: Request<Incoming>, peer: Option<IpAddr>
 
 /// Route names may hold a slash or any other character.
 fn percent_decoded(text: &str) -> String {
-    let bytes = text.as_bytes();
+    let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
+    let mut bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        let hex = bytes
-            .get(at + 1..at + 3)
-            .and_then(|pair| std::str::from_utf8(pair).ok());
-        match hex
-            .filter(|_| byte == b'%')
-            .and_then(|pair| u8::from_str_radix(pair, 16).ok())
-        {
-            Some(decoded) => {
-                out.push(decoded);
-                at += 3;
+    while let Some((&byte, rest)) = bytes.split_first() {
+        match (byte, digit(rest.first()), digit(rest.get(1))) {
+            (b'%', Some(high), Some(low)) => {
+                out.push((high * 16 + low) as u8);
+                bytes = rest.get(2..).unwrap_or_default();
             }
-            None => {
+            _ => {
                 out.push(byte);
-                at += 1;
+                bytes = rest;
             }
         }
     }
     String::from_utf8_lossy(&out).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_decoded_and_what_is_no_escape_stays() {
+        for (path, name) in [
+            ("a%2Fb", "a/b"),
+            ("qwen3.8-max", "qwen3.8-max"),
+            ("%E6%A8%A1%E5%9E%8B", "模型"),
+            ("50%", "50%"),
+            ("%+1%g0", "%+1%g0"),
+            ("%ff", "\u{fffd}"),
+        ] {
+            assert_eq!(percent_decoded(path), name, "{path}");
+        }
+    }
 }

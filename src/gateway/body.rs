@@ -1,5 +1,7 @@
 //! The body of every response: whole, streamed from a provider, or made by the control API.
 
+use super::large::LargeAnswer;
+use super::overdue::Watched;
 use super::stream::AnswerStream;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -9,7 +11,8 @@ use std::task::{Context, Poll};
 
 pub enum ResponseBody {
     Whole(Full<Bytes>),
-    Stream(Box<AnswerStream>),
+    Stream(Watched<AnswerStream>),
+    Large(Watched<LargeAnswer>),
     Control(axum::body::Body),
 }
 
@@ -26,9 +29,14 @@ impl Body for ResponseBody {
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         match self.get_mut() {
             Self::Whole(body) => Pin::new(body).poll_frame(context).map_err(|never| match never {}),
-            Self::Stream(body) => body
-                .poll_next(context)
-                .map(|next| next.map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Stream(body) => {
+                let next = body.with(|answer| answer.poll_next(context));
+                next.map(|next| next.map(|bytes| Ok(Frame::data(bytes))))
+            }
+            Self::Large(body) => {
+                let next = body.with(|answer| answer.poll_next(context));
+                next.map(|next| next.map(|bytes| bytes.map(Frame::data).map_err(axum::Error::new)))
+            }
             Self::Control(body) => Pin::new(body).poll_frame(context),
         }
     }
@@ -36,7 +44,7 @@ impl Body for ResponseBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Whole(body) => body.is_end_stream(),
-            Self::Stream(_) => false,
+            Self::Stream(_) | Self::Large(_) => false,
             Self::Control(body) => body.is_end_stream(),
         }
     }
@@ -44,7 +52,7 @@ impl Body for ResponseBody {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Whole(body) => body.size_hint(),
-            Self::Stream(_) => SizeHint::default(),
+            Self::Stream(_) | Self::Large(_) => SizeHint::default(),
             Self::Control(body) => body.size_hint(),
         }
     }

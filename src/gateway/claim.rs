@@ -14,7 +14,7 @@ pub struct Claim {
 impl Claim {
     pub fn take(gateway: &Arc<Gateway>, key: &ModelKey, provider: &Provider) -> Result<Self, Verdict> {
         let now = gateway.clock.uptime();
-        let open = gateway.live.health.lock().ask(key, options(provider), now)?;
+        let open = gateway.live.health.lock().ask(key, Options::of(provider), now)?;
         Ok(Self {
             gateway: gateway.clone(),
             open: Some(open),
@@ -43,12 +43,5 @@ impl Claim {
 impl Drop for Claim {
     fn drop(&mut self) {
         self.end(Outcome::Abandoned);
-    }
-}
-
-pub fn options(provider: &Provider) -> Options {
-    Options {
-        breaker: provider.breaker,
-        cooldown: provider.cooldown,
     }
 }

@@ -4,7 +4,7 @@
 use super::attempt::Attempt;
 use super::deadlines::Deadlines;
 use super::prepare::Prepared;
-use super::reader::{Event, Reader};
+use super::reader::{Event, Reader, StreamFault};
 use super::stream::stream_failure;
 use crate::dialect::chat::answer::{self, Answer};
 use crate::dialect::chat::request::Shape;
@@ -18,13 +18,20 @@ use http_body_util::BodyExt;
 use hyper::Response;
 use hyper::body::Incoming;
 use std::collections::VecDeque;
+use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
-/// An answer is read whole before the client sees it, up to this size.
+/// An answer is read whole before the client sees it, up to this size; beyond, it is passed through.
 const MOST_ANSWER: usize = 32 * 1024 * 1024;
+/// The words of an error are a help; the status alone is enough to go on.
+const ERROR_BODY_WITHIN: Duration = Duration::from_secs(5);
 
 pub enum Exchanged {
     Whole(Bytes),
+    Large {
+        upstream: Incoming,
+        head: Bytes,
+    },
     Begun {
         upstream: Incoming,
         reader: Reader,
@@ -102,6 +109,7 @@ fn timed_out(attempt: &Attempt, stream: bool, first: bool) -> Failure {
 /// An error status: its body says which.
 async fn refused(attempt: &Attempt, response: Response<Incoming>, until: Instant) -> Failure {
     let (parts, body) = response.into_parts();
+    let until = until.min(Instant::now() + ERROR_BODY_WITHIN);
     let body = timeout_at(until, call::error_body(body))
         .await
         .ok()
@@ -123,8 +131,11 @@ async fn whole(
     response: Response<Incoming>,
     wire: &Wire<'_>,
 ) -> Result<Exchanged, Failure> {
-    let (parts, body) = response.into_parts();
-    let bytes = read_all(attempt, body, wire).await?;
+    let (parts, mut body) = response.into_parts();
+    let bytes = match read_all(attempt, &mut body, wire.until).await? {
+        Read::Whole(bytes) => bytes,
+        Read::Part(head) => return Ok(Exchanged::Large { upstream: body, head }),
+    };
     match answer::read(&bytes, prepared.chat.stop) {
         Answer::Whole {
             usage,
@@ -163,11 +174,17 @@ fn error_in_success(attempt: &mut Attempt, headers: &HeaderMap, body: &[u8]) -> 
     )
 }
 
-async fn read_all(attempt: &Attempt, mut body: Incoming, wire: &Wire<'_>) -> Result<Bytes, Failure> {
+enum Read {
+    Whole(Bytes),
+    /// There is more than may be held.
+    Part(Bytes),
+}
+
+async fn read_all(attempt: &Attempt, body: &mut Incoming, until: Instant) -> Result<Read, Failure> {
     let mut all = BytesMut::new();
     loop {
-        let frame = match timeout_at(wire.until, body.frame()).await {
-            Ok(None) => return Ok(all.freeze()),
+        let frame = match timeout_at(until, body.frame()).await {
+            Ok(None) => return Ok(Read::Whole(all.freeze())),
             Ok(Some(Ok(frame))) => frame,
             Ok(Some(Err(_))) => {
                 return Err(failure(
@@ -184,15 +201,22 @@ async fn read_all(attempt: &Attempt, mut body: Incoming, wire: &Wire<'_>) -> Res
             all.extend_from_slice(&data);
         }
         if all.len() > MOST_ANSWER {
-            return Err(failure(
-                attempt,
-                &Fault::Malformed {
-                    what: "the answer is larger than 32 MiB",
-                    stream: false,
-                },
-            ));
+            return Ok(Read::Part(all.freeze()));
         }
     }
+}
+
+/// A whole answer in place of a stream: an error, perhaps.
+async fn unstreamed(attempt: &mut Attempt, headers: &HeaderMap, mut body: Incoming, until: Instant) -> Failure {
+    let bytes = match read_all(attempt, &mut body, until).await {
+        Ok(Read::Whole(bytes) | Read::Part(bytes)) => bytes,
+        Err(failure) => return failure,
+    };
+    if answer::read(&bytes, false) == Answer::Error {
+        return error_in_success(attempt, headers, &bytes);
+    }
+    let what = "a stream was asked for and none came";
+    failure(attempt, &Fault::Malformed { what, stream: true })
 }
 
 async fn begin(
@@ -204,20 +228,10 @@ async fn begin(
 ) -> Result<Exchanged, Failure> {
     let (parts, mut upstream) = response.into_parts();
     if !is_event_stream(&parts.headers) {
-        let bytes = read_all(attempt, upstream, wire).await?;
-        return Err(match answer::read(&bytes, false) {
-            Answer::Error => error_in_success(attempt, &parts.headers, &bytes),
-            _ => failure(
-                attempt,
-                &Fault::Malformed {
-                    what: "a stream was asked for and none came",
-                    stream: true,
-                },
-            ),
-        });
+        return Err(unstreamed(attempt, &parts.headers, upstream, first_until).await);
     }
     let mut reader = Reader::new(attempt.provider().vendor, !prepared.chat.wants_usage);
-    let mut head = VecDeque::new();
+    let (mut head, mut closed) = (VecDeque::new(), false);
     loop {
         while let Some(event) = reader.next_event() {
             match event {
@@ -233,14 +247,22 @@ async fn begin(
                 Event::Fault(fault) => return Err(uncommitted(attempt, &reader, &fault)),
             }
         }
+        if closed {
+            let fault = reader.end(true).unwrap_or(StreamFault::Empty);
+            return Err(uncommitted(attempt, &reader, &fault));
+        }
         match timeout_at(first_until, upstream.frame()).await {
             Ok(Some(Ok(frame))) => {
                 if let Ok(data) = frame.into_data() {
                     reader.push(&data);
                 }
             }
-            Ok(end) => {
-                let fault = reader.end(end.is_none()).unwrap_or(super::reader::StreamFault::Empty);
+            Ok(None) => {
+                reader.close();
+                closed = true;
+            }
+            Ok(Some(Err(_))) => {
+                let fault = reader.end(false).unwrap_or(StreamFault::Empty);
                 return Err(uncommitted(attempt, &reader, &fault));
             }
             Err(_) => {
@@ -251,7 +273,7 @@ async fn begin(
     }
 }
 
-fn uncommitted(attempt: &mut Attempt, reader: &Reader, fault: &super::reader::StreamFault) -> Failure {
+fn uncommitted(attempt: &mut Attempt, reader: &Reader, fault: &StreamFault) -> Failure {
     note(attempt, reader);
     stream_failure(attempt, fault, false)
 }

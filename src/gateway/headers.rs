@@ -1,6 +1,8 @@
 //! The headers of an answer: what planb decided, in names that stay.
 
 use super::body::ResponseBody;
+use super::large::LargeAnswer;
+use super::overdue::Watched;
 use super::stream::AnswerStream;
 use crate::money::{Currency, Money};
 use bytes::Bytes;
@@ -36,12 +38,22 @@ impl AnswerHeaders {
     }
 
     /// A stream's cost is known at its end: it comes in a comment there.
-    pub fn stream(&self, stream: AnswerStream) -> Response<ResponseBody> {
-        let mut response = Response::new(ResponseBody::Stream(Box::new(stream)));
+    pub fn stream(&self, stream: Watched<AnswerStream>) -> Response<ResponseBody> {
+        let mut response = Response::new(ResponseBody::Stream(stream));
         let headers = response.headers_mut();
         self.write(headers);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        response
+    }
+
+    /// An answer that is passed through has no known cost yet either, and no place to say it later.
+    pub fn large(&self, answer: Watched<LargeAnswer>) -> Response<ResponseBody> {
+        let mut response = Response::new(ResponseBody::Large(answer));
+        self.write(response.headers_mut());
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         response
     }
 

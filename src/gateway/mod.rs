@@ -12,7 +12,9 @@ mod explain;
 mod failed;
 pub mod guard;
 mod headers;
+mod large;
 mod models;
+mod overdue;
 mod prepare;
 mod reader;
 mod reserve;
@@ -30,6 +32,7 @@ use crate::upstream::credentials::Credentials;
 use crate::upstream::local::LocalServers;
 use std::sync::Arc;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// What every request needs of the daemon.
@@ -47,4 +50,6 @@ pub struct Gateway {
     pub lease_ahead: Notify,
     /// Work that goes on without its client.
     pub tasks: TaskTracker,
+    /// Ends what outlives the grace of a shutdown.
+    pub cut: CancellationToken,
 }

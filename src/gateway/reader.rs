@@ -68,6 +68,14 @@ impl Reader {
         }
     }
 
+    /// No more bytes come, in good order: what is left may be an event yet. A last `[DONE]` often lacks its blank line.
+    pub fn close(&mut self) {
+        if self.parser.rest().trim_ascii_end().ends_with(b"[DONE]") {
+            self.parser.push(b"\n\n");
+        }
+        self.parser.close();
+    }
+
     /// The provider closed. `clean`: by the rules of HTTP rather than by a cut. `None` when the answer was whole.
     pub fn end(&self, clean: bool) -> Option<StreamFault> {
         if self.progress.is_done() && self.progress.has_finished() {
@@ -164,6 +172,28 @@ mod tests {
         assert_eq!(reader.end(true), Some(StreamFault::Truncated));
         let (kinds, _) = read(b"data: [DONE]\n\n");
         assert_eq!(kinds, ["Fault"]);
+    }
+
+    #[test]
+    fn the_end_of_the_bytes_is_the_end_of_a_last_done_and_of_nothing_else() {
+        let closed = |wire: &str| {
+            let (_, mut reader) = read(wire.as_bytes());
+            reader.close();
+            let last = std::iter::from_fn(|| reader.next_event()).last();
+            (matches!(last, Some(Event::Done(_))), reader.end(true))
+        };
+        for end in ["data: [DONE]", "data: [DONE]\n", "data: [DONE]\r\n", "data: [DONE]\r\r"] {
+            assert_eq!(
+                closed(&STREAM.replace("data: [DONE]\n\n", end)),
+                (true, None),
+                "{end:?}"
+            );
+        }
+        let half = "data: {\"choices\":[{\"delta\":{\"content\":\"x\"";
+        assert_eq!(
+            closed(&STREAM.replace("data: [DONE]\n\n", half)),
+            (false, Some(StreamFault::Truncated))
+        );
     }
 
     #[test]

@@ -9,6 +9,8 @@ use super::deadlines::Deadlines;
 use super::exchange::{Exchanged, Wire, exchange};
 use super::failed::{self, Told};
 use super::headers::AnswerHeaders;
+use super::large::LargeAnswer;
+use super::overdue::Watched;
 use super::prepare::{Prepared, prepare};
 use super::reserve::{NoMoney, reserve};
 use super::stream::{AnswerStream, StreamLimits};
@@ -61,7 +63,8 @@ async fn finish_alone(
 ) -> Response<ResponseBody> {
     let serving = Serving::new(gateway, prepared, survey, ticket);
     let (answer, mut answered) = tokio::sync::oneshot::channel();
-    gateway.tasks.spawn(async move {
+    let cut = gateway.cut.clone();
+    gateway.tasks.spawn(cut.run_until_cancelled_owned(async move {
         let mut work = std::pin::pin!(serving.run());
         let mut answer = answer;
         tokio::select! {
@@ -73,7 +76,7 @@ async fn finish_alone(
             () = answer.closed() => {}
         }
         let _ = tokio::time::timeout(FINISH_WITHIN, work).await;
-    });
+    }));
     match (&mut answered).await {
         Ok(response) => response,
         Err(_) => Told::new(
@@ -330,7 +333,14 @@ impl Serving {
                     total_until: wire.until,
                 };
                 let ticket = self.ticket.hand_over();
-                Err(headers.stream(AnswerStream::new(upstream, reader, head, attempt, ticket, limits)))
+                let stream = AnswerStream::new(upstream, reader, head, attempt, ticket, limits);
+                Err(headers.stream(Watched::new(stream, wire.until)))
+            }
+            Ok(Exchanged::Large { upstream, head }) => {
+                sent.succeeded();
+                let headers = self.headers(&attempt);
+                let answer = LargeAnswer::new(upstream, head, attempt, self.ticket.hand_over());
+                Err(headers.large(Watched::new(answer, wire.until)))
             }
         }
     }

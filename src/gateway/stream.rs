@@ -1,10 +1,13 @@
 //! A committed stream on its way to the client: passes events on, settles when the answer is whole, and turns a
 //! failure into an error event. Never an invented `[DONE]` or finish reason, never another model's text.
 //!
-//! Dropping it (the client left) drops the provider's connection and settles the attempt with an estimate.
+//! Dropping it (the client left) drops the provider's connection and settles the attempt with an estimate. A client that
+//! reads slowly is waited for: while it does not ask for more, the provider is not idle.
 
 use super::attempt::Attempt;
+use super::deadlines::Silence;
 use super::failed;
+use super::overdue::Overdue;
 use super::reader::{Event, Reader, StreamFault};
 use super::ticket::Ticket;
 use crate::dialect::chat::error::ErrorBody;
@@ -20,17 +23,16 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep};
 
 pub struct AnswerStream {
-    upstream: Incoming,
+    /// Gone once the answer has ended.
+    upstream: Option<Incoming>,
     reader: Reader,
     /// Events that are ready to go out.
     ready: VecDeque<Bytes>,
     attempt: Attempt,
     ticket: Ticket,
     timer: Pin<Box<Sleep>>,
-    idle: Duration,
-    idle_until: Instant,
+    silence: Silence,
     total_until: Instant,
-    ended: bool,
 }
 
 /// How long a committed stream may take.
@@ -50,31 +52,31 @@ impl AnswerStream {
         ticket: Ticket,
         limits: StreamLimits,
     ) -> Self {
-        let idle_until = Instant::now() + limits.idle;
+        let silence = Silence::from(Instant::now(), limits.idle);
         Self {
-            upstream,
+            upstream: Some(upstream),
             reader,
             ready: head,
             attempt,
             ticket,
-            timer: Box::pin(tokio::time::sleep_until(idle_until.min(limits.total_until))),
-            idle: limits.idle,
-            idle_until,
+            timer: Box::pin(tokio::time::sleep_until(silence.until().min(limits.total_until))),
+            silence,
             total_until: limits.total_until,
-            ended: false,
         }
     }
 
     pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        self.silence.asked(Instant::now());
         loop {
             self.read_events();
             if let Some(bytes) = self.take_ready() {
+                self.silence.handed(Instant::now());
                 return Poll::Ready(Some(bytes));
             }
-            if self.ended {
+            let Some(upstream) = &mut self.upstream else {
                 return Poll::Ready(None);
-            }
-            match Pin::new(&mut self.upstream).poll_frame(context) {
+            };
+            match Pin::new(upstream).poll_frame(context) {
                 Poll::Ready(Some(Ok(frame))) => {
                     if let Ok(chunk) = frame.into_data() {
                         self.reader.push(&chunk);
@@ -104,15 +106,15 @@ impl AnswerStream {
     }
 
     fn read_events(&mut self) {
-        while !self.ended {
+        while self.upstream.is_some() {
             let Some(event) = self.reader.next_event() else { break };
             match event {
                 Event::Comment(bytes) => self.ready.push_back(bytes),
                 Event::Preamble(bytes) | Event::Content(bytes) => {
-                    self.progressed();
+                    self.silence.broken(Instant::now());
                     self.ready.push_back(bytes);
                 }
-                Event::Hidden => self.progressed(),
+                Event::Hidden => self.silence.broken(Instant::now()),
                 Event::Done(bytes) => {
                     self.succeed();
                     self.ready.push_back(bytes);
@@ -122,10 +124,6 @@ impl AnswerStream {
         }
         self.attempt.counted_output = self.reader.progress().counted_output();
         self.attempt.usage = self.reader.progress().usage();
-    }
-
-    fn progressed(&mut self) {
-        self.idle_until = Instant::now() + self.idle;
     }
 
     fn poll_timers(&mut self, context: &mut Context<'_>) -> Poll<()> {
@@ -138,12 +136,12 @@ impl AnswerStream {
                 self.time_out(Phase::Total);
                 return Poll::Ready(());
             }
-            if now >= self.idle_until {
+            if now >= self.silence.until() {
                 self.time_out(Phase::Idle);
                 return Poll::Ready(());
             }
             // The timer is moved only when it fires, not with each event.
-            let next = self.idle_until.min(self.total_until);
+            let next = self.silence.until().min(self.total_until);
             self.timer.as_mut().reset(next);
         }
     }
@@ -156,6 +154,10 @@ impl AnswerStream {
     }
 
     fn close(&mut self, clean: bool) {
+        if clean {
+            self.reader.close();
+            self.read_events();
+        }
         match self.reader.end(clean) {
             None => self.succeed(),
             Some(fault) => self.fail(&stream_failure(&self.attempt, &fault, true)),
@@ -163,7 +165,7 @@ impl AnswerStream {
     }
 
     fn succeed(&mut self) {
-        if std::mem::replace(&mut self.ended, true) {
+        if self.upstream.take().is_none() {
             return;
         }
         self.attempt.counted_output = self.reader.progress().counted_output();
@@ -178,7 +180,7 @@ impl AnswerStream {
     }
 
     fn fail(&mut self, failure: &Failure) {
-        if std::mem::replace(&mut self.ended, true) {
+        if self.upstream.take().is_none() {
             return;
         }
         self.attempt.counted_output = self.reader.progress().counted_output();
@@ -195,6 +197,12 @@ impl AnswerStream {
         self.ready.push_back(Bytes::from(error.event()));
         let model = self.attempt.model().name.clone();
         self.ticket.finish(Some(model), "failed", 200);
+    }
+}
+
+impl Overdue for AnswerStream {
+    fn overdue(&mut self) {
+        self.time_out(Phase::Total);
     }
 }
 

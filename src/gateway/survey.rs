@@ -5,7 +5,7 @@ use super::Gateway;
 use super::prepare::{Prepared, Target};
 use crate::budget::{Charges, Headroom};
 use crate::decide::{Decision, Funds, Reason, Standing, Terms, Wait, decide};
-use crate::health::Verdict;
+use crate::health::{Options, Verdict};
 use crate::live::Policy;
 use crate::money::Money;
 use crate::policy::condition::ModelFacts;
@@ -112,7 +112,7 @@ fn waits(gateway: &Gateway, policy: &Policy, ids: &[ModelId], now: Uptime) -> Ve
     let health = gateway.live.health.lock();
     let wait = |id: &ModelId| {
         let provider = policy.snapshot.provider_of(*id);
-        match health.verdict(policy.key(*id), super::claim::options(provider), now) {
+        match health.verdict(policy.key(*id), Options::of(provider), now) {
             Verdict::Ready => None,
             Verdict::Wait { until, reason } => Some(Wait {
                 until,

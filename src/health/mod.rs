@@ -14,6 +14,7 @@ mod tests;
 pub use breaker::Trip;
 
 use crate::failure::{BreakerEffect, Class, Failure, Length};
+use crate::policy::snapshot::Provider;
 use crate::uptime::Uptime;
 use breaker::{Answer, Breaker, Grant};
 use cooling::{Cooling, Place};
@@ -40,6 +41,15 @@ pub struct ModelKey {
 pub struct Options {
     pub breaker: bool,
     pub cooldown: bool,
+}
+
+impl Options {
+    pub const fn of(provider: &Provider) -> Self {
+        Self {
+            breaker: provider.breaker,
+            cooldown: provider.cooldown,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -53,11 +53,11 @@ pub struct Related {
 }
 
 impl Diagnostic {
-    /// The policy's files could not be read at all.
-    pub fn unreadable(file: &str, why: &str) -> Self {
+    /// What is wrong with a file as a whole, such as that it cannot be read.
+    pub fn of_file(code: &'static str, file: &str, why: &str) -> Self {
         Self {
             severity: Severity::Error,
-            code: "unreadable",
+            code,
             message: why.to_owned(),
             file: file.to_owned(),
             line: 1,

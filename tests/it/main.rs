@@ -10,6 +10,7 @@ mod cli;
 mod clients;
 mod crash;
 mod docs;
+mod edges;
 mod fallback;
 mod house;
 mod local_server;

@@ -306,3 +306,49 @@ async fn fifty_reloads_under_load_drop_fail_and_mix_no_request() {
     );
     assert!(one.count() > 0 && two.count() > 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_began_before_an_edit_keeps_the_keys_it_began_with() {
+    let (first, second) = (
+        Upstream::start("alpha", Price::LIST).await,
+        Upstream::start("beta", Price::LIST).await,
+    );
+    let gate = Gate::new();
+    first.always(crate::support::fault::error(500, "server_error", &[]).behind(&gate));
+    let policy = Policy::two(&first, &second);
+    let daemon = Daemon::start(&policy).await;
+    let to = daemon.address();
+    let call = tokio::spawn(async move { Call::chat(&hello()).send(to).await });
+    first.reached(1).await;
+    // Neither provider is there any more, nor a reference to their keys.
+    let third = Upstream::start("gamma", Price::LIST).await;
+    daemon.edit(&Policy::one(&third)).await;
+    gate.open();
+    let answer = call.await.unwrap().expect(200);
+    assert_eq!(answer.header("x-planb-model"), Some("second"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_that_would_open_the_daemon_to_the_network_is_rejected() {
+    let upstream = Upstream::start("alpha", Price::LIST).await;
+    let guarded = Policy::one(&upstream).client("search", "sk-client-search", "team: search");
+    let daemon = Daemon::start_in(Home::new(&guarded), &["--listen", "0.0.0.0:0"]).await;
+    let to = format!("127.0.0.1:{}", daemon.address().port()).parse().unwrap();
+    daemon.home.write(&Policy::one(&upstream));
+    crate::support::until("the edit is rejected", || async {
+        let status = Call::get("/planb/status").send(to).await.expect(200).json();
+        let rejected = status["policy"]["rejected"].to_string();
+        if rejected.contains("clients") {
+            Ok(())
+        } else {
+            Err(rejected)
+        }
+    })
+    .await;
+    Call::chat(&hello()).send(to).await.expect_error(401);
+    Call::chat(&hello())
+        .bearer("sk-client-search")
+        .send(to)
+        .await
+        .expect(200);
+}

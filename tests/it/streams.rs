@@ -1,6 +1,6 @@
 //! Streams: what is cut never ends clean, what is odd but whole passes, and a client that leaves is noticed.
 
-use crate::support::{Answer, Call, Daemon, Gate, Policy, Price, Reply, Upstream, Usage, sse, until};
+use crate::support::{Answer, Call, Daemon, Gate, Policy, Price, Reply, Upstream, Usage, sse};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -279,14 +279,7 @@ async fn a_client_that_leaves_a_stream_cancels_it_and_pays_what_it_heard() {
     open.until_heard("One ").await;
     assert!(daemon.budget("all").await.reserved > 0);
     drop(open);
-    until("the provider sees the client leave", || async {
-        if upstream.abandoned() == 1 {
-            Ok(())
-        } else {
-            Err(format!("{} left", upstream.abandoned()))
-        }
-    })
-    .await;
+    upstream.left(1).await;
     let books = daemon.settled("all").await;
     assert!(books.posted > 0, "{books:?}");
     let decisions = daemon.when("/planb/decisions", "the decision is recorded", |value| {
@@ -304,14 +297,7 @@ async fn a_client_that_leaves_before_a_plain_answer_cancels_it_and_the_money_is_
     let call = tokio::spawn(async move { Call::chat(&plain()).try_send(to).await });
     upstream.reached(1).await;
     call.abort();
-    until("the provider sees the client leave", || async {
-        if upstream.abandoned() == 1 {
-            Ok(())
-        } else {
-            Err(format!("{} left", upstream.abandoned()))
-        }
-    })
-    .await;
+    upstream.left(1).await;
     let books = daemon.settled("all").await;
     assert!(books.held > 0 && books.posted == 0, "{books:?}");
 }

@@ -134,9 +134,14 @@ impl Daemon {
         self.signal(libc::SIGHUP);
     }
 
+    /// Asks it to stop.
+    pub fn ask_to_stop(&self) {
+        self.signal(libc::SIGTERM);
+    }
+
     /// Asks it to stop and waits until it has, in order.
     pub async fn sigterm(&mut self) {
-        self.signal(libc::SIGTERM);
+        self.ask_to_stop();
         let mut process = self.process.take().expect("the daemon runs");
         let status = until("the daemon stopped", || {
             let state = process.child.try_wait().unwrap();

@@ -199,6 +199,15 @@ impl Upstream {
         self.state.lock().unwrap().left
     }
 
+    /// Waits until the daemon has hung up on `count` replies.
+    pub async fn left(&self, count: usize) {
+        until(&format!("{} is left {count} times", self.name), || async move {
+            let left = self.abandoned();
+            if left >= count { Ok(()) } else { Err(left.to_string()) }
+        })
+        .await;
+    }
+
     /// The sum of everything billed so far, in nano-units.
     pub fn invoice(&self) -> i64 {
         self.state.lock().unwrap().invoice.iter().sum()
@@ -345,14 +354,7 @@ mod tests {
         left.until_heard("data").await;
         stays.until_heard("data").await;
         drop(left);
-        until("the caller is seen to leave", || async {
-            if upstream.abandoned() == 1 {
-                Ok(())
-            } else {
-                Err(upstream.abandoned().to_string())
-            }
-        })
-        .await;
+        upstream.left(1).await;
         gate.open();
         assert!(stays.rest().await.whole);
         assert_eq!(upstream.abandoned(), 1);

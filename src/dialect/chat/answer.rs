@@ -2,7 +2,7 @@
 //!
 //! A status of 200 proves nothing: error objects, HTML and empty answers come with it too.
 
-use super::wire::{Outline, is_empty, usage_of};
+use super::wire::{Outline, WireUsage, is_empty, usage_of};
 use crate::dialect::estimate;
 use crate::usage::Usage;
 use serde_json::value::RawValue;
@@ -72,6 +72,17 @@ pub fn usage_in(body: &[u8]) -> Option<Usage> {
     usage_of(serde_json::from_slice::<OnlyUsage<'_>>(body).ok()?.usage)
 }
 
+/// The last usage within a part of an answer's bytes. Quotes in an answer's text are escaped, so that a text about usage
+/// is none.
+pub fn usage_within(part: &[u8]) -> Option<Usage> {
+    const KEY: &[u8] = b"\"usage\"";
+    memchr::memmem::rfind_iter(part, KEY).find_map(|at| {
+        let rest = part.get(at + KEY.len()..)?.trim_ascii_start().strip_prefix(b":")?;
+        let mut values = serde_json::Deserializer::from_slice(rest).into_iter::<WireUsage>();
+        values.next()?.ok()?.usage()
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,6 +132,26 @@ mod tests {
             with(r#"{"prompt_tokens":0,"completion_tokens":0}"#),
             Some(Usage::default())
         );
+    }
+
+    #[test]
+    fn the_last_usage_of_a_part_is_found_and_a_text_about_usage_is_none() {
+        let output = |part: &str| usage_within(part.as_bytes()).map(|usage| usage.output);
+        let last =
+            r#"..\"usage\": {\"prompt_tokens\":1}"}}],"usage" : {"prompt_tokens":9,"completion_tokens":7},"x":1}"#;
+        assert_eq!(output(last), Some(7));
+        assert_eq!(
+            output(r#"{"usage":{"prompt_tokens":9,"completion_tokens":7},"choices":[{"usage":null"#),
+            Some(7)
+        );
+        for none in [
+            "",
+            r#""usage""#,
+            r#""usage":{"prompt_tokens":9,"compl"#,
+            r#"\"usage\":{}"#,
+        ] {
+            assert_eq!(output(none), None, "{none}");
+        }
     }
 
     #[test]
