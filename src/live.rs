@@ -174,6 +174,7 @@ pub struct Live {
 pub struct PlanChange {
     pub plan: Arc<str>,
     pub transition: Option<Transition>,
+    pub by_hand: bool,
 }
 
 impl Live {
@@ -248,6 +249,7 @@ impl Live {
         self.changed.lock().push(PlanChange {
             plan: name.into(),
             transition,
+            by_hand: true,
         });
         Ok(())
     }
@@ -276,6 +278,7 @@ impl PlanChange {
         Self {
             plan: transition.name.clone(),
             transition: Some(transition),
+            by_hand: false,
         }
     }
 }

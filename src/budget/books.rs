@@ -193,7 +193,14 @@ impl Books {
         }
     }
 
-    /// Leases to extend before anybody waits for them. Called each second.
+    /// A lease that these charges draw on should be extended: time for [`Books::wanted`].
+    pub fn run_short(&self, charges: &Charges) -> bool {
+        let second = self.now.as_second();
+        let pools = charges.iter().filter_map(|charge| self.pools.get(&charge.pool));
+        pools.into_iter().any(|pool| pool.is_short(second))
+    }
+
+    /// Leases to extend before anybody waits for them. Called each second, and when leases [run short](Books::run_short).
     pub fn wanted(&mut self) -> Vec<GrantRequest> {
         let second = self.now.as_second();
         let rules = &self.rules;

@@ -195,9 +195,13 @@ impl Pool {
         if second - self.refused_at > BURN_SECONDS as i64 {
             (self.step, self.waiting) = (Money::ZERO, Money::ZERO);
         }
+        self.is_short(second)
+            .then(|| self.request(self.drawn(), self.drawn(), budget, second))
+    }
+
+    pub(super) fn is_short(&self, second: i64) -> bool {
         let rest = self.granted.minus(self.drawn());
-        let third = self.burn.sum(second).scaled_down(1, 3);
-        (rest < third || rest < Money::ZERO).then(|| self.request(self.drawn(), self.drawn(), budget, second))
+        rest < self.burn.sum(second).scaled_down(1, 3) || rest < Money::ZERO
     }
 
     fn request(&self, least: Money, needed: Money, budget: &Budget, second: i64) -> GrantRequest {

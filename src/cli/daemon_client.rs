@@ -48,7 +48,7 @@ fn call(state: &Path, method: reqwest::Method, path: &str, body: Option<String>)
         }
         let response = request.send().await.map_err(|error| {
             format!(
-                "the daemon (process {}) does not answer: {}",
+                "the daemon (process {}) does not answer; `planb serve` starts it again: {}",
                 address.pid,
                 crate::upstream::connect::describe(error)
             )

@@ -8,11 +8,12 @@ use std::process::ExitCode;
 
 #[derive(Debug, Args)]
 pub struct PlanArgs {
+    /// What to do with it
     #[arg(value_enum)]
     action: Action,
     /// The plan's name in the policy
     name: String,
-    /// How long the override holds (`2h`, `30m`); without it, until the next one
+    /// How long the override holds (`2h`, `30m`). Without it, an activation holds until `planb plan release`, a release until the plan's condition no longer holds
     #[arg(long = "for", value_name = "DURATION")]
     lasts: Option<SignedDuration>,
     #[command(flatten)]

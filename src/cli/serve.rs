@@ -13,7 +13,7 @@ pub struct ServeArgs {
     /// Policy: a file, or a directory of files [default: $XDG_CONFIG_HOME/planb/policy.yaml, else the built-in quickstart]
     #[arg(long, value_name = "FILE-OR-DIR", env = "PLANB_POLICY")]
     policy: Option<PathBuf>,
-    /// Address to listen on
+    /// IP address and port to listen on; other than loopback only with `clients` in the policy
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4141", env = "PLANB_LISTEN")]
     listen: SocketAddr,
     #[command(flatten)]
@@ -53,10 +53,9 @@ pub fn run(args: ServeArgs) -> ExitCode {
             for diagnostic in &diagnostics {
                 eprintln!("{diagnostic}");
             }
-            fail(format!(
-                "the policy has {} error(s); nothing was started",
-                diagnostics.len()
-            ))
+            let errors = diagnostics.iter().filter(|found| found.is_error()).count();
+            let them = if errors == 1 { "error" } else { "errors" };
+            fail(format!("the policy has {errors} {them}; nothing was started"))
         }
         Err(error) => fail(error),
     }

@@ -27,6 +27,7 @@ pub struct SpendArgs {
     /// Up to this day or instant (UTC), itself left out
     #[arg(long, value_parser = read_instant)]
     pub until: Option<Timestamp>,
+    /// How to write it
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
 }

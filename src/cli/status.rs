@@ -38,34 +38,29 @@ pub fn run(args: &StatusArgs) -> ExitCode {
 }
 
 fn screen(status: &Value, budgets: &Value, plans: &Value) -> String {
+    let ready = if status["ready"] == true { "ready" } else { "not ready" };
     let mut text = format!(
-        "planb {}  ready: {}  ledger: {} {}\npolicy {} ({}) since {}\n",
+        "planb {} is {ready}, its ledger ({}) is {}\npolicy {} ({}) since {}\n",
         word(&status["version"]),
-        status["ready"],
         word(&status["ledger"]["kind"]),
         word(&status["ledger"]["state"]),
         word(&status["policy"]["source"]),
         word(&status["policy"]["hash"]).chars().take(12).collect::<String>(),
         word(&status["policy"]["since"]),
     );
-    if !status["policy"]["rejected"].is_null() {
-        text.push_str("an edit was REJECTED; the policy above goes on. `planb check` shows why.\n");
-    }
-    text.push_str(&table(
-        &["provider", "state", "since", "reason"],
-        rows(&status["providers"], &["name", "state", "since", "reason"]),
-    ));
-    text.push_str(&table(
+    text.push_str(&rejected(&status["policy"]["rejected"]));
+    let mut table = |list: &Value, fields: &[&str]| text.push_str(&table(list, fields));
+    table(&status["providers"], &["provider", "state", "since", "reason"]);
+    table(
+        &status["models"],
         &["model", "provider", "supply", "available", "reason"],
-        rows(
-            &status["models"],
-            &["name", "provider", "supply", "available", "reason"],
-        ),
-    ));
-    text.push_str(&table(
+    );
+    table(
+        &budgets["budgets"],
         &[
             "budget",
             "key",
+            "currency",
             "limit",
             "posted",
             "held",
@@ -74,47 +69,54 @@ fn screen(status: &Value, budgets: &Value, plans: &Value) -> String {
             "used",
             "exhausted",
         ],
-        rows(
-            &budgets["budgets"],
-            &[
-                "name",
-                "key",
-                "limit",
-                "posted",
-                "held",
-                "reserved",
-                "remaining",
-                "used",
-                "exhausted",
-            ],
-        ),
-    ));
-    text.push_str(&table(
-        &["plan", "active", "since", "why"],
-        rows(&plans["plans"], &["name", "active", "since", "why"]),
-    ));
+    );
+    table(&plans["plans"], &["plan", "active", "since", "why"]);
     text
 }
 
-fn rows(list: &Value, fields: &[&str]) -> Vec<Vec<String>> {
-    let all = list.as_array().map(Vec::as_slice).unwrap_or_default();
-    all.iter()
-        .map(|entry| fields.iter().map(|field| cell(field, &entry[*field])).collect())
-        .collect()
-}
-
-fn table(head: &[&str], rows: Vec<Vec<String>>) -> String {
-    if rows.is_empty() {
+/// An edit that was refused: where and why, in a line each.
+fn rejected(rejected: &Value) -> String {
+    if rejected.is_null() {
         return String::new();
     }
+    let mut text = format!(
+        "the edit of {} is REJECTED, so that policy goes on:\n",
+        word(&rejected["at"])
+    );
+    for found in rejected["diagnostics"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default()
+    {
+        let (file, message) = (word(&found["file"]), word(&found["message"]));
+        text.push_str(&format!("  {file}:{}:{}: {message}\n", found["line"], found["column"]));
+    }
+    text
+}
+
+/// The first column is the thing's name; its head says what it is.
+fn table(list: &Value, fields: &[&str]) -> String {
+    let all = list.as_array().map(Vec::as_slice).unwrap_or_default();
+    if all.is_empty() {
+        return String::new();
+    }
+    let row = |entry: &Value| -> Vec<String> {
+        let of = |(place, field): (usize, &&str)| cell(field, &entry[if place == 0 { "name" } else { *field }]);
+        fields.iter().enumerate().map(of).collect()
+    };
     let mut table = Table::new();
-    table.load_style(NOTHING).set_header(head).add_rows(rows);
-    format!("\n{table}\n")
+    table
+        .load_style(NOTHING)
+        .set_header(fields)
+        .add_rows(all.iter().map(row));
+    let lines: Vec<String> = table.lines().map(|line| line.trim().to_owned()).collect();
+    format!("\n{}\n", lines.join("\n"))
 }
 
 fn cell(field: &str, value: &Value) -> String {
-    match (field, value.as_f64()) {
-        ("used", Some(share)) => format!("{:.1} %", share * 100.0),
+    match (field, value) {
+        ("used", Value::Number(share)) => format!("{:.1} %", share.as_f64().unwrap_or_default() * 100.0),
+        (_, Value::Bool(claim)) => (if *claim { "yes" } else { "no" }).to_owned(),
         _ => word(value),
     }
 }
@@ -124,5 +126,30 @@ fn word(value: &Value) -> String {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_refused_edit_is_shown_with_its_places() {
+        let found = json!({"file": "p.yaml", "line": 3, "column": 5, "message": "no model is called `x`"});
+        let text = rejected(&json!({"at": "2026-11-23T10:00:00.000Z", "diagnostics": [found]}));
+        assert_eq!(text.lines().nth(1), Some("  p.yaml:3:5: no model is called `x`"));
+        assert_eq!(rejected(&Value::Null), "");
+    }
+
+    #[test]
+    fn tables_name_what_they_list() {
+        let text = table(&json!([{"name": "outage", "active": true}]), &["plan", "active"]);
+        let words: Vec<Vec<&str>> = text
+            .lines()
+            .skip(1)
+            .map(|line| line.split_whitespace().collect())
+            .collect();
+        assert_eq!(words, [["plan", "active"], ["outage", "yes"]]);
     }
 }

@@ -1,5 +1,6 @@
 //! What changes something: a plan's override by hand, a reload.
 
+use super::views::time;
 use super::{Control, refused};
 use crate::plan::{Now, Override, PlanError};
 use axum::Json;
@@ -51,7 +52,7 @@ pub async fn override_plan(
         Err(error @ PlanError::EndPassed(_)) => return refused(StatusCode::BAD_REQUEST, &error.to_string()),
     }
     control.overridden.notify_one();
-    let until = until.map(|until| until.to_string());
+    let until = until.map(time);
     Json(json!({"plan": name, "active": activate, "until": until})).into_response()
 }
 

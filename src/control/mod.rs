@@ -59,7 +59,12 @@ pub fn router(control: Arc<Control>) -> Router {
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
         .merge(guarded)
-        .fallback(|| async { refused(StatusCode::NOT_FOUND, "there is nothing at this address") })
+        .fallback(|| async {
+            refused(
+                StatusCode::NOT_FOUND,
+                "there is nothing at this address; /planb/status shows what planb does, /v1 is the API of applications",
+            )
+        })
         .with_state(control)
 }
 

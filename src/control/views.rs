@@ -58,13 +58,14 @@ pub fn plans(live: &Live) -> Vec<Value> {
         .map(|plan| {
             let view = views.iter().find(|view| view.name == plan.name);
             let word = view.and_then(|view| view.overridden);
+            let by_hand = view.filter(|view| view.active && word.is_some_and(|word| word.active));
             let word = word.map(|word| json!({"active": word.active, "until": word.until.map(time)}));
             json!({
                 "name": &*plan.name,
                 "active": view.is_some_and(|view| view.active),
                 "since": view.and_then(|view| view.since).map(time),
                 "condition": plan.when.text(),
-                "why": plan.when.why(&signals),
+                "why": by_hand.map_or_else(|| plan.when.why(&signals), |view| view.why.clone()),
                 "override": word,
             })
         })
@@ -151,6 +152,6 @@ fn budget(view: &AccountView, currency: &str) -> Value {
 }
 
 /// RFC 3339 in UTC, to the millisecond.
-fn time(at: Timestamp) -> String {
+pub fn time(at: Timestamp) -> String {
     format!("{at:.3}")
 }

@@ -1,9 +1,10 @@
 //! What happened, put into the outbox for every alert target that asked for it.
 
-use crate::alert::AlertEvent;
+use crate::alert::{AlertEvent, EventKind};
 use crate::ledger::Ledger;
 use crate::ledger::record::OutboxEvent;
 use crate::live::Live;
+use serde_json::Value;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -17,7 +18,9 @@ impl Announcer {
     pub async fn announce(&self, event: AlertEvent) {
         let policy = self.live.policy();
         let kind = event.kind.name();
-        tracing::info!(event = kind, data = %event.data, "event");
+        if let Some(line) = line(event.kind, &event.data) {
+            tracing::info!("{line}");
+        }
         let wants =
             |target: &&crate::policy::snapshot::AlertTarget| target.events.iter().any(|pattern| pattern.matches(kind));
         let targets: Vec<Arc<str>> = policy
@@ -41,5 +44,58 @@ impl Announcer {
         if let Err(error) = self.ledger.event(row).await {
             tracing::error!(%error, event = kind, "the event could not be kept for delivery");
         }
+    }
+}
+
+/// What happened, for people. A policy's own events are told by whoever read it.
+fn line(kind: EventKind, data: &Value) -> Option<String> {
+    let word = |name: &str| data[name].as_str().unwrap_or_default();
+    let budget = || {
+        let key = data["key"]
+            .as_str()
+            .map_or_else(String::new, |key| format!(" of {key}"));
+        format!("budget {}{key}", word("budget"))
+    };
+    let spent = || {
+        format!(
+            "{} posted and {} held of {} {}",
+            word("posted"),
+            word("held"),
+            word("limit"),
+            word("currency")
+        )
+    };
+    Some(match kind {
+        EventKind::PlanActivated => format!("plan {} is active: {}", word("plan"), word("why")),
+        EventKind::PlanReleased => format!("plan {} is released: {}", word("plan"), word("why")),
+        EventKind::ProviderDown => format!("provider {} is {}: {}", word("provider"), word("state"), word("reason")),
+        EventKind::ProviderRecovered => format!("provider {} is up again", word("provider")),
+        EventKind::BudgetThreshold => {
+            let percent = (data["threshold"].as_f64().unwrap_or_default() * 10_000.0).round() / 100.0;
+            format!("{} has passed {percent} %: {}", budget(), spent())
+        }
+        EventKind::BudgetExhausted => format!("{} is exhausted: {}", budget(), spent()),
+        EventKind::PolicyRejected | EventKind::PolicyReloaded => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn events_are_told_in_a_line() {
+        let data = json!({"budget": "teams", "key": "search", "threshold": 0.8, "posted": "0.7", "held": "0.1",
+            "limit": "1", "currency": "USD"});
+        assert_eq!(
+            line(EventKind::BudgetThreshold, &data).unwrap(),
+            "budget teams of search has passed 80 %: 0.7 posted and 0.1 held of 1 USD"
+        );
+        let data = json!({"plan": "outage", "why": "provider(\"qwen\").up = false"});
+        assert_eq!(
+            line(EventKind::PlanActivated, &data).unwrap(),
+            "plan outage is active: provider(\"qwen\").up = false"
+        );
     }
 }

@@ -3,6 +3,7 @@
 
 mod announce;
 mod books;
+mod introduce;
 mod outbox;
 mod probes;
 mod providers;
@@ -100,6 +101,7 @@ pub async fn run(options: Options, ready: impl FnOnce(&str)) -> Result<(), Daemo
         .map_err(|error| DaemonError::Listen(options.listen, error))?;
     let daemon = Daemon::build(&options, compiled.snapshot, &state).await?;
     let url = format!("http://{address}");
+    introduce::introduce(&daemon.gateway.live.policy(), &options, &url);
     state.publish(&Address {
         url: url.clone(),
         pid: std::process::id(),
@@ -122,7 +124,6 @@ fn first_policy(path: Option<&Path>) -> Result<Compiled, DaemonError> {
     for warning in &compiled.warnings {
         tracing::warn!("policy\n{warning}");
     }
-    tracing::info!(source = %sources.origin, hash = &*compiled.snapshot.hash, "policy in force");
     Ok(compiled)
 }
 

@@ -41,6 +41,7 @@ fn standing(gateway: &Gateway, policy: &Policy, index: usize, provider: &Provide
     match gateway.locals.state(&provider.name) {
         None | Some(LocalState::Ready { .. }) => {}
         Some(LocalState::Failed { why, .. }) => return (ProviderState::Down, why),
+        Some(LocalState::Cold) => return (ProviderState::Cold, "not running; it starts when it is needed".into()),
         Some(state) => return (ProviderState::Cold, state.line()),
     }
     let of_provider = |id: &usize| policy.snapshot.models[*id].provider.0 == index;

@@ -1,6 +1,7 @@
 //! An edit of the policy's files becomes the policy in force, or is rejected and changes nothing.
 
 use super::announce::Announcer;
+use super::introduce::short;
 use super::{books, exposed, providers};
 use crate::alert::{AlertEvent, EventKind};
 use crate::gateway::Gateway;
@@ -78,7 +79,7 @@ impl Reloader {
     async fn forget_rejected(&self) {
         if self.gateway.live.rejected().is_some() {
             self.gateway.live.forget_rejected();
-            tracing::info!("the rejected edit was undone; the policy in force is the one in the files");
+            tracing::info!("the rejected edit is undone: the policy in the files is the one in force");
         }
     }
 
@@ -92,9 +93,12 @@ impl Reloader {
         if same {
             return;
         }
-        for diagnostic in &diagnostics {
-            tracing::error!("the policy edit was rejected\n{diagnostic}");
-        }
+        let listed: Vec<String> = diagnostics.iter().map(|found| format!("\n{found}")).collect();
+        tracing::error!(
+            "the policy's edit is rejected, the policy {} stays in force{}",
+            short(&self.gateway.live.policy().snapshot.hash),
+            listed.concat()
+        );
         self.gateway.metrics.count_reload("rejected");
         let data = json!({"diagnostics": diagnostics, "in_force": &*self.gateway.live.policy().snapshot.hash});
         self.gateway.live.reject(Rejected { at: now, diagnostics });
@@ -136,7 +140,12 @@ impl Reloader {
         books::rebuild(gateway, rebuilds).await;
         super::record_policy(gateway, &policy).await;
         gateway.metrics.count_reload("reloaded");
-        tracing::info!(hash = &*policy.snapshot.hash, "policy reloaded");
+        tracing::info!(
+            "policy {} is reloaded: {} replaces {}",
+            policy.snapshot.origin,
+            short(&policy.snapshot.hash),
+            short(&before)
+        );
         let views = gateway.live.books.lock().views();
         let starts: Vec<_> = views
             .iter()

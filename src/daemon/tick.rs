@@ -132,7 +132,7 @@ impl Ticker {
         } else {
             EventKind::PlanReleased
         };
-        let data = json!({"plan": &*transition.name, "why": transition.why, "manual": word.is_some()});
+        let data = json!({"plan": &*transition.name, "why": transition.why, "manual": change.by_hand});
         self.announcer
             .announce(AlertEvent {
                 kind,

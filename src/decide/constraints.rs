@@ -112,6 +112,7 @@ fn funds(standing: &Standing<'_>, worst: Money) -> Result<(), Reason> {
             budget: funds.budget.clone(),
             needs: worst,
             remaining: funds.remaining,
+            share: None,
         });
     }
     Ok(())

@@ -127,6 +127,7 @@ fn own_bound(
                 budget: funds.budget.clone(),
                 needs: needed,
                 remaining: funds.remaining,
+                share: Some(share),
             });
         }
         bound = bound.min(affordable);

@@ -52,6 +52,8 @@ pub enum Reason {
         budget: Arc<str>,
         needs: Money,
         remaining: Money,
+        /// The client set no bound, and only so much of what is left may go to one such request.
+        share: Option<Money>,
     },
     BudgetClosed {
         budget: Arc<str>,
@@ -132,9 +134,19 @@ impl fmt::Display for Reason {
                 budget,
                 needs,
                 remaining,
+                share: None,
             } => {
                 write!(f, "could cost {needs} and budget `{budget}` has {remaining} left")
             }
+            Self::Budget {
+                budget,
+                needs,
+                remaining,
+                share: Some(share),
+            } => write!(
+                f,
+                "could cost {needs}, and without `max_tokens` a request may take {share} of the {remaining} that budget `{budget}` has left"
+            ),
             Self::BudgetClosed { budget, why } => write!(f, "budget `{budget}` {why}"),
             Self::Cooling { wait, why } => write!(f, "cooling for {} s ({why})", wait.as_secs().max(1)),
             Self::BreakerOpen { wait, why } => write!(f, "breaker open for {} s ({why})", wait.as_secs().max(1)),

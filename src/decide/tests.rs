@@ -483,6 +483,7 @@ fn a_refusal_names_the_first_family_that_applies() {
         budget: "b".into(),
         needs: money("1"),
         remaining: money("0"),
+        share: None,
     };
     let cooling = |secs| Reason::Cooling {
         wait: Duration::from_secs(secs),

@@ -225,8 +225,8 @@ impl Attempt {
     fn count(&self, settlement: &Settlement, amount: Money) {
         let (model, provider, metrics) = (self.model(), self.provider(), &self.gateway.metrics);
         let labels = AttemptLabels {
-            model: model.name.to_string(),
-            provider: provider.name.to_string(),
+            model: model.name.clone(),
+            provider: provider.name.clone(),
             supply: model.supply.word(),
             outcome: settlement.outcome,
             class: settlement.class,
@@ -234,7 +234,7 @@ impl Attempt {
         metrics.attempts.get_or_create(&labels).inc();
         let nanos = amount.nanos().unsigned_abs();
         let by_model = ModelLabels {
-            model: model.name.to_string(),
+            model: model.name.clone(),
         };
         match settlement.end {
             EndKind::Posted => metrics.spend.get_or_create(&by_model).inc_by(nanos),
@@ -251,7 +251,7 @@ impl Attempt {
                 metrics
                     .tokens
                     .get_or_create(&TokenLabels {
-                        model: model.name.to_string(),
+                        model: model.name.clone(),
                         kind,
                     })
                     .inc_by(tokens);

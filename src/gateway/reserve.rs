@@ -27,10 +27,16 @@ pub async fn reserve(gateway: &Gateway, worst: Money, charges: &Charges, facts: 
     let permit = permit(gateway, worst, until).await?;
     for _ in 0..ROUNDS {
         let now = gateway.clock.now();
-        let taken = gateway.live.books.lock().reserve(worst, charges, facts.clone(), now);
+        let (taken, short) = {
+            let mut books = gateway.live.books.lock();
+            let taken = books.reserve(worst, charges, facts.clone(), now);
+            (taken, books.run_short(charges))
+        };
         match taken {
             Ok(reservation) => {
-                gateway.lease_ahead.notify_one();
+                if short {
+                    gateway.lease_ahead.notify_one();
+                }
                 return Ok(Reserved {
                     reservation,
                     permit,

@@ -101,7 +101,7 @@ fn open(gateway: &Arc<Gateway>, prepared: &Prepared, survey: &Survey) -> Ticket 
     for exclusion in &survey.decision.excluded {
         let model = &prepared.policy.snapshot.model(exclusion.id).name;
         let labels = ExclusionLabels {
-            model: model.to_string(),
+            model: model.clone(),
             reason: exclusion.reason.code(),
         };
         gateway.metrics.excluded.get_or_create(&labels).inc();

@@ -84,14 +84,11 @@ impl Ticket {
             return;
         }
         let labels = RequestLabels {
-            route: self.route.to_string(),
+            route: self.route.clone(),
             outcome,
         };
         self.gateway.metrics.requests.get_or_create(&labels).inc();
-        tracing::info!(
-            decision = %self.id, route = %self.route, model = chosen.as_deref().unwrap_or("-"), outcome, status, cost = %self.cost,
-            "decided"
-        );
+        self.tell(chosen.as_deref(), outcome, status);
         let Some(permit) = self.permit.take() else { return };
         permit.send(Record::Decision(Box::new(DecisionRecord {
             id: self.id.clone(),
@@ -110,6 +107,23 @@ impl Ticket {
             status,
             policy_hash: self.policy.snapshot.hash.clone(),
         })));
+    }
+
+    /// One line of the log; where there is no answer, with every model's reason.
+    fn tell(&self, chosen: Option<&str>, outcome: &'static str, status: u16) {
+        let ms = self.gateway.clock.now().duration_since(self.at).as_millis();
+        let cost = format!("{} {}", self.cost, self.policy.snapshot.currency);
+        let (id, route) = (&self.id, &self.route);
+        match chosen {
+            Some(model) if outcome == "ok" => {
+                tracing::info!(%route, %model, status, %cost, ms, decision = %id, "answered");
+            }
+            _ => {
+                let reasons = self.excluded.iter().map(|one| format!("{}: {}", one.model, one.reason));
+                let excluded = reasons.collect::<Vec<_>>().join(", ");
+                tracing::info!(%route, status, %cost, ms, excluded, decision = %id, "{outcome}");
+            }
+        }
     }
 }
 

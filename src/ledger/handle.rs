@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::Thread;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 
 /// Records under way to the disk. Beyond, paid traffic waits: the queue is never unbounded.
@@ -28,6 +29,8 @@ pub struct LedgerState {
 pub struct Ledger {
     pub(super) shared: Arc<Shared>,
     sender: Sender<Command>,
+    /// Sleeps while records gather: woken for what cannot wait.
+    writer: Thread,
 }
 
 #[derive(Debug)]
@@ -85,18 +88,22 @@ impl Ledger {
         });
         let (sender, commands) = channel();
         let writer = Writer::new(connection, commands, shared.clone(), opening.incarnation);
-        std::thread::Builder::new()
+        let running = std::thread::Builder::new()
             .name("ledger".to_owned())
             .spawn(move || writer.run())
             .map_err(|error| LedgerError::Open {
                 path: path.to_owned(),
                 reason: error.to_string(),
             })?;
-        Ok((Self { shared, sender }, opening))
+        let writer = running.thread().clone();
+        Ok((Self { shared, sender, writer }, opening))
     }
 
     /// Waits for a place in line; the caller bounds how long.
     pub async fn permit(&self) -> Result<Permit, LedgerError> {
+        if let Some(permit) = self.try_permit() {
+            return Ok(permit);
+        }
         let place = self
             .shared
             .places
@@ -112,7 +119,10 @@ impl Ledger {
 
     /// A place in line if there is one now.
     pub fn try_permit(&self) -> Option<Permit> {
-        let place = self.shared.places.clone().try_acquire_owned().ok()?;
+        let Ok(place) = self.shared.places.clone().try_acquire_owned() else {
+            self.writer.unpark();
+            return None;
+        };
         Some(Permit {
             place,
             sender: self.sender.clone(),
@@ -190,11 +200,13 @@ impl Ledger {
     async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, LedgerError> {
         let (reply, answer) = oneshot::channel();
         self.sender.send(command(reply)).map_err(|_| LedgerError::Closed)?;
+        self.writer.unpark();
         answer.await.map_err(|_| LedgerError::Closed)?
     }
 
     #[cfg(test)]
     pub(super) fn command(&self, command: Command) {
         self.sender.send(command).expect("the writer runs");
+        self.writer.unpark();
     }
 }

@@ -56,6 +56,8 @@ pub(super) struct Write<'a> {
     pub(super) memory: &'a mut Memory,
     /// An event was put into the outbox.
     pub(super) rang: bool,
+    /// What was posted since [`Write::sum_up`], by pool's row, life and key.
+    sums: HashMap<(i64, u64, Arc<str>), Spent>,
 }
 
 impl<'a> Write<'a> {
@@ -65,6 +67,7 @@ impl<'a> Write<'a> {
             incarnation,
             memory,
             rang: false,
+            sums: HashMap::new(),
         }
     }
 }
@@ -223,19 +226,28 @@ impl Write<'_> {
             overdraft: p.overdraft,
         };
         self.posting((pool, attempt), &p.key, spent, false)?;
-        self.add(pool, &p.key, spent)?;
-        self.run(
-            "INSERT INTO leases (pool, incarnation, life, used, granted_at) VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT (incarnation, pool, life) DO UPDATE SET used = used + excluded.used",
-            params![
-                pool,
-                self.incarnation,
-                count(p.life),
-                spent.drawn().nanos(),
-                time(Timestamp::now())
-            ],
-        )?;
+        let sum = self.sums.entry((pool, p.life, p.key.clone())).or_default();
+        *sum = sum.plus(spent);
         self.memory.staged.push((p.life, p.key.clone(), spent));
+        Ok(())
+    }
+
+    /// Brings accounts and leases up to the postings: once for many, and before anything that reads them or commits.
+    pub(super) fn sum_up(&mut self) -> rusqlite::Result<()> {
+        for ((pool, life, key), spent) in std::mem::take(&mut self.sums) {
+            self.add(pool, &key, spent)?;
+            self.run(
+                "INSERT INTO leases (pool, incarnation, life, used, granted_at) VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT (incarnation, pool, life) DO UPDATE SET used = used + excluded.used",
+                params![
+                    pool,
+                    self.incarnation,
+                    count(life),
+                    spent.drawn().nanos(),
+                    time(Timestamp::now())
+                ],
+            )?;
+        }
         Ok(())
     }
 

@@ -112,7 +112,7 @@ impl Writer {
 
     /// Waits until there is a batch worth a transaction, something urgent, or a time to act.
     fn gather(&mut self) {
-        let mut until = match &self.failing {
+        let until = match &self.failing {
             Some(failing) => Some(failing.retry_at),
             None => self.unsynced.map(|since| since + SYNC_APART),
         };
@@ -120,7 +120,6 @@ impl Writer {
             let wait = until.map_or(IDLE, |at| at.saturating_duration_since(Instant::now()));
             match self.commands.recv_timeout(wait) {
                 Ok(command) => {
-                    let first = self.pending.is_empty();
                     let urgent = self.accept(command);
                     if self.closing.is_some() || self.senders_gone {
                         return;
@@ -128,13 +127,12 @@ impl Writer {
                     if self.failing.is_some() {
                         continue;
                     }
-                    if urgent || self.pending.len() >= BATCH {
-                        return self.drain();
+                    if !urgent {
+                        // Asleep rather than receiving, so that no record pays for waking this thread; who waits for
+                        // an answer, or for a place, wakes it ([`Ledger`]).
+                        std::thread::park_timeout(wait.min(GATHER));
                     }
-                    if first {
-                        let batch = Instant::now() + GATHER;
-                        until = Some(until.map_or(batch, |at| at.min(batch)));
-                    }
+                    return self.drain();
                 }
                 Err(RecvTimeoutError::Timeout) => return,
                 Err(RecvTimeoutError::Disconnected) => {
@@ -238,6 +236,7 @@ impl Writer {
         if synced {
             write.heartbeat()?;
         }
+        write.sum_up()?;
         let rang = write.rang;
         transaction.commit()?;
         self.memory.commit();
@@ -343,6 +342,9 @@ fn refuse(command: Command, reason: &str) -> Option<Command> {
 
 impl Write<'_> {
     fn command(&mut self, command: &Command) -> rusqlite::Result<Answer> {
+        if !matches!(command, Command::Record(Record::Attempt(_) | Record::Decision(_), _)) {
+            self.sum_up()?;
+        }
         match command {
             Command::Record(record, _) => self.record(record).map(|()| Answer::None),
             Command::Grant(requests, _) => {

@@ -301,7 +301,7 @@ fn rule_of(plan: &snapshot::Plan) -> Rule {
 fn by_hand(word: Override) -> String {
     let verb = if word.active { "activated" } else { "released" };
     match word.until {
-        Some(end) => format!("{verb} by hand until {end}"),
+        Some(end) => format!("{verb} by hand until {end:.0}"),
         None => format!("{verb} by hand"),
     }
 }

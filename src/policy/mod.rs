@@ -15,6 +15,7 @@ mod report;
 mod resolve;
 pub mod snapshot;
 mod source;
+mod supply;
 
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,8 @@
 
 use super::diagnostic::{Caret, Diagnostic, Related, Severity};
 use super::mask;
-use super::source::{Files, Place};
+use super::source::files::Files;
+use super::source::tree::Place;
 
 /// More than anybody reads; the rest is counted.
 const SHOWN: usize = 100;

@@ -3,6 +3,7 @@
 //! Nothing here refers to text, files or live state; [`crate::live`] keeps what must outlive a snapshot by name.
 
 use super::condition::{Selector, StateCondition};
+pub use super::supply::Supply;
 use crate::catalog::Vendor;
 use crate::money::{Currency, Money};
 use crate::period::Period;
@@ -96,25 +97,6 @@ pub struct Start {
     pub directory: PathBuf,
     /// How long the server may take until its health path answers.
     pub ready: Duration,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Supply {
-    Licensed,
-    Competitor,
-    Local,
-}
-
-impl Supply {
-    pub const ALL: [Self; 3] = [Self::Licensed, Self::Competitor, Self::Local];
-
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Licensed => "licensed",
-            Self::Competitor => "competitor",
-            Self::Local => "local",
-        }
-    }
 }
 
 #[derive(Clone, Debug)]

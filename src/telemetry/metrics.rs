@@ -1,4 +1,5 @@
 //! Prometheus metrics with bounded labels: every label value comes from the policy or from a fixed list of words.
+//! Names are shared with the policy, so that counting a request copies no text.
 //!
 //! Money is counted in integer nano-units of the policy's currency. `docs/metrics.md` lists every name; a test holds
 //! the two together.
@@ -10,19 +11,20 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct RequestLabels {
-    pub route: String,
+    pub route: Arc<str>,
     pub outcome: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct AttemptLabels {
-    pub model: String,
-    pub provider: String,
+    pub model: Arc<str>,
+    pub provider: Arc<str>,
     pub supply: &'static str,
     pub outcome: &'static str,
     pub class: &'static str,
@@ -30,23 +32,23 @@ pub struct AttemptLabels {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct TokenLabels {
-    pub model: String,
+    pub model: Arc<str>,
     pub kind: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ModelLabels {
-    pub model: String,
+    pub model: Arc<str>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct NameLabels {
-    pub name: String,
+    pub name: Arc<str>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ExclusionLabels {
-    pub model: String,
+    pub model: Arc<str>,
     pub reason: &'static str,
 }
 
@@ -114,23 +116,19 @@ impl Metrics {
 
     pub fn set_budget_used(&self, budget: &str, used: f64) {
         self.budget_used
-            .get_or_create(&NameLabels {
-                name: budget.to_owned(),
-            })
+            .get_or_create(&NameLabels { name: budget.into() })
             .set(used);
     }
 
     pub fn set_plan_active(&self, plan: &str, active: bool) {
         self.plan_active
-            .get_or_create(&NameLabels { name: plan.to_owned() })
+            .get_or_create(&NameLabels { name: plan.into() })
             .set(i64::from(active));
     }
 
     pub fn set_provider_up(&self, provider: &str, up: bool) {
         self.provider_up
-            .get_or_create(&NameLabels {
-                name: provider.to_owned(),
-            })
+            .get_or_create(&NameLabels { name: provider.into() })
             .set(i64::from(up));
     }
 
@@ -144,11 +142,9 @@ impl Metrics {
         self.deliveries.get_or_create(&ResultLabels { result }).inc();
     }
 
-    pub fn observe_first_token(&self, model: &str, after: Duration) {
+    pub fn observe_first_token(&self, model: &Arc<str>, after: Duration) {
         self.first_token
-            .get_or_create(&ModelLabels {
-                model: model.to_owned(),
-            })
+            .get_or_create(&ModelLabels { model: model.clone() })
             .observe(after.as_secs_f64());
     }
 

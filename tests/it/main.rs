@@ -9,6 +9,7 @@ mod budgets;
 mod cli;
 mod clients;
 mod crash;
+mod docs;
 mod edges;
 mod fallback;
 mod house;

@@ -167,11 +167,13 @@ impl Checker<'_> {
                 Typed::Number(Number::Calculate(arithmetic, Box::new([a, b])))
             }
             (Operator::Compare(comparison), (Typed::Number(a), Typed::Number(b))) => {
-                literals::reachable(self, comparison, (&a, left), (&b, right), whole);
+                self.faults
+                    .extend(literals::reachable(self.names, comparison, &a, &b, whole));
                 Typed::Truth(Truth::Numbers(comparison, Box::new([a, b])))
             }
             (Operator::Compare(comparison), (Typed::Text(a), Typed::Text(b))) => {
-                literals::comparable(self, comparison, (&a, left), (&b, right));
+                self.faults
+                    .extend(literals::comparable(self.names, comparison, (&a, left), (&b, right)));
                 Typed::Truth(Truth::Texts(comparison, Box::new([a, b])))
             }
             (
@@ -181,7 +183,7 @@ impl Checker<'_> {
                 sides: Box::new([a, b]),
                 equal: comparison == Comparison::Equal,
             }),
-            (Operator::In, (wanted, Typed::List(items))) => self.membership(whole, left, wanted, items),
+            (Operator::In, (wanted, Typed::List(items))) => self.membership(whole, wanted, items),
             (_, (a, b)) => {
                 let message = format!(
                     "`{}` cannot stand between {} and {}",
@@ -199,7 +201,7 @@ impl Checker<'_> {
         }
     }
 
-    fn membership(&mut self, whole: &Syntax, left: &Syntax, wanted: Typed, items: Vec<(Typed, Range<usize>)>) -> Typed {
+    fn membership(&mut self, whole: &Syntax, wanted: Typed, items: Vec<(Typed, Range<usize>)>) -> Typed {
         if items.is_empty() {
             return self.wrong(Fault::error(
                 "never-matches",
@@ -213,7 +215,8 @@ impl Checker<'_> {
                 (_, Typed::Wrong) => return Typed::Wrong,
                 (Typed::Number(_), Typed::Number(item)) => numbers.push(item),
                 (Typed::Text(wanted), Typed::Text(item)) => {
-                    literals::possible(self, (wanted, left), (&item, &range), None);
+                    self.faults
+                        .extend(literals::possible(self.names, wanted, (&item, &range), None));
                     texts.push(item);
                 }
                 (_, item) => {
@@ -244,7 +247,12 @@ impl Checker<'_> {
         let parts: Vec<_> = arguments.iter().map(|argument| self.value(argument)).collect();
         match (text, <[Typed; 1]>::try_from(parts), arguments) {
             (Typed::Text(text), Ok([Typed::Text(part)]), [argument]) => {
-                literals::possible(self, (&text, target), (&part, &argument.range), Some(affix));
+                self.faults.extend(literals::possible(
+                    self.names,
+                    &text,
+                    (&part, &argument.range),
+                    Some(affix),
+                ));
                 Typed::Truth(Truth::Affix(affix, Box::new([text, part])))
             }
             (Typed::Wrong, ..) | (_, Ok([Typed::Wrong]), _) => Typed::Wrong,

@@ -1,13 +1,12 @@
 //! Comparisons that cannot come out as meant: a text that a fact never is, a share that a hard budget never reaches.
 
-use super::check::Checker;
 use super::signature::USES;
 use super::syntax::{Comparison, Syntax};
 use super::tree::{Affix, Fact, Gauge, Number, Text};
 use super::{Fault, Names};
 use crate::policy::mask::shown;
 use crate::policy::nearest::suggestion;
-use crate::policy::snapshot::Supply;
+use crate::policy::supply::Supply;
 use std::ops::Range;
 
 /// Could the word be a text that somebody forgot to put in quotes?
@@ -26,59 +25,59 @@ pub(super) fn is_known_value(word: &str, names: &Names) -> bool {
 
 /// Reports `model.supply == "lokal"` and its like, either way round.
 pub(super) fn comparable(
-    checker: &mut Checker<'_>,
+    names: &Names,
     comparison: Comparison,
     left: (&Text, &Syntax),
     right: (&Text, &Syntax),
-) {
-    if matches!(comparison, Comparison::Equal | Comparison::NotEqual) {
-        possible(checker, left, (right.0, &right.1.range), None);
-        possible(checker, right, (left.0, &left.1.range), None);
+) -> Vec<Fault> {
+    if !matches!(comparison, Comparison::Equal | Comparison::NotEqual) {
+        return Vec::new();
     }
+    let one = possible(names, left.0, (right.0, &right.1.range), None);
+    let other = possible(names, right.0, (left.0, &left.1.range), None);
+    one.into_iter().chain(other).collect()
 }
 
 /// Reports a literal that the fact never equals, or with `affix` never has.
 pub(super) fn possible(
-    checker: &mut Checker<'_>,
-    fact: (&Text, &Syntax),
+    names: &Names,
+    fact: &Text,
     literal: (&Text, &Range<usize>),
     affix: Option<Affix>,
-) {
-    let (Text::Fact(of), Text::Const(wanted)) = (fact.0, literal.0) else {
-        return;
+) -> Option<Fault> {
+    let (Text::Fact(of), Text::Const(wanted)) = (fact, literal.0) else {
+        return None;
     };
-    let Some(values) = values(of, checker.names) else {
-        return;
-    };
+    let values = values(of, names)?;
     let met = |value: &&str| match affix {
         None => *value == wanted.as_ref(),
         Some(affix) => affix.holds(value, wanted),
     };
     if values.iter().any(met) {
-        return;
+        return None;
     }
     let (name, never) = (fact_name(of), if affix.is_some() { "never has" } else { "is never" });
     let message = format!("`{name}` {never} \"{}\"", shown(wanted));
     let real = values.iter().copied().filter(|value| !value.is_empty());
     let help = suggestion(wanted, real);
     let fault = Fault::error("never-matches", literal.1.clone(), message);
-    checker.faults.push(fault.maybe_help(help.or_else(|| {
+    Some(fault.maybe_help(help.or_else(|| {
         matches!(of, Fact::Client).then(|| "the policy names no clients, so `client` is the empty text".to_owned())
-    })));
+    })))
 }
 
 /// Warns of `budget("x").used >= 1` where the budget is enforced hard.
 pub(super) fn reachable(
-    checker: &mut Checker<'_>,
+    names: &Names,
     comparison: Comparison,
-    left: (&Number, &Syntax),
-    right: (&Number, &Syntax),
+    left: &Number,
+    right: &Number,
     whole: &Syntax,
-) {
-    let (comparison, gauge, bound) = match (left.0, right.0) {
+) -> Option<Fault> {
+    let (comparison, gauge, bound) = match (left, right) {
         (Number::Gauge(gauge), Number::Const(bound)) => (comparison, gauge, *bound),
         (Number::Const(bound), Number::Gauge(gauge)) => (comparison.mirrored(), gauge, *bound),
-        _ => return,
+        _ => return None,
     };
     let asks_for_more = match comparison {
         Comparison::AtLeast | Comparison::Equal => bound >= 1.0,
@@ -86,20 +85,14 @@ pub(super) fn reachable(
         Comparison::Less | Comparison::AtMost | Comparison::NotEqual => false,
     };
     let Gauge::BudgetUsed(name) = gauge;
-    let hard = checker
-        .names
-        .budgets
-        .iter()
-        .any(|(budget, hard)| budget == name && *hard);
-    if asks_for_more && hard {
-        checker.faults.push(Fault {
-            warning: true,
-            code: "never-holds",
-            range: whole.range.clone(),
-            message: format!("`used` of `{name}` never reaches 1, because the budget is enforced hard"),
-            help: Some(format!("write `budget(\"{name}\").exhausted`")),
-        });
-    }
+    let hard = names.budgets.iter().any(|(budget, hard)| budget == name && *hard);
+    (asks_for_more && hard).then(|| Fault {
+        warning: true,
+        code: "never-holds",
+        range: whole.range.clone(),
+        message: format!("`used` of `{name}` never reaches 1, because the budget is enforced hard"),
+        help: Some(format!("write `budget(\"{name}\").exhausted`")),
+    })
 }
 
 /// All that the fact can be; `None` where anything is possible.

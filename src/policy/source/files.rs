@@ -1,6 +1,6 @@
 //! The texts and where things stand in them: lines, and the characters of a scalar within its quotes.
 
-use super::{Place, Style, Word};
+use super::tree::{Place, Style, Word};
 use crate::policy::Sources;
 use std::ops::Range;
 

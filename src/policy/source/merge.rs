@@ -1,6 +1,7 @@
 //! Several files as one: what is named in two of them is an error that shows both places, lists are appended.
 
-use super::{Files, Node, Place, Value, Word};
+use super::files::Files;
+use super::tree::{Node, Place, Value, Word};
 use crate::policy::mask;
 use crate::policy::report::Report;
 

@@ -1,6 +1,7 @@
 //! One file's YAML events to a tree, without recursion: a stack of what is open.
 
-use super::{Files, Node, Place, Style, Value, Word};
+use super::files::Files;
+use super::tree::{Node, Place, Style, Value, Word};
 use crate::policy::mask;
 use crate::policy::report::Report;
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};

@@ -154,7 +154,7 @@ impl Supervisor {
                     return Ended::ByItself(how);
                 }
                 machine.answered(false, Instant::now());
-                tracing::info!(provider = %self.spec.provider, after = ?begun.elapsed(), "the local server is ready");
+                tracing::info!(provider = %self.spec.provider, "the local server is ready after {:.1?}", begun.elapsed());
                 self.tell(machine);
                 return Ended::NotYet;
             }

@@ -1,0 +1,177 @@
+//! A decision in a policy of 50 routes, 100 models and 5 active plans: the route is found, every model of it is put
+//! before its restrictions and constraints, and the candidates are ordered. As a ratio to a floor that finds the route
+//! in a hash map and prices the same models, nothing else. `cargo bench --bench decide`; `--smoke` runs a few turns.
+
+use planb::decide::{Decision, Funds, Standing, Terms, decide};
+use planb::money::Money;
+use planb::plan::Effective;
+use planb::policy::snapshot::{ModelId, Snapshot};
+use planb::policy::{Sources, compile};
+use planb::request::{Caller, Requirements, Tags};
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+const ROUNDS: usize = 15;
+const ROUTES: usize = 50;
+const MODELS: usize = 100;
+/// Models that a route tries: one of a few, of many, and of all.
+const TRIED: [usize; 3] = [4, 20, 100];
+
+fn main() {
+    let smoke = std::env::args().any(|arg| arg == "--smoke") || std::env::var_os("PLANB_BENCH_SMOKE").is_some();
+    println!("a decision: {ROUTES} routes, {MODELS} models, 5 active plans; the last route is asked for");
+    for tried in TRIED {
+        let turns = if smoke { 10 } else { 2_000_000 / (tried as u32 + 10) };
+        let bench = Bench::new(tried);
+        let decision = bench.decide();
+        assert_eq!(decision.candidates.len() + decision.excluded.len(), tried);
+        let (mut floor, mut decided) = (Vec::new(), Vec::new());
+        // Interleaved, so that a noisy moment hits both.
+        for _ in 0..ROUNDS {
+            floor.push(time(turns, || black_box(bench.floor()).len()));
+            decided.push(time(turns, || black_box(bench.decide()).candidates.len()));
+        }
+        let (floor, decided) = (median(floor), median(decided));
+        println!(
+            "route of {tried:3} models, {:3} candidates  floor {floor:8.0} ns  decide {decided:8.0} ns  {:5.1} x floor",
+            decision.candidates.len(),
+            decided / floor
+        );
+    }
+}
+
+struct Bench {
+    snapshot: Snapshot,
+    effective: Effective,
+    by_name: HashMap<Arc<str>, usize>,
+    asked: Arc<str>,
+    needs: Requirements,
+    budget: Arc<str>,
+}
+
+impl Bench {
+    fn new(tried: usize) -> Self {
+        let sources = Sources::single("bench", std::env::temp_dir(), &policy(tried));
+        let snapshot = compile(&sources).expect("the bench's own policy").snapshot;
+        let routes = snapshot.routes.iter().enumerate();
+        Self {
+            effective: Effective::compose(&snapshot, &vec![true; snapshot.plans.len()]),
+            by_name: routes.map(|(at, route)| (route.name.clone(), at)).collect(),
+            asked: snapshot.routes[ROUTES - 1].name.clone(),
+            needs: Requirements {
+                caller: Caller {
+                    tags: Tags::new([("team", "search")]),
+                    ..Caller::default()
+                },
+                input: 2_000,
+                choices: 1,
+                tools: true,
+                ..Requirements::default()
+            },
+            budget: snapshot.budgets[0].name.clone(),
+            snapshot,
+        }
+    }
+
+    fn decide(&self) -> Decision {
+        let id = self.snapshot.route_for(&self.asked).expect("it is there");
+        let (route, now) = (&self.snapshot.routes[id.0], self.effective.route(id));
+        let terms = Terms {
+            pick: now.map_or(route.pick, |now| now.pick),
+            need_quality: now.map_or(route.need_quality, |now| now.need_quality),
+            max_cost: route.max_cost,
+            max_output: route.max_output,
+        };
+        let standings: Vec<Standing<'_>> = route.candidates.iter().map(|id| self.standing(*id)).collect();
+        decide(&terms, &self.needs, &standings, Duration::from_secs(1))
+    }
+
+    fn standing(&self, id: ModelId) -> Standing<'_> {
+        let shut_by = self.effective.restriction(id, &self.needs.caller);
+        Standing {
+            id,
+            model: self.snapshot.model(id),
+            missing_credential: None,
+            shut_by: shut_by.map(|plan| self.snapshot.plans[plan].name.clone()),
+            wait: None,
+            cold: false,
+            thinks_outside_bound: false,
+            funds: Some(Funds {
+                budget: self.budget.clone(),
+                remaining: Money::MAX,
+                closed: None,
+            }),
+        }
+    }
+
+    fn floor(&self) -> Vec<(ModelId, Money)> {
+        let route = self.by_name.get(&self.asked).expect("it is there");
+        let worst = |id: &ModelId| {
+            let price = self.snapshot.model(*id).price.expect("all are priced");
+            (*id, price.worst(self.needs.input, 64_000))
+        };
+        self.snapshot.routes[*route].candidates.iter().map(worst).collect()
+    }
+}
+
+fn policy(tried: usize) -> String {
+    let mut text = "providers:\n  a: {vendor: openai-compatible, base_url: \"http://127.0.0.1:9/v1\"}\n  \
+                    b: {vendor: openai-compatible, base_url: \"http://127.0.0.1:10/v1\"}\nmodels:\n"
+        .to_owned();
+    for model in 0..MODELS {
+        let (provider, supply) = [("a", "licensed"), ("b", "competitor")][model % 2];
+        let _ = writeln!(
+            text,
+            "  model{model}: {{provider: {provider}, name: m{model}, supply: {supply}, quality: {}, context: 1M, \
+             max_output: 64k, tools: true, price: {{input: {} USD/M, output: 6 USD/M}}}}",
+            50 + model % 40,
+            1 + model
+        );
+    }
+    text.push_str("routes:\n");
+    for route in 0..ROUTES {
+        let tries: Vec<String> = (0..tried)
+            .map(|nth| format!("model{}", (route + nth) % MODELS))
+            .collect();
+        let _ = writeln!(
+            text,
+            "  - {{name: route{route}, match: {{model: [\"alias{route}-*\"]}}, try: [{}], need: {{quality: 60}}, limits: {{cost: 5 USD}}}}",
+            tries.join(", ")
+        );
+    }
+    text.push_str("budgets:\n  month: {limit: 2000 USD, per: month}\nplans:\n");
+    let when = "when: 'budget(\"month\").used > 0.8'";
+    for selector in [
+        "model.supply == \"licensed\" && tag.team != \"search\"",
+        "model.name == \"model7\"",
+        "model.provider == \"b\" && tag.team == \"batch\"",
+    ] {
+        let _ = writeln!(text, "  - {{name: avoid{}, {when}, avoid: '{selector}'}}", text.len());
+    }
+    let changed = format!("route{}", ROUTES - 1);
+    let _ = writeln!(
+        text,
+        "  - {{name: cheap, {when}, change: {{{changed}: {{pick: cheapest}}}}}}"
+    );
+    let _ = writeln!(
+        text,
+        "  - {{name: lower, {when}, change: {{{changed}: {{need: {{quality: 55}}}}}}}}"
+    );
+    text
+}
+
+fn time(turns: u32, mut run: impl FnMut() -> usize) -> f64 {
+    let start = Instant::now();
+    for _ in 0..turns {
+        black_box(run());
+    }
+    start.elapsed().as_nanos() as f64 / f64::from(turns)
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
