@@ -10,10 +10,16 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Thread;
+use std::time::Duration;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 
 /// Records under way to the disk. Beyond, paid traffic waits: the queue is never unbounded.
 const PLACES: usize = 8_192;
+
+/// Kept for what is not on a request's way: a disk that is full while free models go on must not stop plans and alerts.
+const OWN_PLACES: usize = 1_024;
+/// How long the daemon's own records wait for a place.
+const SEND_WITHIN: Duration = Duration::from_secs(2);
 
 /// For `/planb/status`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +43,7 @@ pub struct Ledger {
 pub(super) struct Shared {
     pub(super) path: PathBuf,
     places: Arc<Semaphore>,
+    own_places: Arc<Semaphore>,
     /// Why writing fails at present.
     failing: Mutex<Option<String>>,
     pub(super) outbox: Arc<Notify>,
@@ -58,6 +65,7 @@ impl Shared {
 
     pub(super) fn close(&self) {
         self.places.close();
+        self.own_places.close();
     }
 }
 
@@ -83,6 +91,7 @@ impl Ledger {
         let shared = Arc::new(Shared {
             path: path.to_owned(),
             places: Arc::new(Semaphore::new(PLACES)),
+            own_places: Arc::new(Semaphore::new(OWN_PLACES)),
             failing: Mutex::new(None),
             outbox: Arc::new(Notify::new()),
         });
@@ -162,9 +171,15 @@ impl Ledger {
         self.send(Record::Policy(policy)).await
     }
 
-    /// For everything that is not on a request's way.
+    /// For everything that is not on a request's way. Refused when the ledger has kept nothing for a while.
     pub async fn send(&self, record: Record) -> Result<(), LedgerError> {
-        self.permit().await?.send(record);
+        let place = self.shared.own_places.clone().acquire_owned();
+        let place = match tokio::time::timeout(SEND_WITHIN, place).await {
+            Ok(place) => place.map_err(|_| LedgerError::Closed)?,
+            Err(_) => return Err(LedgerError::Degraded("too many records wait to be written".to_owned())),
+        };
+        let sender = self.sender.clone();
+        Permit { place, sender }.send(record);
         Ok(())
     }
 

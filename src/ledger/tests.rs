@@ -354,6 +354,17 @@ async fn a_full_disk_refuses_leases_keeps_records_and_recovers_by_itself() {
 }
 
 #[tokio::test]
+async fn requests_that_fill_the_line_leave_places_for_the_daemons_own_records() {
+    let (_folder, path) = place();
+    let (ledger, _) = Ledger::open(&path, noon()).unwrap();
+    let requests: Vec<_> = std::iter::from_fn(|| ledger.try_permit()).collect();
+    assert!(!requests.is_empty() && ledger.try_permit().is_none());
+    ledger.event(event("msg_1", None)).await.unwrap();
+    ledger.flush().await.unwrap();
+    assert_eq!(ledger.due(noon(), 10).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
 async fn an_older_daemon_is_refused_once_a_newer_one_has_opened() {
     let (_directory, path) = place();
     let budgets = [budget("month", 1_000, None, Period::Month)];
