@@ -133,7 +133,7 @@ impl fmt::Display for Reason {
                 needs,
                 remaining,
             } => {
-                write!(f, "could cost {needs} and budget `{budget}` has {remaining} left")
+                write!(f, "needs {needs} and budget `{budget}` has {remaining} left")
             }
             Self::BudgetClosed { budget, why } => write!(f, "budget `{budget}` {why}"),
             Self::Cooling { wait, why } => write!(f, "cooling for {} s ({why})", wait.as_secs().max(1)),

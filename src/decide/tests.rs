@@ -163,10 +163,88 @@ fn an_unbounded_request_takes_an_eighth_of_a_small_budget() {
         },
     )
     .unwrap();
-    // 0.05 − 1,000 × 2/M = 0.048 buys 8,000 tokens at 6/M.
+    // An eighth of 0.4 − 1,000 × 2/M is 0.04975 and buys 8,291 tokens at 6/M.
     assert_eq!(
         (candidate.output, candidate.cap, candidate.worst),
-        (8_000, Some(8_000), money("0.05"))
+        (8_291, Some(8_291), money("0.051746"))
+    );
+}
+
+#[test]
+fn the_input_is_paid_from_the_whole_budget_and_only_the_open_end_is_bounded() {
+    let model = model("m", QWEN);
+    let long = Requirements {
+        input: 100_000,
+        ..needs()
+    };
+    // 0.2 for the input; an eighth of the 0.2 that are left then buys 4,166 tokens.
+    let with = |remaining| Standing {
+        funds: funds(remaining),
+        ..standing(0, &model)
+    };
+    assert_eq!(one(&terms(), &long, with("0.4")).unwrap().cap, Some(4_166));
+    let Reason::Budget { needs, remaining, .. } = one(&terms(), &long, with("0.247")).unwrap_err() else {
+        panic!("money is the reason");
+    };
+    assert!(needs > remaining, "what is needed is more than what is left");
+    assert_eq!(needs, money("0.248"));
+    assert_eq!(one(&terms(), &long, with("0.248")).unwrap().cap, Some(1_000));
+}
+
+#[test]
+fn books_that_are_being_rebuilt_are_a_matter_of_time_also_without_a_bound() {
+    let model = model("m", QWEN);
+    let closed = Some(Funds {
+        budget: "month".into(),
+        remaining: Money::ZERO,
+        closed: Some("is being rebuilt"),
+    });
+    let closed = Standing {
+        funds: closed,
+        ..standing(0, &model)
+    };
+    let reason = one(&terms(), &needs(), closed).unwrap_err();
+    assert_eq!((reason.code(), reason.family()), ("budget_closed", Family::Time));
+}
+
+#[test]
+fn a_thinking_budget_outside_the_bound_is_taken_off_what_money_buys() {
+    let model = model("m", QWEN);
+    let thinks = |budget| Requirements {
+        thinking: Thinking::Budget(budget),
+        ..needs()
+    };
+    let capped = Terms {
+        max_cost: Some(money("0.05")),
+        ..terms()
+    };
+    let outside = Standing {
+        thinks_outside_bound: true,
+        ..standing(0, &model)
+    };
+    for (budget, cap) in [(500, 7_500), (6_000, 2_000)] {
+        let candidate = one(&capped, &thinks(budget), outside.clone()).unwrap();
+        assert_eq!((candidate.cap, candidate.worst), (Some(cap), money("0.05")), "{budget}");
+    }
+}
+
+#[test]
+fn what_nothing_bounds_is_reserved_for_within_reason() {
+    let open = Model {
+        context: None,
+        max_output: None,
+        ..model("m", QWEN)
+    };
+    let candidate = one(&terms(), &needs(), standing(0, &open)).unwrap();
+    assert_eq!((candidate.cap, candidate.worst), (None, money("6.002")));
+    let asks = Requirements {
+        output_bound: Some(u64::MAX),
+        ..needs()
+    };
+    assert_eq!(
+        one(&terms(), &asks, standing(0, &open)).unwrap_err().family(),
+        Family::Need,
+        "no books could add that up"
     );
 }
 
@@ -177,7 +255,7 @@ fn below_the_least_useful_output_a_model_is_no_candidate() {
         &terms(),
         &needs(),
         Standing {
-            funds: funds("0.06"),
+            funds: funds("0.049"),
             ..standing(0, &model)
         },
     )
@@ -192,7 +270,7 @@ fn below_the_least_useful_output_a_model_is_no_candidate() {
             &terms(),
             &needs(),
             Standing {
-                funds: funds("0.06"),
+                funds: funds("0.049"),
                 ..standing(0, &small)
             }
         )
