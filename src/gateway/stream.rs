@@ -120,8 +120,15 @@ impl AnswerStream {
                 Event::Fault(fault) => self.fail(&stream_failure(&self.attempt, &fault, true)),
             }
         }
-        self.attempt.counted_output = self.reader.progress().counted_output();
-        self.attempt.usage = self.reader.progress().usage();
+        self.note();
+    }
+
+    /// What an end at this moment would be billed by.
+    fn note(&mut self) {
+        let progress = self.reader.progress();
+        self.attempt.counted_output = progress.counted_output();
+        self.attempt.usage = progress.usage();
+        self.attempt.ended = progress.has_finished();
     }
 
     fn progressed(&mut self) {
@@ -166,8 +173,7 @@ impl AnswerStream {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
-        self.attempt.counted_output = self.reader.progress().counted_output();
-        self.attempt.usage = self.reader.progress().usage();
+        self.note();
         let cost = self.attempt.succeed();
         self.ticket.cost = self.ticket.cost.plus(cost);
         let currency = self.ticket.policy.snapshot.currency;
@@ -181,8 +187,7 @@ impl AnswerStream {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
-        self.attempt.counted_output = self.reader.progress().counted_output();
-        self.attempt.usage = self.reader.progress().usage();
+        self.note();
         let cost = self.attempt.fail(failure);
         self.ticket.cost = self.ticket.cost.plus(cost);
         let told = failed::told(failure);
