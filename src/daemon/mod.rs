@@ -153,9 +153,10 @@ impl Daemon {
             locals,
             metrics: metrics.clone(),
             clock,
-            leasing: tokio::sync::Mutex::new(()),
+            leasing: Arc::default(),
             lease_ahead: Notify::new(),
             tasks: TaskTracker::new(),
+            cut: CancellationToken::new(),
         });
         providers::refresh(&gateway, &policy, true);
         books::rebuild(&gateway, rebuilds).await;
@@ -217,7 +218,7 @@ impl Daemon {
             gateway: self.gateway.clone(),
             control: control::router(self.control.clone()),
             hosts: AllowedHosts(options.allowed_hosts.clone()),
-            cut: CancellationToken::new(),
+            cut: self.gateway.cut.clone(),
         });
         let accepting = tasks.spawn(accept(listener, front.clone(), connections.clone(), self.stop.clone()));
         self.warm_up_when_nothing_else_is_usable();
@@ -272,12 +273,25 @@ impl Daemon {
         {
             tracing::warn!("requests still under way are cut off");
             front.cut.cancel();
-            let _ = tokio::time::timeout(SETTLE, connections.wait()).await;
+            let _ = tokio::time::timeout(SETTLE, async {
+                tokio::join!(connections.wait(), self.gateway.tasks.wait())
+            })
+            .await;
         }
         tasks.close();
         tasks.wait().await;
         self.gateway.locals.shutdown().await;
-        if let Err(error) = self.gateway.ledger.close().await {
+        let open = self.gateway.live.books.lock().open_reservations();
+        let closed = if open == 0 {
+            self.gateway.ledger.close().await
+        } else {
+            tracing::warn!(
+                open,
+                "attempts could not be settled; what their leases have left is held at the next start"
+            );
+            self.gateway.ledger.close_unsettled().await
+        };
+        if let Err(error) = closed {
             tracing::error!(%error, "the ledger could not be closed in order");
         }
     }

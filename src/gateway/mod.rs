@@ -30,6 +30,7 @@ use crate::upstream::credentials::Credentials;
 use crate::upstream::local::LocalServers;
 use std::sync::Arc;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// What every request needs of the daemon.
@@ -42,9 +43,11 @@ pub struct Gateway {
     pub metrics: Arc<Metrics>,
     pub clock: Clock,
     /// One lease at a time.
-    pub leasing: tokio::sync::Mutex<()>,
+    pub leasing: Arc<tokio::sync::Mutex<()>>,
     /// Wakes the task that leases ahead of need.
     pub lease_ahead: Notify,
     /// Work that goes on without its client.
     pub tasks: TaskTracker,
+    /// Ends what outlives the grace of a shutdown.
+    pub cut: CancellationToken,
 }

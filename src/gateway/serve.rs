@@ -10,12 +10,12 @@ use super::exchange::{Exchanged, Wire, exchange};
 use super::failed::{self, Told};
 use super::headers::AnswerHeaders;
 use super::prepare::{Prepared, prepare};
-use super::reserve::{NoMoney, reserve};
+use super::reserve::{LEDGER_WITHIN, NoMoney, reserve};
 use super::stream::{AnswerStream, StreamLimits};
-use super::survey::{self, Survey, survey};
+use super::survey::{self, Survey, survey, survey_in_order};
 use super::ticket::Ticket;
 use crate::budget::{Charges, End, Facts};
-use crate::decide::{self, Candidate};
+use crate::decide::{self, Candidate, Family};
 use crate::failover::{self, Ending, Limits, NotTaken, Step, Turn, Warming};
 use crate::health::Verdict;
 use crate::ledger::record::ExcludedRecord;
@@ -32,6 +32,9 @@ use std::time::Duration;
 /// Longest that an answer is fetched for a client that left, under `on_disconnect: finish`.
 const FINISH_WITHIN: Duration = Duration::from_secs(60);
 
+/// Others may take the money that planb's own bound was computed from; how often it is computed again.
+const DECISIONS_ANEW: u8 = 8;
+
 /// Where the client names none, attempts and their own limits bound the request.
 const NO_DEADLINE: Duration = Duration::from_secs(86_400);
 
@@ -40,7 +43,7 @@ pub async fn chat(gateway: &Arc<Gateway>, request: Request<Incoming>, peer: Opti
         Ok(prepared) => prepared,
         Err(told) => return told.response(),
     };
-    let survey = survey(gateway, &prepared);
+    let survey = survey_in_order(gateway, &prepared).await;
     if prepared.explain {
         return super::explain::response(&prepared, &survey);
     }
@@ -61,6 +64,7 @@ async fn finish_alone(
 ) -> Response<ResponseBody> {
     let serving = Serving::new(gateway, prepared, survey, ticket);
     let (answer, mut answered) = tokio::sync::oneshot::channel();
+    let cut = gateway.cut.clone();
     gateway.tasks.spawn(async move {
         let mut work = std::pin::pin!(serving.run());
         let mut answer = answer;
@@ -71,8 +75,12 @@ async fn finish_alone(
                 return;
             }
             () = answer.closed() => {}
+            () = cut.cancelled() => return,
         }
-        let _ = tokio::time::timeout(FINISH_WITHIN, work).await;
+        tokio::select! {
+            _ = tokio::time::timeout(FINISH_WITHIN, work) => {}
+            () = cut.cancelled() => {}
+        }
     });
     match (&mut answered).await {
         Ok(response) => response,
@@ -95,19 +103,23 @@ fn open(gateway: &Arc<Gateway>, prepared: &Prepared, survey: &Survey) -> Ticket 
         survey.plans.clone(),
     );
     for exclusion in &survey.decision.excluded {
-        let model = &prepared.policy.snapshot.model(exclusion.id).name;
         let labels = ExclusionLabels {
-            model: model.to_string(),
+            model: prepared.policy.snapshot.model(exclusion.id).name.to_string(),
             reason: exclusion.reason.code(),
         };
         gateway.metrics.excluded.get_or_create(&labels).inc();
-        ticket.excluded.push(ExcludedRecord {
-            model: model.clone(),
-            reason: exclusion.reason.code(),
-            detail: exclusion.reason.to_string(),
-        });
     }
+    ticket.excluded = excluded(prepared, survey);
     ticket
+}
+
+fn excluded(prepared: &Prepared, survey: &Survey) -> Vec<ExcludedRecord> {
+    let record = |exclusion: &decide::Exclusion| ExcludedRecord {
+        model: prepared.policy.snapshot.model(exclusion.id).name.clone(),
+        reason: exclusion.reason.code(),
+        detail: exclusion.reason.to_string(),
+    };
+    survey.decision.excluded.iter().map(record).collect()
 }
 
 fn observe(gateway: &Gateway, survey: &Survey) {
@@ -126,6 +138,8 @@ struct Serving {
     deadline: Uptime,
     /// Why the last candidate that lacked money did.
     money: Option<NoMoney>,
+    /// How often the decision may still be made anew.
+    anew: u8,
 }
 
 impl Serving {
@@ -137,6 +151,7 @@ impl Serving {
             ticket,
             deadline: Uptime::ZERO,
             money: None,
+            anew: DECISIONS_ANEW,
         }
     }
 }
@@ -146,18 +161,13 @@ type Go = Result<Step, Response<ResponseBody>>;
 
 impl Serving {
     async fn run(mut self) -> Response<ResponseBody> {
+        let now = self.gateway.clock.uptime();
+        self.deadline = now + self.prepared.deadline.unwrap_or(NO_DEADLINE);
         if self.survey.decision.candidates.is_empty() {
             return self.refuse();
         }
         self.warm_up();
-        let now = self.gateway.clock.uptime();
-        self.deadline = now + self.prepared.deadline.unwrap_or(NO_DEADLINE);
-        let limits = Limits {
-            attempts: self.prepared.attempts(),
-            deadline: self.deadline,
-            round_filters: false,
-        };
-        let mut step = failover::begin(self.courses(), limits, seed(&self.ticket.id), now);
+        let mut step = self.begin();
         loop {
             let gone = match step {
                 Step::Try(turn) => self.attempt(turn).await,
@@ -166,6 +176,7 @@ impl Serving {
                     Ok(pause.over(self.gateway.clock.uptime()))
                 }
                 Step::Warm(warming) => Ok(self.warm(warming).await),
+                Step::Tell(ending) if self.may_decide_anew(&ending) => self.decide_anew(),
                 Step::Tell(ending) => Err(self.tell(ending)),
             };
             match gone {
@@ -173,6 +184,34 @@ impl Serving {
                 Err(response) => return response,
             }
         }
+    }
+
+    fn begin(&self) -> Step {
+        let limits = Limits {
+            attempts: self.prepared.attempts(),
+            deadline: self.deadline,
+            round_filters: false,
+        };
+        let now = self.gateway.clock.uptime();
+        failover::begin(self.courses(), limits, seed(&self.ticket.id), now)
+    }
+
+    /// Nothing was sent for want of money, and what is wanted was planb's own choice: less may fit.
+    fn may_decide_anew(&self, ending: &Ending) -> bool {
+        let refused = matches!(self.money, Some(NoMoney::Refused(_)));
+        let own_bound = self.prepared.needs.output_bound.is_none();
+        matches!(ending, Ending::NothingLeft(_)) && refused && own_bound && self.anew > 0
+    }
+
+    fn decide_anew(&mut self) -> Go {
+        self.anew -= 1;
+        self.money = None;
+        self.survey = survey(&self.gateway, &self.prepared);
+        self.ticket.excluded = excluded(&self.prepared, &self.survey);
+        if self.survey.decision.candidates.is_empty() {
+            return Err(self.refuse());
+        }
+        Ok(self.begin())
     }
 
     /// A cold server that would have been first is started for those who come later.
@@ -263,12 +302,16 @@ impl Serving {
         };
         let nothing = Charges::default();
         let charges = self.survey.charges(candidate.id).unwrap_or(&nothing);
-        match reserve(&self.gateway, candidate.worst, charges, facts).await {
+        let until = self.until(LEDGER_WITHIN);
+        match reserve(&self.gateway, candidate.worst, charges, facts, until).await {
             Ok(reserved) => Ok((claim, reserved)),
             Err(why) => {
                 let (NoMoney::Refused(text) | NoMoney::Closed(text)) = &why;
                 self.exclude(candidate, "budget", text.clone());
-                self.money = Some(why);
+                // What may be otherwise in a moment is the better thing to tell.
+                if !matches!(self.money, Some(NoMoney::Closed(_))) {
+                    self.money = Some(why);
+                }
                 Err(NotTaken::Money)
             }
         }
@@ -409,9 +452,11 @@ impl Serving {
             NotTaken::Resting { until } => Some(until.saturating_sub(now)),
             _ => None,
         };
-        let earliest = refusals.iter().filter_map(|(_, why)| rest(why)).min();
+        let out = decide::refusal(&self.survey.decision.excluded);
+        let rests = refusals.iter().filter_map(|(_, why)| rest(why));
+        let earliest = rests.chain(out.retry_after).min();
         let waits = |why: &NotTaken| matches!(why, NotTaken::Resting { .. } | NotTaken::NotReady | NotTaken::Cold);
-        let timed = refusals.iter().any(|(_, why)| waits(why));
+        let timed = refusals.iter().any(|(_, why)| waits(why)) || out.family == Family::Time;
         match (&self.money, timed) {
             (Some(NoMoney::Refused(text)), false) => failed::out_of_money(text.clone()),
             (Some(NoMoney::Closed(text)), false) => failed::unavailable(text.clone(), None),
