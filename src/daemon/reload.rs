@@ -144,7 +144,7 @@ impl Reloader {
             "policy {} is reloaded: {} replaces {}",
             policy.snapshot.origin,
             short(&policy.snapshot.hash),
-            short(&before)
+            short(&old.snapshot.hash)
         );
         let views = gateway.live.books.lock().views();
         let starts: Vec<_> = views
