@@ -22,6 +22,7 @@ use crate::failover::{self, Ending, Limits, NotTaken, Step, Turn, Warming};
 use crate::health::Verdict;
 use crate::ledger::record::ExcludedRecord;
 use crate::telemetry::metrics::ExclusionLabels;
+use crate::upstream::connect::Kind;
 use crate::upstream::credentials::Credential;
 use crate::upstream::local::LocalState;
 use crate::uptime::Uptime;
@@ -258,7 +259,8 @@ impl Serving {
             }
         };
         let attempt = Attempt::new(&self.ticket, candidate, turn.number(), claim, reserved);
-        self.send(turn.sent(), attempt, credential.as_deref()).await
+        let fresh = turn.fresh_connection();
+        self.send(turn.sent(), attempt, credential.as_deref(), fresh).await
     }
 
     /// Everything that an attempt needs before it is sent: a running server, leave of its breaker, money.
@@ -326,17 +328,20 @@ impl Serving {
         found.map_err(|_| NotTaken::Barred)
     }
 
-    async fn send(&mut self, sent: failover::Attempt, mut attempt: Attempt, key: Option<&Credential>) -> Go {
-        let (deadlines, client) = {
-            let provider = attempt.provider();
-            let deadlines = Deadlines::of(provider.timeouts, self.prepared.timeouts());
-            (
-                deadlines,
-                self.gateway
-                    .connections
-                    .inference(provider.allow_private, deadlines.connect),
-            )
-        };
+    async fn send(
+        &mut self,
+        sent: failover::Attempt,
+        mut attempt: Attempt,
+        key: Option<&Credential>,
+        fresh: bool,
+    ) -> Go {
+        let provider = attempt.provider();
+        let deadlines = Deadlines::of(provider.timeouts, self.prepared.timeouts());
+        let client = self.gateway.connections.inference(Kind {
+            allow_private: provider.allow_private,
+            connect: deadlines.connect,
+            fresh,
+        });
         let wire = Wire {
             client,
             key,

@@ -4,6 +4,7 @@
 use super::connect::{ConnectTimeout, InferenceClient};
 use super::credentials::Credential;
 use super::egress::{self, Denied, ResolveError};
+use super::reuse;
 use crate::failure::{Connect, Fault};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, Uri, header};
@@ -30,16 +31,18 @@ pub struct Call<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoResponse {
     Connect(Connect),
-    /// The connection broke after the request may have been taken up.
-    Lost,
+    /// The connection broke after the request may have been taken up. `reused`: it was a kept one.
+    Lost {
+        reused: bool,
+    },
 }
 
 impl NoResponse {
     pub const fn fault(self) -> Fault<'static> {
         match self {
             Self::Connect(kind) => Fault::Connect(kind),
-            Self::Lost => Fault::Lost {
-                reused: false,
+            Self::Lost { reused } => Fault::Lost {
+                reused,
                 response_started: false,
             },
         }
@@ -69,7 +72,9 @@ pub async fn send(client: &InferenceClient, call: Call<'_>) -> Result<Response<I
             headers.insert(header::AUTHORIZATION, value);
         }
     }
-    client.request(request).await.map_err(|error| no_response(&error))
+    let response = client.request(request).await.map_err(|error| no_response(&error))?;
+    reuse::note_answer(response.extensions());
+    Ok(response)
 }
 
 /// The start of an error's body; `None` when it broke off.
@@ -82,7 +87,8 @@ pub async fn error_body(body: Incoming) -> Option<Bytes> {
 
 fn no_response(error: &legacy::Error) -> NoResponse {
     if !error.is_connect() {
-        return NoResponse::Lost;
+        let reused = reuse::was_reused(error);
+        return NoResponse::Lost { reused };
     }
     NoResponse::Connect(connect_kind(error))
 }

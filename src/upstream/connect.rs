@@ -5,6 +5,7 @@
 //! and TLS included.
 
 use super::egress::{self, Denied, GuardedResolver};
+use super::reuse::Remembered;
 use bytes::Bytes;
 use http::Uri;
 use http_body_util::Full;
@@ -50,10 +51,20 @@ pub enum ClientError {
 #[error("no connection within {0:?}")]
 pub struct ConnectTimeout(pub Duration);
 
+/// What a client for inference calls must be like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Kind {
+    pub allow_private: bool,
+    /// The longest that connecting may take.
+    pub connect: Duration,
+    /// Takes no kept connection, and keeps none.
+    pub fresh: bool,
+}
+
 /// All clients of the daemon.
 pub struct Connections {
     tls: ClientConfig,
-    inference: Mutex<HashMap<(bool, Duration), InferenceClient>>,
+    inference: Mutex<HashMap<Kind, InferenceClient>>,
     guarded: Web,
     private: Web,
 }
@@ -71,16 +82,15 @@ impl Connections {
         })
     }
 
-    /// The client for a provider; providers with the same two settings share it, pools are by host all the same.
-    pub fn inference(&self, allow_private: bool, connect: Duration) -> InferenceClient {
+    /// The client for a provider; providers with the same settings share it, pools are by host all the same.
+    pub fn inference(&self, kind: Kind) -> InferenceClient {
         let mut clients = self.inference.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (allow_private, connect);
-        if clients.len() >= MOST_CLIENTS && !clients.contains_key(&key) {
+        if clients.len() >= MOST_CLIENTS && !clients.contains_key(&kind) {
             clients.clear();
         }
         clients
-            .entry(key)
-            .or_insert_with(|| inference_client(&self.tls, allow_private, connect))
+            .entry(kind)
+            .or_insert_with(|| inference_client(&self.tls, kind))
             .clone()
     }
 
@@ -151,9 +161,9 @@ where
     C::Response: Send,
     C::Future: Send + 'static,
 {
-    type Response = C::Response;
+    type Response = Remembered<C::Response>;
     type Error = Failure;
-    type Future = Pin<Box<dyn Future<Output = Result<C::Response, Failure>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Failure>> + Send>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         self.inner.poll_ready(context)
@@ -163,14 +173,19 @@ where
         let (connecting, within) = (self.inner.call(target), self.within);
         Box::pin(async move {
             match tokio::time::timeout(within, connecting).await {
-                Ok(connected) => connected,
+                Ok(connected) => connected.map(Remembered::new),
                 Err(_) => Err(ConnectTimeout(within).into()),
             }
         })
     }
 }
 
-fn inference_client(tls: &ClientConfig, allow_private: bool, connect: Duration) -> InferenceClient {
+fn inference_client(tls: &ClientConfig, kind: Kind) -> InferenceClient {
+    let Kind {
+        allow_private,
+        connect,
+        fresh,
+    } = kind;
     let mut http = HttpConnector::new_with_resolver(GuardedResolver { allow_private });
     http.enforce_http(false);
     http.set_nodelay(true);
@@ -185,6 +200,7 @@ fn inference_client(tls: &ClientConfig, allow_private: bool, connect: Duration) 
         .timer(TokioTimer::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(POOL_IDLE)
+        .pool_max_idle_per_host(if fresh { 0 } else { usize::MAX })
         .http2_adaptive_window(true)
         .http2_keep_alive_interval(PING_EVERY)
         .http2_keep_alive_timeout(PING_WITHIN)
@@ -233,6 +249,14 @@ mod tests {
         address
     }
 
+    fn within(connect: Duration) -> Kind {
+        Kind {
+            allow_private: false,
+            connect,
+            fresh: false,
+        }
+    }
+
     fn get(url: String) -> Request<Full<Bytes>> {
         Request::get(url).body(Full::default()).unwrap()
     }
@@ -240,7 +264,7 @@ mod tests {
     #[tokio::test]
     async fn inference_calls_reach_loopback_by_address_and_by_localhost() {
         let address = server("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi").await;
-        let client = Connections::new().unwrap().inference(false, Duration::from_secs(2));
+        let client = Connections::new().unwrap().inference(within(Duration::from_secs(2)));
         for host in ["127.0.0.1", "localhost"] {
             let answer = client
                 .request(get(format!("http://{host}:{}/", address.port())))
@@ -252,7 +276,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_refused_name_is_found_in_the_error() {
-        let client = Connections::new().unwrap().inference(false, Duration::from_secs(2));
+        let client = Connections::new().unwrap().inference(within(Duration::from_secs(2)));
         let error = client.request(get("http://127.1:9/".into())).await.unwrap_err();
         assert!(error.is_connect());
         assert!(matches!(egress::denied_in(&error), Some(Denied::Private { .. })));
@@ -262,7 +286,7 @@ mod tests {
     async fn a_handshake_that_never_ends_is_a_connect_timeout() {
         let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = silent.local_addr().unwrap().port();
-        let client = Connections::new().unwrap().inference(false, Duration::from_millis(50));
+        let client = Connections::new().unwrap().inference(within(Duration::from_millis(50)));
         let error = client
             .request(get(format!("https://127.0.0.1:{port}/")))
             .await

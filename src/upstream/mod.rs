@@ -8,3 +8,4 @@ pub mod credentials;
 pub mod egress;
 pub mod local;
 pub mod probe;
+mod reuse;

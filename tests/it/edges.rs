@@ -1,8 +1,10 @@
 //! What unlucky and hostile peers do: clients that stop reading or never begin to speak, answers beyond every size,
 //! errors that never end. Each has its bound, and none leaks what it held.
 
-use crate::support::{Call, Daemon, Policy, Price, Reply, Upstream, Usage, sse, upstream::completion};
+use crate::support::upstream::{self, completion};
+use crate::support::{Call, Daemon, Policy, Price, Reply, Upstream, Usage, sse};
 use serde_json::{Value, json};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -150,4 +152,25 @@ async fn head_and_options_and_odd_paths_are_answered_in_kind() {
         answer.starts_with("HTTP/1.1 200") && answer.ends_with("\r\n\r\n"),
         "{answer}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kept_connection_that_is_dead_is_replaced_and_a_new_one_that_dies_is_not() {
+    let upstream = Upstream::start("alpha", Price::LIST).await;
+    let daemon = Daemon::start(&counted(&upstream, "")).await;
+    daemon.chat(&plain()).await.expect(200);
+    let (calls, answers) = (AtomicUsize::new(0), upstream::answer("Hello again", Usage::new(10, 5)));
+    upstream.script(move |seen| match calls.fetch_add(1, Ordering::Relaxed) {
+        0 => Reply::hang_up(),
+        _ => answers(seen),
+    });
+    let answer = daemon.chat(&plain()).await.expect(200);
+    assert_eq!((answer.content().as_str(), upstream.count()), ("Hello again", 3));
+    let books = daemon.settled("all").await;
+    assert!(books.held > 0, "whether the lost one was billed is unknown: {books:?}");
+    let other = Upstream::start("beta", Price::LIST).await;
+    other.always(Reply::hang_up());
+    daemon.edit(&counted(&other, "")).await;
+    daemon.chat(&plain()).await.expect_error(502);
+    assert_eq!(other.count(), 1);
 }
