@@ -6,6 +6,10 @@
 use crate::money::{Exact, Money, Rate};
 use crate::usage::Usage;
 
+/// No attempt costs more: what would is a provider's or a client's nonsense, and a few such figures would leave the
+/// range in which money adds up.
+pub const MOST_OF_ONE_ATTEMPT: Money = Money::from_nanos(10_000_000 * crate::money::NANOS_PER_UNIT);
+
 /// Rates per million tokens. An absent kind costs what the plain one does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Price {
@@ -21,9 +25,9 @@ impl Price {
         output: Rate::FREE,
     };
 
-    /// The cost of a usage, rounded half to even: what is posted.
+    /// The cost of a usage, rounded half to even: what is posted. Never above [`MOST_OF_ONE_ATTEMPT`].
     pub fn cost(&self, usage: &Usage) -> Money {
-        self.exact(usage).rounded_half_even()
+        self.exact(usage).rounded_half_even().min(MOST_OF_ONE_ATTEMPT)
     }
 
     /// The most that `input` and `output` tokens can cost, rounded up: what is reserved. Cached reads are not promised
@@ -80,6 +84,16 @@ mod tests {
             ..Usage::default()
         };
         assert_eq!(price("2", "0.25", "6").cost(&usage).to_string(), "0.012");
+    }
+
+    #[test]
+    fn a_bill_that_no_attempt_can_have_stays_within_what_adds_up() {
+        let usage = Usage {
+            input: u64::MAX,
+            output: u64::MAX,
+            ..Usage::default()
+        };
+        assert_eq!(price("2", "2", "6").cost(&usage), MOST_OF_ONE_ATTEMPT);
     }
 
     #[test]

@@ -48,7 +48,11 @@ fn main() {
                 seen.push(measure(process, &test.load));
             }
         }
-        seen.print(&test);
+        if smoke {
+            println!("{:22} answered by the mock, the floor and planb", test.name);
+        } else {
+            seen.print(&test);
+        }
     }
 }
 

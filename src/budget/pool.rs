@@ -192,7 +192,8 @@ impl Pool {
 
     /// More, ahead of need, once less than a third of ten seconds' burn is left, or what an attached reservation lacks.
     pub(super) fn extend(&mut self, budget: &Budget, second: i64) -> Option<GrantRequest> {
-        if second - self.refused_at > BURN_SECONDS as i64 {
+        // Also when the clock was set back: a refusal in the future is an old one.
+        if !(0..=BURN_SECONDS as i64).contains(&(second - self.refused_at)) {
             (self.step, self.waiting) = (Money::ZERO, Money::ZERO);
         }
         self.is_short(second)

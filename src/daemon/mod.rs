@@ -160,7 +160,7 @@ impl Daemon {
             locals,
             metrics: metrics.clone(),
             clock,
-            leasing: tokio::sync::Mutex::new(()),
+            leasing: Arc::default(),
             lease_ahead: Notify::new(),
             tasks: TaskTracker::new(),
             cut: CancellationToken::new(),
@@ -294,7 +294,17 @@ impl Daemon {
         tasks.close();
         tasks.wait().await;
         self.gateway.locals.shutdown().await;
-        if let Err(error) = self.gateway.ledger.close().await {
+        let open = self.gateway.live.books.lock().open_reservations();
+        let closed = if open == 0 {
+            self.gateway.ledger.close().await
+        } else {
+            tracing::warn!(
+                open,
+                "attempts could not be settled; what their leases have left is held at the next start"
+            );
+            self.gateway.ledger.close_unsettled().await
+        };
+        if let Err(error) = closed {
             tracing::error!(%error, "the ledger could not be closed in order");
         }
     }

@@ -184,8 +184,8 @@ impl Ticker {
             "currency": currency.code(),
         });
         let dedupe = format!(
-            "{}\u{1f}{}\u{1f}{}\u{1f}{word}",
-            pool.budget, notice.key, pool.span.start
+            "{}\u{1f}{}\u{1f}{}\u{1f}{}\u{1f}{word}",
+            pool.budget, notice.key, pool.span.start, pool.span.end
         );
         self.announcer
             .announce(AlertEvent {

@@ -5,7 +5,7 @@
 use super::output::output;
 use super::{Candidate, Reason, Standing, Terms};
 use crate::money::Money;
-use crate::price::Price;
+use crate::price::{MOST_OF_ONE_ATTEMPT, Price};
 use crate::request::Requirements;
 use crate::uptime::Uptime;
 
@@ -79,6 +79,7 @@ fn cost_caps(terms: &Terms, needs: &Requirements, worst: Money) -> Result<(), Re
     for (cap, by) in [
         (terms.max_cost, "the route's `limits.cost`"),
         (needs.max_cost, "`x-planb-max-cost`"),
+        (Some(MOST_OF_ONE_ATTEMPT), "planb itself"),
     ] {
         if let Some(cap) = cap.filter(|cap| worst > *cap) {
             return Err(Reason::CostCap { costs: worst, cap, by });
@@ -112,7 +113,7 @@ fn funds(standing: &Standing<'_>, worst: Money) -> Result<(), Reason> {
             budget: funds.budget.clone(),
             needs: worst,
             remaining: funds.remaining,
-            share: None,
+            unbounded: false,
         });
     }
     Ok(())

@@ -4,6 +4,7 @@
 //! stock SDK call works on the smallest budget and nothing is cut while money is ample.
 
 use super::{Reason, Standing, Terms};
+use crate::money::Money;
 use crate::price::Price;
 use crate::request::{Requirements, Thinking};
 
@@ -11,6 +12,8 @@ use crate::request::{Requirements, Thinking};
 const MIN_OUTPUT: u64 = 1_000;
 /// One unbounded request may take this share of what the tightest budget has left, not all of it from the others.
 const SHARE_OF_REST: i64 = 8;
+/// Where neither the model nor the policy says how long an answer may get, so much is reserved for it.
+const UNKNOWN_MAXIMUM: u64 = 1_000_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Output {
@@ -31,23 +34,42 @@ pub(super) fn output(
         Some(asked) => (client_bound(asked, terms, needs, standing)?, None),
         None => own_bound(terms, needs, standing, price)?,
     };
-    let thinking = if standing.thinks_outside_bound {
+    Ok(Output {
+        tokens,
+        cap,
+        thinking_budget: (thinking(needs, standing) == Thinking::On).then_some(tokens),
+        billable: billable(tokens, needs, standing),
+    })
+}
+
+/// What is thought outside the bound.
+fn thinking(needs: &Requirements, standing: &Standing<'_>) -> Thinking {
+    if standing.thinks_outside_bound {
         needs.thinking
     } else {
         Thinking::Off
-    };
-    let extra = match thinking {
+    }
+}
+
+/// All that answers of `tokens` each may be billed for as output.
+fn billable(tokens: u64, needs: &Requirements, standing: &Standing<'_>) -> u64 {
+    let extra = match thinking(needs, standing) {
         Thinking::Off => 0,
         Thinking::Budget(tokens) => tokens,
         // As much again as the answer may have: the vendor's own ceiling is not published for every model.
         Thinking::On | Thinking::Unstated => tokens,
     };
-    Ok(Output {
-        tokens,
-        cap,
-        thinking_budget: (thinking == Thinking::On).then_some(tokens),
-        billable: tokens.saturating_add(extra).saturating_mul(needs.choices.max(1)),
-    })
+    tokens.saturating_add(extra).saturating_mul(needs.choices.max(1))
+}
+
+/// The largest answer whose [`billable`] output is at most `total`.
+fn answer_within(total: u64, needs: &Requirements, standing: &Standing<'_>) -> u64 {
+    let each = total / needs.choices.max(1);
+    match thinking(needs, standing) {
+        Thinking::Off => each,
+        Thinking::Budget(tokens) => each.saturating_sub(tokens),
+        Thinking::On | Thinking::Unstated => each / 2,
+    }
 }
 
 fn client_bound(asked: u64, terms: &Terms, needs: &Requirements, standing: &Standing<'_>) -> Result<u64, Reason> {
@@ -93,44 +115,57 @@ fn own_bound(
             has,
         });
     }
-    let maximum = [model.max_output, room].into_iter().flatten().min().unwrap_or(u64::MAX);
+    let maximum = [model.max_output, room]
+        .into_iter()
+        .flatten()
+        .min()
+        .unwrap_or(UNKNOWN_MAXIMUM);
     let mut bound = maximum.min(terms.max_output.unwrap_or(u64::MAX));
-    // Thinking outside the bound may cost as much again.
-    let parts = needs.choices.max(1)
-        * if standing.thinks_outside_bound && needs.thinking != Thinking::Off {
-            2
-        } else {
-            1
-        };
     for (cap, by) in [
         (terms.max_cost, "the route's `limits.cost`"),
         (needs.max_cost, "`x-planb-max-cost`"),
     ] {
         let Some(cap) = cap else { continue };
-        let affordable = price
-            .affordable_output(cap, needs.input)
-            .map_or(u64::MAX, |tokens| tokens / parts);
-        if affordable < least || price.worst(needs.input, 0) > cap {
-            let costs = price.worst(needs.input, least.saturating_mul(parts));
+        let costs = price.worst(needs.input, billable(least, needs, standing));
+        if costs > cap {
             return Err(Reason::CostCap { costs, cap, by });
         }
-        bound = bound.min(affordable);
+        bound = bound.min(answer_for(
+            cap.minus(price.worst(needs.input, 0)),
+            needs,
+            standing,
+            price,
+        ));
     }
-    if let Some(funds) = &standing.funds {
-        let share = funds.remaining.scaled_down(1, SHARE_OF_REST);
-        let affordable = price
-            .affordable_output(share, needs.input)
-            .map_or(u64::MAX, |tokens| tokens / parts);
-        if affordable < least || price.worst(needs.input, 0) > share {
-            let needed = price.worst(needs.input, least.saturating_mul(parts));
+    // Books that are not in order say nothing of what is left.
+    if let Some(funds) = standing.funds.as_ref().filter(|funds| funds.closed.is_none()) {
+        let left = funds.remaining.minus(price.worst(needs.input, 0));
+        let share = answer_for(left.scaled_down(1, SHARE_OF_REST), needs, standing, price);
+        let least_left = least_left(least, needs, standing, price);
+        if funds.remaining < least_left || share < least {
             return Err(Reason::Budget {
                 budget: funds.budget.clone(),
-                needs: needed,
+                needs: least_left,
                 remaining: funds.remaining,
-                share: Some(share),
+                unbounded: true,
             });
         }
-        bound = bound.min(affordable);
+        bound = bound.min(share);
     }
     Ok((bound, (bound < maximum).then_some(bound)))
+}
+
+/// The largest answer that `money` buys when the input is paid for.
+fn answer_for(money: Money, needs: &Requirements, standing: &Standing<'_>, price: &Price) -> u64 {
+    price
+        .affordable_output(money, 0)
+        .map_or(u64::MAX, |total| answer_within(total, needs, standing))
+}
+
+/// What a budget must have left so that its share buys the least useful answer. What has no open end, the input, is
+/// paid from the whole.
+fn least_left(least: u64, needs: &Requirements, standing: &Standing<'_>, price: &Price) -> Money {
+    let answer = price.worst(0, billable(least, needs, standing));
+    let shares = Money::from_nanos(answer.nanos().saturating_mul(SHARE_OF_REST));
+    price.worst(needs.input, 0).plus(shares)
 }

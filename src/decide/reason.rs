@@ -50,10 +50,11 @@ pub enum Reason {
     },
     Budget {
         budget: Arc<str>,
+        /// What the budget would have to have left.
         needs: Money,
         remaining: Money,
-        /// The client set no bound, and only so much of what is left may go to one such request.
-        share: Option<Money>,
+        /// The client set no output bound: the request may take only a share of what is left.
+        unbounded: bool,
     },
     BudgetClosed {
         budget: Arc<str>,
@@ -134,18 +135,16 @@ impl fmt::Display for Reason {
                 budget,
                 needs,
                 remaining,
-                share: None,
-            } => {
-                write!(f, "could cost {needs} and budget `{budget}` has {remaining} left")
-            }
+                unbounded: false,
+            } => write!(f, "needs {needs} and budget `{budget}` has {remaining} left"),
             Self::Budget {
                 budget,
                 needs,
                 remaining,
-                share: Some(share),
+                unbounded: true,
             } => write!(
                 f,
-                "could cost {needs}, and without `max_tokens` a request may take {share} of the {remaining} that budget `{budget}` has left"
+                "without `max_tokens` a request may take a share of a budget only: `{budget}` has {remaining} left and would need {needs}"
             ),
             Self::BudgetClosed { budget, why } => write!(f, "budget `{budget}` {why}"),
             Self::Cooling { wait, why } => write!(f, "cooling for {} s ({why})", wait.as_secs().max(1)),

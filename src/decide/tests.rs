@@ -6,6 +6,8 @@ use crate::request::Thinking;
 use proptest::prelude::*;
 use std::time::Duration;
 
+mod output;
+
 fn money(text: &str) -> Money {
     Money::parse(text).unwrap()
 }
@@ -132,183 +134,6 @@ fn a_cold_server_comes_after_what_is_warm() {
     ];
     let decision = decide(&terms(), &needs(), &all, Duration::ZERO);
     assert_eq!(decision.candidates.iter().map(|c| c.id.0).collect::<Vec<_>>(), [1, 0]);
-}
-
-#[test]
-fn without_limits_nothing_is_cut_and_no_bound_is_sent() {
-    let model = model("m", QWEN);
-    let candidate = one(&terms(), &needs(), standing(0, &model)).unwrap();
-    assert_eq!((candidate.output, candidate.cap), (64_000, None));
-    let open = Model {
-        max_output: None,
-        ..model
-    };
-    let candidate = one(&terms(), &needs(), standing(0, &open)).unwrap();
-    assert_eq!(
-        (candidate.output, candidate.cap),
-        (999_000, None),
-        "what the input leaves of the context is no cap"
-    );
-}
-
-#[test]
-fn an_unbounded_request_takes_an_eighth_of_a_small_budget() {
-    let model = model("m", QWEN);
-    let candidate = one(
-        &terms(),
-        &needs(),
-        Standing {
-            funds: funds("0.4"),
-            ..standing(0, &model)
-        },
-    )
-    .unwrap();
-    // 0.05 − 1,000 × 2/M = 0.048 buys 8,000 tokens at 6/M.
-    assert_eq!(
-        (candidate.output, candidate.cap, candidate.worst),
-        (8_000, Some(8_000), money("0.05"))
-    );
-}
-
-#[test]
-fn below_the_least_useful_output_a_model_is_no_candidate() {
-    let model = model("m", QWEN);
-    let reason = one(
-        &terms(),
-        &needs(),
-        Standing {
-            funds: funds("0.06"),
-            ..standing(0, &model)
-        },
-    )
-    .unwrap_err();
-    assert_eq!((reason.code(), reason.family()), ("budget", Family::Money));
-    let small = Model {
-        max_output: Some(100),
-        ..model
-    };
-    assert!(
-        one(
-            &terms(),
-            &needs(),
-            Standing {
-                funds: funds("0.06"),
-                ..standing(0, &small)
-            }
-        )
-        .is_ok(),
-        "a model that never gives more"
-    );
-}
-
-#[test]
-fn the_clients_own_bound_is_used_or_refused_and_never_cut() {
-    let model = model("m", QWEN);
-    let asks = |tokens| Requirements {
-        output_bound: Some(tokens),
-        ..needs()
-    };
-    let candidate = one(
-        &terms(),
-        &asks(5),
-        Standing {
-            funds: funds("0.06"),
-            ..standing(0, &model)
-        },
-    )
-    .unwrap();
-    assert_eq!(
-        (candidate.output, candidate.cap, candidate.worst),
-        (5, None, money("0.00203"))
-    );
-    assert_eq!(
-        one(&terms(), &asks(64_001), standing(0, &model)).unwrap_err().code(),
-        "output"
-    );
-    let limited = Terms {
-        max_output: Some(8_000),
-        ..terms()
-    };
-    assert_eq!(
-        one(&limited, &asks(8_001), standing(0, &model)).unwrap_err().code(),
-        "output"
-    );
-    assert_eq!(
-        one(
-            &terms(),
-            &asks(10_000),
-            Standing {
-                funds: funds("0.06"),
-                ..standing(0, &model)
-            }
-        )
-        .unwrap_err()
-        .code(),
-        "budget"
-    );
-}
-
-#[test]
-fn a_cost_cap_bounds_the_output_or_excludes() {
-    let model = model("m", QWEN);
-    let capped = Terms {
-        max_cost: Some(money("0.05")),
-        ..terms()
-    };
-    assert_eq!(one(&capped, &needs(), standing(0, &model)).unwrap().cap, Some(8_000));
-    let asks = Requirements {
-        output_bound: Some(8_001),
-        ..needs()
-    };
-    assert_eq!(one(&capped, &asks, standing(0, &model)).unwrap_err().code(), "cost_cap");
-    let tight = Requirements {
-        max_cost: Some(money("0.001")),
-        ..needs()
-    };
-    assert_eq!(
-        one(&terms(), &tight, standing(0, &model)).unwrap_err().family(),
-        Family::Need
-    );
-}
-
-#[test]
-fn choices_and_thinking_outside_the_bound_are_reserved_for() {
-    let model = model("m", QWEN);
-    let asks = Requirements {
-        output_bound: Some(1_000),
-        choices: 3,
-        ..needs()
-    };
-    assert_eq!(one(&terms(), &asks, standing(0, &model)).unwrap().worst, money("0.02"));
-    let thinks = |thinking| {
-        let needs = Requirements {
-            output_bound: Some(1_000),
-            thinking,
-            ..needs()
-        };
-        one(
-            &terms(),
-            &needs,
-            Standing {
-                thinks_outside_bound: true,
-                ..standing(0, &model)
-            },
-        )
-        .unwrap()
-    };
-    assert_eq!(thinks(Thinking::Off).worst, money("0.008"));
-    assert_eq!(thinks(Thinking::Budget(500)).worst, money("0.011"));
-    assert_eq!(
-        (thinks(Thinking::On).worst, thinks(Thinking::On).thinking_budget),
-        (money("0.014"), Some(1_000))
-    );
-    assert_eq!(
-        (
-            thinks(Thinking::Unstated).worst,
-            thinks(Thinking::Unstated).thinking_budget
-        ),
-        (money("0.014"), None)
-    );
 }
 
 #[test]
@@ -483,7 +308,7 @@ fn a_refusal_names_the_first_family_that_applies() {
         budget: "b".into(),
         needs: money("1"),
         remaining: money("0"),
-        share: None,
+        unbounded: false,
     };
     let cooling = |secs| Reason::Cooling {
         wait: Duration::from_secs(secs),

@@ -48,6 +48,7 @@ pub fn of_text(text: &[u8]) -> u64 {
     while let Some(&byte) = text.get(at) {
         let (tokens, length) = match byte {
             b'a'..=b'z' | b'A'..=b'Z' => word(text, at),
+            b' ' | b'\t' if !matches!(text.get(at + 1), Some(b' ' | b'\t')) => (0, 1),
             b' ' | b'\t' => blanks(text, at),
             b'\\' => escape(text, at),
             0x80.. => wide(text, at),
@@ -130,7 +131,7 @@ fn tokens_of_word(length: usize, upper_inside: bool) -> u64 {
     tokens as u64
 }
 
-/// One blank belongs to the word behind it; longer runs (indentation) are tokens of their own.
+/// One blank belongs to the word behind it; longer runs (indentation), which come here, are tokens of their own.
 fn blanks(text: &[u8], at: usize) -> (u64, usize) {
     let length = text
         .get(at..)
@@ -138,7 +139,7 @@ fn blanks(text: &[u8], at: usize) -> (u64, usize) {
         .iter()
         .take_while(|byte| matches!(byte, b' ' | b'\t'))
         .count();
-    (if length < 2 { 0 } else { 1 + length as u64 / 16 }, length)
+    (1 + length as u64 / 16, length)
 }
 
 fn escape(text: &[u8], at: usize) -> (u64, usize) {

@@ -49,6 +49,8 @@ pub struct Attempt {
     pub counted_output: u64,
     /// The provider's own figures, as soon as they are there.
     pub usage: Option<Usage>,
+    /// Every choice has ended: no more output will be billed than `usage` says.
+    pub ended: bool,
 }
 
 impl Attempt {
@@ -68,6 +70,7 @@ impl Attempt {
             first_token: None,
             counted_output: 0,
             usage: None,
+            ended: false,
         }
     }
 
@@ -130,6 +133,19 @@ impl Attempt {
         self.usage.unwrap_or_else(|| self.estimate())
     }
 
+    /// Figures that came while the answer was under way are those of that moment: the output since is counted.
+    fn usage_of_cut(&self) -> Usage {
+        match self.usage {
+            Some(usage) if self.ended => usage,
+            Some(usage) => Usage {
+                output: usage.output.max(self.counted_output),
+                estimated: true,
+                ..usage
+            },
+            None => self.estimate(),
+        }
+    }
+
     fn estimate(&self) -> Usage {
         Usage {
             input: self.needs.input,
@@ -144,7 +160,7 @@ impl Attempt {
     fn abandon(&mut self) {
         let (end, usage) = match (self.sent, self.needs.stream) {
             (false, _) => (EndKind::Voided, Usage::default()),
-            (true, true) => (EndKind::Posted, self.usage_or_estimate()),
+            (true, true) => (EndKind::Posted, self.usage_of_cut()),
             (true, false) => (EndKind::Held, Usage::default()),
         };
         self.settle(

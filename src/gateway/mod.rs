@@ -45,7 +45,7 @@ pub struct Gateway {
     pub metrics: Arc<Metrics>,
     pub clock: Clock,
     /// One lease at a time.
-    pub leasing: tokio::sync::Mutex<()>,
+    pub leasing: Arc<tokio::sync::Mutex<()>>,
     /// Wakes the task that leases ahead of need.
     pub lease_ahead: Notify,
     /// Work that goes on without its client.

@@ -1,17 +1,23 @@
 //! Takes the worst case of an attempt from every budget that covers it, asking the ledger for a lease where need be.
+//!
+//! Promises that only the limit refuses for good: what is slow (the disk, a crowd, a budget that is being rebuilt) is
+//! waited for, and is told as "not now" when it takes too long.
 
 use super::Gateway;
 use super::attempt::Reserved;
-use crate::budget::{Charges, Facts, Refusal};
-use crate::ledger::Permit;
+use crate::budget::{Charges, Facts, Refusal, ReservationId};
+use crate::ledger::{LedgerError, Permit};
 use crate::money::Money;
+use jiff::Timestamp;
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
-/// How long paid traffic waits for the ledger, for a place in its channel and for a lease together.
-const LEDGER_WITHIN: Duration = Duration::from_secs(2);
-/// A lease that was granted can be taken by others before we come back; each round leases for this request anew.
-const ROUNDS: u32 = 16;
+/// How long paid traffic waits for the ledger: for its disk, a place in its channel, a budget's spend and a lease
+/// together.
+pub const LEDGER_WITHIN: Duration = Duration::from_secs(2);
+/// How often somebody who waits looks whether the books or the ledger are in order again.
+pub const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// Why no money could be had.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,99 +28,137 @@ pub enum NoMoney {
     Closed(String),
 }
 
-pub async fn reserve(gateway: &Gateway, worst: Money, charges: &Charges, facts: Facts) -> Result<Reserved, NoMoney> {
-    let until = Instant::now() + LEDGER_WITHIN;
-    let permit = permit(gateway, worst, until).await?;
-    for _ in 0..ROUNDS {
-        let now = gateway.clock.now();
-        let (taken, short) = {
-            let mut books = gateway.live.books.lock();
-            let taken = books.reserve(worst, charges, facts.clone(), now);
-            (taken, books.run_short(charges))
-        };
-        match taken {
-            Ok(reservation) => {
-                if short {
-                    gateway.lease_ahead.notify_one();
-                }
-                return Ok(Reserved {
-                    reservation,
-                    permit,
-                    at: now,
-                });
-            }
-            Err(Refusal::Lease(_)) => lease(gateway, worst, charges, &facts, until).await?,
-            Err(Refusal::OverLimit {
-                budget,
-                needed,
-                remaining,
-                ..
-            }) => {
-                return Err(NoMoney::Refused(format!(
-                    "budget `{budget}` has {remaining} left and {needed} is needed"
-                )));
-            }
-            Err(Refusal::Rebuilding { budget }) => {
-                return Err(NoMoney::Closed(format!(
-                    "budget `{budget}` is being rebuilt from the ledger"
-                )));
-            }
-            Err(Refusal::Degraded { budget }) => {
-                return Err(NoMoney::Closed(format!(
-                    "budget `{budget}` does not add up and is closed"
-                )));
-            }
-        }
-    }
-    Err(NoMoney::Closed("the ledger could not lease in time".to_owned()))
+/// A request for money, the same over all its rounds.
+struct Claimant<'a> {
+    gateway: &'a Arc<Gateway>,
+    worst: Money,
+    charges: &'a Charges,
+    facts: Facts,
+    until: Instant,
 }
 
-/// A place in the ledger's channel, so that what is spent can be recorded. What is free goes on without one.
-async fn permit(gateway: &Gateway, worst: Money, until: Instant) -> Result<Option<Permit>, NoMoney> {
-    if let Some(permit) = gateway.ledger.try_permit() {
-        return Ok(Some(permit));
-    }
-    if worst == Money::ZERO {
-        gateway.metrics.records_dropped.inc();
-        return Ok(None);
-    }
-    match timeout_at(until, gateway.ledger.permit()).await {
-        Ok(Ok(permit)) => Ok(Some(permit)),
-        _ => Err(NoMoney::Closed("the ledger cannot keep up".to_owned())),
-    }
-}
-
-/// One at a time, and only if it is still needed: of a crowd of requests the first leases for the others too.
-async fn lease(
-    gateway: &Gateway,
+pub async fn reserve(
+    gateway: &Arc<Gateway>,
     worst: Money,
     charges: &Charges,
-    facts: &Facts,
+    facts: Facts,
     until: Instant,
-) -> Result<(), NoMoney> {
-    let Ok(_turn) = timeout_at(until, gateway.leasing.lock()).await else {
-        return Err(NoMoney::Closed("the ledger could not lease in time".to_owned()));
+) -> Result<Reserved, NoMoney> {
+    let claimant = Claimant {
+        gateway,
+        worst,
+        charges,
+        facts,
+        until,
     };
-    let requests = {
-        let mut books = gateway.live.books.lock();
-        let now = gateway.clock.now();
-        match books.reserve(worst, charges, facts.clone(), now) {
-            Err(Refusal::Lease(requests)) => requests,
-            // Another's lease is enough. Given back at once: the caller reserves for itself.
-            Ok(reservation) => {
-                books.end(reservation, crate::budget::End::Void);
-                return Ok(());
+    let permit = claimant.permit().await?;
+    let (reservation, at) = claimant.take().await?;
+    Ok(Reserved {
+        reservation,
+        permit,
+        at,
+    })
+}
+
+impl Claimant<'_> {
+    /// A place in the ledger's channel, so that what is spent can be recorded, while the ledger can write at all. What
+    /// is free goes on without one.
+    async fn permit(&self) -> Result<Option<Permit>, NoMoney> {
+        let ledger = &self.gateway.ledger;
+        if self.worst == Money::ZERO {
+            let permit = ledger.try_permit();
+            if permit.is_none() {
+                self.gateway.metrics.records_dropped.inc();
             }
-            Err(_) => return Ok(()),
+            return Ok(permit);
         }
-    };
-    match timeout_at(until, gateway.ledger.grant(requests)).await {
-        Ok(Ok(grants)) => {
+        if !ledger.is_in_order() {
+            return Err(NoMoney::Closed("the ledger cannot be written".to_owned()));
+        }
+        if let Some(permit) = ledger.try_permit() {
+            return Ok(Some(permit));
+        }
+        match timeout_at(self.until, ledger.permit()).await {
+            Ok(Ok(permit)) => Ok(Some(permit)),
+            _ => Err(NoMoney::Closed("the ledger cannot keep up".to_owned())),
+        }
+    }
+
+    async fn take(&self) -> Result<(ReservationId, Timestamp), NoMoney> {
+        loop {
+            match self.try_take() {
+                Ok(taken) => return Ok(taken),
+                Err(Refusal::Lease(_)) => {
+                    if let Some(taken) = self.lease().await? {
+                        return Ok(taken);
+                    }
+                }
+                Err(Refusal::Rebuilding { budget }) => {
+                    let why = format!("budget `{budget}` is being rebuilt from the ledger");
+                    self.look_again(&why).await?;
+                }
+                Err(Refusal::OverLimit {
+                    budget,
+                    needed,
+                    remaining,
+                    ..
+                }) => {
+                    return Err(NoMoney::Refused(format!(
+                        "budget `{budget}` has {remaining} left and {needed} is needed"
+                    )));
+                }
+                Err(Refusal::Degraded { budget }) => {
+                    return Err(NoMoney::Closed(format!(
+                        "budget `{budget}` does not add up and is closed"
+                    )));
+                }
+            }
+        }
+    }
+
+    fn try_take(&self) -> Result<(ReservationId, Timestamp), Refusal> {
+        let mut books = self.gateway.live.books.lock();
+        let now = self.gateway.clock.now();
+        let reservation = books.reserve(self.worst, self.charges, self.facts.clone(), now)?;
+        if books.run_short(self.charges) {
+            self.gateway.lease_ahead.notify_one();
+        }
+        Ok((reservation, now))
+    }
+
+    /// One at a time, and only if it is still needed: of a crowd of requests the first leases for the others too. The
+    /// store's answer reaches the books also when nobody waits for it any more, so that a slow disk delays each lease
+    /// once and not for ever. `None`: ask the books again.
+    async fn lease(&self) -> Result<Option<(ReservationId, Timestamp)>, NoMoney> {
+        let slow = || NoMoney::Closed("the ledger could not lease in time".to_owned());
+        let Ok(turn) = timeout_at(self.until, self.gateway.leasing.clone().lock_owned()).await else {
+            return Err(slow());
+        };
+        let requests = match self.try_take() {
+            Err(Refusal::Lease(requests)) => requests,
+            Ok(taken) => return Ok(Some(taken)),
+            Err(_) => return Ok(None),
+        };
+        let gateway = self.gateway.clone();
+        let granting = self.gateway.tasks.spawn(async move {
+            let grants = gateway.ledger.grant(requests).await?;
             let mut books = gateway.live.books.lock();
             grants.iter().for_each(|grant| books.grant(grant));
-            Ok(())
+            Ok::<_, LedgerError>(turn)
+        });
+        match timeout_at(self.until, granting).await {
+            // Still in turn, so that nobody else who waits for a lease takes this one.
+            Ok(Ok(Ok(_turn))) => Ok(self.try_take().ok()),
+            Ok(Ok(Err(error))) => Err(NoMoney::Closed(error.to_string())),
+            Ok(Err(_)) | Err(_) => Err(slow()),
         }
-        Ok(Err(error)) => Err(NoMoney::Closed(error.to_string())),
-        Err(_) => Err(NoMoney::Closed("the ledger could not lease in time".to_owned())),
+    }
+
+    async fn look_again(&self, why: &str) -> Result<(), NoMoney> {
+        if Instant::now() >= self.until {
+            return Err(NoMoney::Closed(why.to_owned()));
+        }
+        sleep(LOOK_AGAIN).await;
+        Ok(())
     }
 }

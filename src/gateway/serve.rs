@@ -12,12 +12,12 @@ use super::headers::AnswerHeaders;
 use super::large::LargeAnswer;
 use super::overdue::Watched;
 use super::prepare::{Prepared, prepare};
-use super::reserve::{NoMoney, reserve};
+use super::reserve::{LEDGER_WITHIN, NoMoney, reserve};
 use super::stream::{AnswerStream, StreamLimits};
-use super::survey::{self, Survey, survey};
+use super::survey::{self, Survey, survey, survey_in_order};
 use super::ticket::Ticket;
 use crate::budget::{Charges, End, Facts};
-use crate::decide::{self, Candidate};
+use crate::decide::{self, Candidate, Family};
 use crate::failover::{self, Ending, Limits, NotTaken, Step, Turn, Warming};
 use crate::health::Verdict;
 use crate::ledger::record::ExcludedRecord;
@@ -29,11 +29,15 @@ use crate::uptime::Uptime;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use std::net::IpAddr;
+use std::ops::ControlFlow::{self, Break, Continue};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Longest that an answer is fetched for a client that left, under `on_disconnect: finish`.
 const FINISH_WITHIN: Duration = Duration::from_secs(60);
+
+/// Others may take the money that planb's own bound was computed from; how often it is computed again.
+const DECISIONS_ANEW: u8 = 8;
 
 /// Where the client names none, attempts and their own limits bound the request.
 const NO_DEADLINE: Duration = Duration::from_secs(86_400);
@@ -43,7 +47,7 @@ pub async fn chat(gateway: &Arc<Gateway>, request: Request<Incoming>, peer: Opti
         Ok(prepared) => prepared,
         Err(told) => return told.response(),
     };
-    let survey = survey(gateway, &prepared);
+    let survey = survey_in_order(gateway, &prepared).await;
     if prepared.explain {
         return super::explain::response(&prepared, &survey);
     }
@@ -99,19 +103,23 @@ fn open(gateway: &Arc<Gateway>, prepared: &Prepared, survey: &Survey) -> Ticket 
         survey.plans.clone(),
     );
     for exclusion in &survey.decision.excluded {
-        let model = &prepared.policy.snapshot.model(exclusion.id).name;
         let labels = ExclusionLabels {
-            model: model.clone(),
+            model: prepared.policy.snapshot.model(exclusion.id).name.clone(),
             reason: exclusion.reason.code(),
         };
         gateway.metrics.excluded.get_or_create(&labels).inc();
-        ticket.excluded.push(ExcludedRecord {
-            model: model.clone(),
-            reason: exclusion.reason.code(),
-            detail: exclusion.reason.to_string(),
-        });
     }
+    ticket.excluded = excluded(prepared, survey);
     ticket
+}
+
+fn excluded(prepared: &Prepared, survey: &Survey) -> Vec<ExcludedRecord> {
+    let record = |exclusion: &decide::Exclusion| ExcludedRecord {
+        model: prepared.policy.snapshot.model(exclusion.id).name.clone(),
+        reason: exclusion.reason.code(),
+        detail: exclusion.reason.to_string(),
+    };
+    survey.decision.excluded.iter().map(record).collect()
 }
 
 fn observe(gateway: &Gateway, survey: &Survey) {
@@ -130,6 +138,8 @@ struct Serving {
     deadline: Uptime,
     /// Why the last candidate that lacked money did.
     money: Option<NoMoney>,
+    /// How often the decision may still be made anew.
+    anew: u8,
 }
 
 impl Serving {
@@ -141,42 +151,67 @@ impl Serving {
             ticket,
             deadline: Uptime::ZERO,
             money: None,
+            anew: DECISIONS_ANEW,
         }
     }
 }
 
 /// A step on, or the answer.
-type Go = Result<Step, Response<ResponseBody>>;
+type Go = ControlFlow<Response<ResponseBody>, Step>;
 
 impl Serving {
     async fn run(mut self) -> Response<ResponseBody> {
+        let now = self.gateway.clock.uptime();
+        self.deadline = now + self.prepared.deadline.unwrap_or(NO_DEADLINE);
         if self.survey.decision.candidates.is_empty() {
             return self.refuse();
         }
         self.warm_up();
-        let now = self.gateway.clock.uptime();
-        self.deadline = now + self.prepared.deadline.unwrap_or(NO_DEADLINE);
-        let limits = Limits {
-            attempts: self.prepared.attempts(),
-            deadline: self.deadline,
-            round_filters: false,
-        };
-        let mut step = failover::begin(self.courses(), limits, seed(&self.ticket.id), now);
+        let mut step = self.begin();
         loop {
             let gone = match step {
                 Step::Try(turn) => self.attempt(turn).await,
                 Step::Wait(pause) => {
                     tokio::time::sleep_until(self.gateway.clock.instant(pause.until())).await;
-                    Ok(pause.over(self.gateway.clock.uptime()))
+                    Continue(pause.over(self.gateway.clock.uptime()))
                 }
-                Step::Warm(warming) => Ok(self.warm(warming).await),
-                Step::Tell(ending) => Err(self.tell(ending)),
+                Step::Warm(warming) => Continue(self.warm(warming).await),
+                Step::Tell(ending) if self.may_decide_anew(&ending) => self.decide_anew(),
+                Step::Tell(ending) => Break(self.tell(ending)),
             };
             match gone {
-                Ok(next) => step = next,
-                Err(response) => return response,
+                Continue(next) => step = next,
+                Break(response) => return response,
             }
         }
+    }
+
+    fn begin(&self) -> Step {
+        let limits = Limits {
+            attempts: self.prepared.attempts(),
+            deadline: self.deadline,
+            round_filters: false,
+        };
+        let now = self.gateway.clock.uptime();
+        failover::begin(self.courses(), limits, seed(&self.ticket.id), now)
+    }
+
+    /// Nothing was sent for want of money, and what is wanted was planb's own choice: less may fit.
+    fn may_decide_anew(&self, ending: &Ending) -> bool {
+        let refused = matches!(self.money, Some(NoMoney::Refused(_)));
+        let own_bound = self.prepared.needs.output_bound.is_none();
+        matches!(ending, Ending::NothingLeft(_)) && refused && own_bound && self.anew > 0
+    }
+
+    fn decide_anew(&mut self) -> Go {
+        self.anew -= 1;
+        self.money = None;
+        self.survey = survey(&self.gateway, &self.prepared);
+        self.ticket.excluded = excluded(&self.prepared, &self.survey);
+        if self.survey.decision.candidates.is_empty() {
+            return Break(self.refuse());
+        }
+        Continue(self.begin())
     }
 
     /// A cold server that would have been first is started for those who come later.
@@ -213,14 +248,14 @@ impl Serving {
         let candidate = self.survey.decision.candidates[turn.candidate()];
         let (claim, reserved) = match self.take(&turn, candidate).await {
             Ok(taken) => taken,
-            Err(why) => return Ok(turn.refused(why, self.gateway.clock.uptime())),
+            Err(why) => return Continue(turn.refused(why, self.gateway.clock.uptime())),
         };
         let credential = match self.credential(candidate) {
             Ok(credential) => credential,
             // It was there when the decision was made. What was taken goes back.
             Err(why) => {
                 self.gateway.live.books.lock().end(reserved.reservation, End::Void);
-                return Ok(turn.refused(why, self.gateway.clock.uptime()));
+                return Continue(turn.refused(why, self.gateway.clock.uptime()));
             }
         };
         let attempt = Attempt::new(&self.ticket, candidate, turn.number(), claim, reserved);
@@ -268,12 +303,16 @@ impl Serving {
         };
         let nothing = Charges::default();
         let charges = self.survey.charges(candidate.id).unwrap_or(&nothing);
-        match reserve(&self.gateway, candidate.worst, charges, facts).await {
+        let until = self.until(LEDGER_WITHIN);
+        match reserve(&self.gateway, candidate.worst, charges, facts, until).await {
             Ok(reserved) => Ok((claim, reserved)),
             Err(why) => {
                 let (NoMoney::Refused(text) | NoMoney::Closed(text)) = &why;
                 self.exclude(candidate, "budget", text.clone());
-                self.money = Some(why);
+                // What may be otherwise in a moment is the better thing to tell.
+                if !matches!(self.money, Some(NoMoney::Closed(_))) {
+                    self.money = Some(why);
+                }
                 Err(NotTaken::Money)
             }
         }
@@ -321,14 +360,14 @@ impl Serving {
                     .health
                     .lock()
                     .may_repeat(&attempt.provider().base_url, now);
-                Ok(sent.failed(failure, false, may_repeat, now))
+                Continue(sent.failed(failure, false, may_repeat, now))
             }
             Ok(Exchanged::Whole(bytes)) => {
                 sent.succeeded();
                 self.ticket.cost = self.ticket.cost.plus(attempt.succeed());
                 let headers = self.headers(&attempt);
                 self.ticket.finish(Some(attempt.model().name.clone()), "ok", 200);
-                Err(headers.whole(bytes))
+                Break(headers.whole(bytes))
             }
             Ok(Exchanged::Begun { upstream, reader, head }) => {
                 sent.succeeded();
@@ -339,13 +378,13 @@ impl Serving {
                 };
                 let ticket = self.ticket.hand_over();
                 let stream = AnswerStream::new(upstream, reader, head, attempt, ticket, limits);
-                Err(headers.stream(Watched::new(stream, wire.until)))
+                Break(headers.stream(Watched::new(stream, wire.until)))
             }
             Ok(Exchanged::Large { upstream, head }) => {
                 sent.succeeded();
                 let headers = self.headers(&attempt);
                 let answer = LargeAnswer::new(upstream, head, attempt, self.ticket.hand_over());
-                Err(headers.large(Watched::new(answer, wire.until)))
+                Break(headers.large(Watched::new(answer, wire.until)))
             }
         }
     }
@@ -424,9 +463,11 @@ impl Serving {
             NotTaken::Resting { until } => Some(until.saturating_sub(now)),
             _ => None,
         };
-        let earliest = refusals.iter().filter_map(|(_, why)| rest(why)).min();
+        let out = decide::refusal(&self.survey.decision.excluded);
+        let rests = refusals.iter().filter_map(|(_, why)| rest(why));
+        let earliest = rests.chain(out.retry_after).min();
         let waits = |why: &NotTaken| matches!(why, NotTaken::Resting { .. } | NotTaken::NotReady | NotTaken::Cold);
-        let timed = refusals.iter().any(|(_, why)| waits(why));
+        let timed = refusals.iter().any(|(_, why)| waits(why)) || out.family == Family::Time;
         match (&self.money, timed) {
             (Some(NoMoney::Refused(text)), false) => failed::out_of_money(text.clone()),
             (Some(NoMoney::Closed(text)), false) => failed::unavailable(text.clone(), None),

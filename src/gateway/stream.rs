@@ -122,8 +122,15 @@ impl AnswerStream {
                 Event::Fault(fault) => self.fail(&stream_failure(&self.attempt, &fault, true)),
             }
         }
-        self.attempt.counted_output = self.reader.progress().counted_output();
-        self.attempt.usage = self.reader.progress().usage();
+        self.note();
+    }
+
+    /// What an end at this moment would be billed by.
+    fn note(&mut self) {
+        let progress = self.reader.progress();
+        self.attempt.counted_output = progress.counted_output();
+        self.attempt.usage = progress.usage();
+        self.attempt.ended = progress.has_finished();
     }
 
     fn poll_timers(&mut self, context: &mut Context<'_>) -> Poll<()> {
@@ -168,8 +175,7 @@ impl AnswerStream {
         if self.upstream.take().is_none() {
             return;
         }
-        self.attempt.counted_output = self.reader.progress().counted_output();
-        self.attempt.usage = self.reader.progress().usage();
+        self.note();
         let cost = self.attempt.succeed();
         self.ticket.cost = self.ticket.cost.plus(cost);
         let currency = self.ticket.policy.snapshot.currency;
@@ -183,8 +189,7 @@ impl AnswerStream {
         if self.upstream.take().is_none() {
             return;
         }
-        self.attempt.counted_output = self.reader.progress().counted_output();
-        self.attempt.usage = self.reader.progress().usage();
+        self.note();
         let cost = self.attempt.fail(failure);
         self.ticket.cost = self.ticket.cost.plus(cost);
         let told = failed::told(failure);

@@ -3,6 +3,7 @@
 
 use super::Gateway;
 use super::prepare::{Prepared, Target};
+use super::reserve::{LEDGER_WITHIN, LOOK_AGAIN};
 use crate::budget::{Charges, Headroom};
 use crate::decide::{Decision, Funds, Reason, Standing, Terms, Wait, decide};
 use crate::health::{Options, Verdict};
@@ -13,6 +14,7 @@ use crate::policy::snapshot::{Model, ModelId, Pick};
 use crate::request::Caller;
 use crate::uptime::Uptime;
 use std::sync::Arc;
+use tokio::time::{Instant, sleep};
 
 pub struct Survey {
     pub decision: Decision,
@@ -24,6 +26,8 @@ pub struct Survey {
     pub first_choice: Option<ModelId>,
     /// What is left of the tightest covering budget, as a share of its limit.
     pub budget_left: Option<f64>,
+    /// A covering budget's spend is being found: a moment later the decision may be another one.
+    pub rebuilding: bool,
 }
 
 impl Survey {
@@ -40,7 +44,7 @@ pub fn survey(gateway: &Gateway, prepared: &Prepared) -> Survey {
     let (now, uptime) = (gateway.clock.now(), gateway.clock.uptime());
     let ids = prepared.candidates();
     let caller = &prepared.needs.caller;
-    let mut budget_left: Option<f64> = None;
+    let (mut budget_left, mut rebuilding) = (None::<f64>, false);
     let mut charges = Vec::with_capacity(ids.len());
     let mut funds = Vec::with_capacity(ids.len());
     {
@@ -51,6 +55,7 @@ pub fn survey(gateway: &Gateway, prepared: &Prepared) -> Survey {
             if headroom.remaining.is_some() {
                 budget_left = Some(budget_left.map_or(headroom.share, |least| least.min(headroom.share)));
             }
+            rebuilding |= headroom.rebuilding.is_some();
             funds.push(funds_of(headroom));
             charges.push((*id, of_model));
         }
@@ -71,6 +76,22 @@ pub fn survey(gateway: &Gateway, prepared: &Prepared) -> Survey {
         plans,
         first_choice,
         budget_left,
+        rebuilding,
+    }
+}
+
+/// A budget that is new or rolls over is known in a moment: nobody is sent elsewhere or away for that.
+pub async fn survey_in_order(gateway: &Gateway, prepared: &Prepared) -> Survey {
+    let patience = prepared
+        .deadline
+        .map_or(LEDGER_WITHIN, |deadline| deadline.min(LEDGER_WITHIN));
+    let until = Instant::now() + patience;
+    loop {
+        let survey = survey(gateway, prepared);
+        if !survey.rebuilding || !gateway.ledger.is_in_order() || Instant::now() >= until {
+            return survey;
+        }
+        sleep(LOOK_AGAIN).await;
     }
 }
 

@@ -7,19 +7,20 @@ use super::writer::{Command, Reply, Writer};
 use crate::budget::{Grant, GrantRequest, RebuildRequest, Rebuilt};
 use jiff::Timestamp;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Thread;
 use std::time::Duration;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::timeout;
 
 /// Records under way to the disk. Beyond, paid traffic waits: the queue is never unbounded.
 const PLACES: usize = 8_192;
-
-/// Kept for what is not on a request's way: a disk that is full while free models go on must not stop plans and alerts.
-const OWN_PLACES: usize = 1_024;
-/// How long the daemon's own records wait for a place.
-const SEND_WITHIN: Duration = Duration::from_secs(2);
+/// Places for what is not on a request's way, so that requests never take the last one from plans and alerts.
+const HOUSE_PLACES: usize = 1_024;
+/// How long those wait when even these are taken. The tick must go on: plans run without a ledger too.
+const HOUSE_WITHIN: Duration = Duration::from_secs(1);
 
 /// For `/planb/status`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,9 +44,11 @@ pub struct Ledger {
 pub(super) struct Shared {
     pub(super) path: PathBuf,
     places: Arc<Semaphore>,
-    own_places: Arc<Semaphore>,
+    house: Arc<Semaphore>,
     /// Why writing fails at present.
     failing: Mutex<Option<String>>,
+    /// `failing` is empty; for the requests' way.
+    in_order: AtomicBool,
     pub(super) outbox: Arc<Notify>,
 }
 
@@ -56,16 +59,18 @@ impl Shared {
             "the ledger cannot be written; nothing paid is started until it can"
         );
         *self.failing.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+        self.in_order.store(false, Ordering::Relaxed);
     }
 
     pub(super) fn recovered(&self) {
         tracing::info!("the ledger can be written again");
         *self.failing.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.in_order.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn close(&self) {
         self.places.close();
-        self.own_places.close();
+        self.house.close();
     }
 }
 
@@ -91,8 +96,9 @@ impl Ledger {
         let shared = Arc::new(Shared {
             path: path.to_owned(),
             places: Arc::new(Semaphore::new(PLACES)),
-            own_places: Arc::new(Semaphore::new(OWN_PLACES)),
+            house: Arc::new(Semaphore::new(HOUSE_PLACES)),
             failing: Mutex::new(None),
+            in_order: AtomicBool::new(true),
             outbox: Arc::new(Notify::new()),
         });
         let (sender, commands) = channel();
@@ -171,21 +177,27 @@ impl Ledger {
         self.send(Record::Policy(policy)).await
     }
 
-    /// For everything that is not on a request's way. Refused when the ledger has kept nothing for a while.
+    /// For everything that is not on a request's way. Waits a moment for a place, not for a disk that is full.
     pub async fn send(&self, record: Record) -> Result<(), LedgerError> {
-        let place = self.shared.own_places.clone().acquire_owned();
-        let place = match tokio::time::timeout(SEND_WITHIN, place).await {
-            Ok(place) => place.map_err(|_| LedgerError::Closed)?,
-            Err(_) => return Err(LedgerError::Degraded("too many records wait to be written".to_owned())),
-        };
-        let sender = self.sender.clone();
-        Permit { place, sender }.send(record);
-        Ok(())
+        match timeout(HOUSE_WITHIN, self.shared.house.clone().acquire_owned()).await {
+            Ok(Ok(place)) => {
+                let sender = self.sender.clone();
+                Permit { place, sender }.send(record);
+                Ok(())
+            }
+            Ok(Err(_)) => Err(LedgerError::Closed),
+            Err(_) => Err(LedgerError::Degraded("too much waits to be written".to_owned())),
+        }
     }
 
     /// Rings when the outbox has something new.
     pub fn outbox_rings(&self) -> Arc<Notify> {
         self.shared.outbox.clone()
+    }
+
+    /// Can what is spent be recorded? Nothing paid is started while it cannot.
+    pub fn is_in_order(&self) -> bool {
+        self.shared.in_order.load(Ordering::Relaxed) && !self.shared.places.is_closed()
     }
 
     pub fn state(&self) -> LedgerState {
@@ -209,7 +221,15 @@ impl Ledger {
 
     /// Writes all that was sent, gives the leases back and closes the file. Every reservation must have ended.
     pub async fn close(&self) -> Result<(), LedgerError> {
-        self.ask(Command::Close).await
+        let settled = true;
+        self.ask(|reply| Command::Close { settled, reply }).await
+    }
+
+    /// As [`Ledger::close`] when reservations are still open: the leases stay, and the next start holds what they have
+    /// left, because some of it may be billed yet.
+    pub async fn close_unsettled(&self) -> Result<(), LedgerError> {
+        let settled = false;
+        self.ask(|reply| Command::Close { settled, reply }).await
     }
 
     async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, LedgerError> {

@@ -4,6 +4,7 @@
 //! the answer (a lease) waits for a disk. People read over connections of their own. Nothing is ever deleted.
 
 mod error;
+mod files;
 mod handle;
 mod open;
 pub mod read;

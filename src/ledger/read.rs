@@ -96,8 +96,10 @@ impl Ledger {
         self.read(move |connection| decision(connection, &id)).await
     }
 
-    /// Deliveries whose time has come, oldest first.
+    /// Deliveries whose time has come, oldest first. None while the ledger is degraded: what has been delivered could
+    /// not be told from what has not, and would be delivered again and again.
     pub async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<Due>, LedgerError> {
+        self.settled().await?;
         self.read(move |connection| due(connection, now, limit)).await
     }
 

@@ -20,6 +20,8 @@ use tempfile::TempDir;
 mod docs;
 mod model;
 mod reads;
+mod selectors;
+mod trouble;
 
 fn usd(nanos: i64) -> Money {
     Money::from_nanos(nanos)
@@ -310,58 +312,6 @@ async fn a_budget_that_comes_back_takes_the_lease_of_its_open_reservations_over(
     daemon.tick(noon()).await;
     assert!(matches!(daemon.reserve(11, "a").await, Err(Refusal::OverLimit { .. })));
     assert_eq!(daemon.total("month", "").0, usd(90));
-}
-
-#[tokio::test]
-async fn a_full_disk_refuses_leases_keeps_records_and_recovers_by_itself() {
-    let (_directory, path) = place();
-    let budgets = [budget("month", 1_000_000, None, Period::Month)];
-    let mut daemon = Daemon::start(&path, &budgets, noon()).await;
-    let ids: Vec<ReservationId> = {
-        let mut ids = Vec::new();
-        for _ in 0..400 {
-            ids.push(daemon.reserve(10, "a").await.unwrap());
-        }
-        ids
-    };
-    daemon.ledger.command(Command::With(Box::new(|connection: &Connection| {
-        connection.pragma_update(None, "max_page_count", 1).unwrap();
-    })));
-    for id in ids {
-        daemon.end(id, daemon.now, "a", 10, End::Post(usd(10)));
-    }
-    assert!(matches!(daemon.ledger.flush().await, Err(LedgerError::Degraded(_))));
-    assert_eq!(daemon.ledger.state().state, "degraded");
-    let facts = facts("a");
-    let charges = daemon.books.charges(facts.model(), &facts.caller, daemon.now);
-    let Err(Refusal::Lease(requests)) = daemon.books.reserve(usd(900_000), &charges, facts, daemon.now) else {
-        panic!("a lease is needed");
-    };
-    assert!(matches!(
-        daemon.ledger.grant(requests).await,
-        Err(LedgerError::Degraded(_))
-    ));
-    daemon.ledger.command(Command::With(Box::new(|connection: &Connection| {
-        connection.pragma_update(None, "max_page_count", 1_000_000).unwrap();
-    })));
-    while daemon.ledger.flush().await.is_err() {
-        tokio::task::yield_now().await;
-    }
-    assert_eq!(daemon.ledger.state().state, "ok");
-    daemon.ledger.close().await.unwrap();
-    let again = Daemon::start(&path, &budgets, noon()).await;
-    assert_eq!(again.total("month", ""), (usd(4_000), usd(0)));
-}
-
-#[tokio::test]
-async fn requests_that_fill_the_line_leave_places_for_the_daemons_own_records() {
-    let (_folder, path) = place();
-    let (ledger, _) = Ledger::open(&path, noon()).unwrap();
-    let requests: Vec<_> = std::iter::from_fn(|| ledger.try_permit()).collect();
-    assert!(!requests.is_empty() && ledger.try_permit().is_none());
-    ledger.event(event("msg_1", None)).await.unwrap();
-    ledger.flush().await.unwrap();
-    assert_eq!(ledger.due(noon(), 10).await.unwrap().len(), 2);
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
 //! recorded. A lease is answered only once it is on the disk.
 
 use super::error::LedgerError;
+use super::files::Files;
 use super::handle::Shared;
 use super::record::Record;
 use super::text::time;
@@ -40,7 +41,11 @@ pub(super) enum Command {
         synced: bool,
         reply: Reply<()>,
     },
-    Close(Reply<()>),
+    /// `settled`: every reservation has ended, and the leases go back.
+    Close {
+        settled: bool,
+        reply: Reply<()>,
+    },
     #[cfg(test)]
     Crash,
     #[cfg(test)]
@@ -71,7 +76,8 @@ pub(super) struct Writer {
     /// Since when something is committed that no disk has confirmed.
     unsynced: Option<Instant>,
     failing: Option<Failing>,
-    closing: Option<Reply<()>>,
+    closing: Option<(bool, Reply<()>)>,
+    files: Files,
     senders_gone: bool,
 }
 
@@ -83,6 +89,7 @@ impl Writer {
         incarnation: i64,
     ) -> Self {
         Self {
+            files: Files::of(&shared.path),
             connection,
             commands,
             shared,
@@ -101,8 +108,8 @@ impl Writer {
         loop {
             self.gather();
             self.commit_pending();
-            if let Some(reply) = self.closing.take() {
-                return self.close(reply);
+            if let Some((settled, reply)) = self.closing.take() {
+                return self.close(settled, reply);
             }
             if self.senders_gone {
                 return;
@@ -156,7 +163,7 @@ impl Writer {
     /// Puts a command in line; true when somebody waits for it.
     fn accept(&mut self, command: Command) -> bool {
         match command {
-            Command::Close(reply) => self.closing = Some(reply),
+            Command::Close { settled, reply } => self.closing = Some((settled, reply)),
             #[cfg(test)]
             Command::Crash => {
                 self.pending.clear();
@@ -177,8 +184,9 @@ impl Writer {
         true
     }
 
+    /// While writing fails something is written at each retry, so that recovery is found also when nobody asks.
     fn commit_pending(&mut self) {
-        while !self.pending.is_empty() || self.unsynced.is_some_and(|since| since.elapsed() >= SYNC_APART) {
+        while !self.pending.is_empty() || self.is_sync_due() || self.failing.is_some() {
             match self.commit_batch() {
                 Ok(()) => {
                     if self.failing.take().is_some() {
@@ -221,8 +229,11 @@ impl Writer {
             return Ok(());
         }
         let size = self.batch_size();
-        let overdue = self.unsynced.is_some_and(|since| since.elapsed() >= SYNC_APART);
-        let synced = overdue || self.pending.iter().take(size).any(Command::needs_sync);
+        let proves = self.is_sync_due() || self.failing.is_some();
+        let synced = proves || self.pending.iter().take(size).any(Command::needs_sync);
+        if synced {
+            self.files.check(&self.shared.path)?;
+        }
         let level = if synced { "FULL" } else { "NORMAL" };
         self.connection.pragma_update(None, "synchronous", level)?;
         let transaction = self
@@ -254,6 +265,10 @@ impl Writer {
         Ok(())
     }
 
+    fn is_sync_due(&self) -> bool {
+        self.unsynced.is_some_and(|since| since.elapsed() >= SYNC_APART)
+    }
+
     /// A rebuild has a transaction of its own, after all that was sent before it.
     fn batch_size(&self) -> usize {
         let alone = self.pending.iter().take(BATCH).position(Command::is_alone);
@@ -265,9 +280,10 @@ impl Writer {
     }
 
     /// Gives the leases back, so that a stop in order leaves nothing unaccounted.
-    fn close(self, reply: Reply<()>) {
+    fn close(self, settled: bool, reply: Reply<()>) {
         let result = match &self.failing {
             Some(failing) => Err(LedgerError::Degraded(failing.reason.clone())),
+            None if !settled => Ok(()),
             None => self
                 .give_back()
                 .map_err(|error| LedgerError::Degraded(error.to_string())),

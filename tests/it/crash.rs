@@ -38,7 +38,7 @@ fn load(to: SocketAddr) -> JoinSet<()> {
 async fn after_twenty_kills_under_load_nothing_billed_is_missing() {
     let upstream = cents().await;
     let mut daemon = Daemon::start(&Policy::one(&upstream).budget("month", "limit: 5000 USD, per: month")).await;
-    let mut held_before = 0;
+    let (mut held_before, mut over) = (0, 0);
     for round in 1..=KILLS {
         let (billed, spent) = (upstream.invoice(), daemon.budget("month").await.spent());
         assert!(spent >= billed, "round {round}: {spent} booked, {billed} billed");
@@ -46,21 +46,26 @@ async fn after_twenty_kills_under_load_nothing_billed_is_missing() {
         upstream.reached(upstream.count() + 20 + round).await;
         daemon.kill9();
         load.join_all().await;
+        let lease = daemon.outstanding("month");
         daemon.restart().await;
         let books = daemon.settled("month").await;
-        let (over, burned) = (books.spent() - upstream.invoice(), upstream.invoice() - billed);
+        let (invoice, held) = (upstream.invoice(), books.held - held_before);
         assert!(
-            over >= 0,
-            "round {round}: {books:?} against {} billed",
-            upstream.invoice()
+            books.spent() >= invoice,
+            "round {round}: {books:?} against {invoice} billed"
         );
-        // A lease is at most ten seconds of burn, doubled on a refusal; a round lasts far less than a second of it.
-        let lease = 400 * burned + 2 * WORKERS as i64 * CENT;
+        assert_eq!(
+            held, lease,
+            "round {round}: the rest of the one lease is held, and nothing else"
+        );
         assert!(
-            books.held - held_before <= lease,
-            "round {round}: {} held by one crash",
-            books.held - held_before
+            books.spent() - invoice - over <= lease,
+            "round {round}: more over-counted than one lease"
         );
+        over = books.spent() - invoice;
+        // A daemon's first second: a lease doubles while it is short, and covers what burned so far and all who wait.
+        let most = 3 * (invoice - billed) + 4 * WORKERS as i64 * CENT;
+        assert!(lease <= most, "round {round}: {lease} outstanding, {most} at most");
         held_before = books.held;
     }
     let last = daemon.chat(&one_cent(false)).await.expect(200);

@@ -237,7 +237,14 @@ async fn a_command_that_cannot_run_is_said_and_does_not_stop_the_daemon() {
     request["model"] = "home".into();
     let answer = daemon.chat(&request).await;
     assert!(answer.status >= 500, "{}", answer.text());
-    assert!(daemon.said().contains("serve-stub"), "the log names the command");
+    until("the log names the command", || async {
+        daemon
+            .said()
+            .contains("serve-stub")
+            .then_some(())
+            .ok_or_else(|| daemon.said())
+    })
+    .await;
     assert_eq!(
         daemon.chat(&hello()).await.expect(200).header("x-planb-model"),
         Some("first")

@@ -276,6 +276,13 @@ impl Daemon {
         rusqlite::Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap()
     }
 
+    /// What a budget's leases have left by the ledger's file, in nano-units: all that a crash may over-count.
+    pub fn outstanding(&self, budget: &str) -> i64 {
+        let sql = "SELECT coalesce(sum(max(l.granted - l.used, 0)), 0) FROM leases l JOIN pools p ON p.id = l.pool
+                   WHERE p.budget = ?1 AND l.ended_at IS NULL";
+        self.ledger().query_row(sql, [budget], |row| row.get(0)).unwrap()
+    }
+
     fn signal(&self, signal: i32) {
         // SAFETY: signals a child that this value owns and has not reaped.
         assert_eq!(unsafe { libc::kill(self.pid() as i32, signal) }, 0);

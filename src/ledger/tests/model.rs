@@ -47,17 +47,26 @@ struct Entry {
 }
 
 fn budgets(mask: u8, extra: i64) -> Vec<Budget> {
-    let all = [
+    let mut all = vec![
         budget("month", 1_500 + extra, None, Period::Month),
         budget("teams", 400 + extra, Some(Each::Tag("team".into())), Period::Day),
-        budget("month", 1_000 + extra, Some(Each::Model), Period::Day),
     ];
+    let text = "  month: {limit: 1 USD, per: day, each: model, covers: 'tag.team != \"b\"'}\n";
+    all.extend(super::selectors::budgets(text).into_iter().map(|chosen| Budget {
+        limit: usd(1_000 + extra),
+        ..chosen
+    }));
     let chosen = if mask & 1 == 1 { mask & 3 } else { mask };
     all.into_iter()
         .enumerate()
         .filter(|(bit, _)| chosen >> bit & 1 == 1)
         .map(|(_, budget)| budget)
         .collect()
+}
+
+fn covers(budget: &Budget, team: &str) -> bool {
+    let facts = facts(team);
+    crate::budget::covers(budget, facts.model(), &facts.caller)
 }
 
 fn key(budget: &Budget, team: &str) -> String {
@@ -72,7 +81,8 @@ fn key(budget: &Budget, team: &str) -> String {
 /// Everything that counts against one account, open reservations at their worst.
 fn taken(list: &[Entry], budget: &Budget, key_asked: &str, now: Timestamp, with_open: bool) -> i64 {
     let span = budget.per.span(now, &TimeZone::UTC);
-    let counts = |entry: &&Entry| span.contains(entry.at) && key(budget, entry.team) == key_asked;
+    let counts =
+        |entry: &&Entry| span.contains(entry.at) && covers(budget, entry.team) && key(budget, entry.team) == key_asked;
     let amount = |entry: &Entry| {
         if entry.open.is_none() {
             entry.spent
@@ -93,7 +103,7 @@ async fn walk(steps: Vec<Step>) -> Result<(), TestCaseError> {
             Step::Ask { team, worst } => {
                 let team = TEAMS[team];
                 let fits = worst == 0
-                    || in_force.iter().all(|budget| {
+                    || in_force.iter().filter(|budget| covers(budget, team)).all(|budget| {
                         taken(&list, budget, &key(budget, team), daemon.now, true) + worst <= budget.limit.nanos()
                     });
                 let answer = daemon.reserve(worst, team).await;
