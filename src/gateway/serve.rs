@@ -176,7 +176,13 @@ impl Serving {
                     Ok(pause.over(self.gateway.clock.uptime()))
                 }
                 Step::Warm(warming) => Ok(self.warm(warming).await),
-                Step::Tell(ending) if self.may_decide_anew(&ending) => self.decide_anew(),
+                Step::Tell(ending) if self.may_decide_anew(&ending) => {
+                    self.decide_anew();
+                    if self.survey.decision.candidates.is_empty() {
+                        return self.refuse();
+                    }
+                    Ok(self.begin())
+                }
                 Step::Tell(ending) => Err(self.tell(ending)),
             };
             match gone {
@@ -203,15 +209,11 @@ impl Serving {
         matches!(ending, Ending::NothingLeft(_)) && refused && own_bound && self.anew > 0
     }
 
-    fn decide_anew(&mut self) -> Go {
+    fn decide_anew(&mut self) {
         self.anew -= 1;
         self.money = None;
         self.survey = survey(&self.gateway, &self.prepared);
         self.ticket.excluded = excluded(&self.prepared, &self.survey);
-        if self.survey.decision.candidates.is_empty() {
-            return Err(self.refuse());
-        }
-        Ok(self.begin())
     }
 
     /// A cold server that would have been first is started for those who come later.
@@ -298,6 +300,7 @@ impl Serving {
             model: model.name.clone(),
             provider: provider.name.clone(),
             supply: model.supply.word(),
+            currency: snapshot.currency,
             caller: Arc::new(self.prepared.needs.caller.clone()),
         };
         let nothing = Charges::default();
