@@ -102,6 +102,7 @@ fn books(count: usize) -> (Mutex<Books>, Facts) {
         model: "qwen-max".into(),
         provider: "qwen".into(),
         supply: "licensed",
+        currency: Currency::USD,
         caller: Arc::new(Caller::default()),
     };
     (Mutex::new(books), facts)

@@ -76,7 +76,7 @@ pub struct Books {
     pub(super) pools: BTreeMap<u64, Pool>,
     pub(super) open: HashMap<u64, Reservation>,
     zone: TimeZone,
-    currency: Currency,
+    pub(super) currency: Currency,
     pub(super) now: Timestamp,
     /// Counts changes of `rules` and `pools`, so that older [`Charges`] are known to be stale.
     pub(super) epoch: u64,
@@ -325,7 +325,8 @@ impl Books {
         for reservation in self.open.values_mut() {
             let Facts { caller, .. } = &reservation.facts;
             let model = reservation.facts.model();
-            if !pool.id.span.contains(reservation.at) || !covers(&rule.budget, model, caller) {
+            let counts = reservation.facts.currency == pool.id.currency && pool.id.span.contains(reservation.at);
+            if !counts || !covers(&rule.budget, model, caller) {
                 continue;
             }
             let pools = &mut self.pools;

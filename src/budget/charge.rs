@@ -1,5 +1,6 @@
 //! Which accounts a request charges: by a budget's `covers`, and by its `each` for the key.
 
+use crate::money::Currency;
 use crate::policy::condition::ModelFacts;
 use crate::policy::snapshot::{Budget, Each};
 use crate::request::Caller;
@@ -18,6 +19,8 @@ pub struct Facts {
     pub model: Arc<str>,
     pub provider: Arc<str>,
     pub supply: &'static str,
+    /// In which its worst case and its bill are reckoned.
+    pub currency: Currency,
     pub caller: Arc<Caller>,
 }
 

@@ -59,6 +59,8 @@ pub enum Refusal {
     Rebuilding { budget: Arc<str> },
     /// The budget's books do not add up; it spends nothing until they are read anew.
     Degraded { budget: Arc<str> },
+    /// Asked by a policy of another currency, which was replaced meanwhile: its amounts mean nothing here.
+    Currency,
 }
 
 /// What the budgets that cover a request leave it.
@@ -139,6 +141,9 @@ impl Books {
         now: Timestamp,
     ) -> Result<ReservationId, Refusal> {
         self.now = now;
+        if worst > Money::ZERO && facts.currency != self.currency && !self.rules.is_empty() {
+            return Err(Refusal::Currency);
+        }
         let found;
         let charges = if charges.epoch == self.epoch && self.are_current(charges, now) {
             charges

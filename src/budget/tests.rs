@@ -48,6 +48,7 @@ fn facts(team: &str) -> Facts {
         model: "m".into(),
         provider: "p".into(),
         supply: "licensed",
+        currency: Currency::USD,
         caller: Arc::new(Caller {
             tags,
             ..Caller::default()
@@ -468,6 +469,21 @@ fn stale_charges_are_found_anew() {
         "a period that nobody rolled is made, and asked for by the next roll"
     );
     assert_eq!(books.roll(later).len(), 2);
+}
+
+#[test]
+fn a_policy_of_another_currency_neither_counts_in_nor_draws_from_the_new_budgets() {
+    let mut books = ready(&[budget("month", 100)]);
+    let id = reserve(&mut books, 60, "").unwrap();
+    let yuan = Currency::parse("CNY").unwrap();
+    let requests = books.install(&[budget("month", 100)], &TimeZone::UTC, yuan, at(NOON));
+    answer(&mut books, requests);
+    assert_eq!(view(&books, "month", "").reserved, Money::ZERO);
+    assert_eq!(try_reserve(&mut books, 1, ""), Err(Refusal::Currency));
+    let postings = books.end(id, End::Post(usd(60)));
+    assert_eq!(postings.len(), 1, "in the account that it was taken from");
+    assert_eq!(view(&books, "month", "").posted, Money::ZERO);
+    books.prove().unwrap();
 }
 
 fn try_reserve_at(books: &mut Books, charges: &Charges, now: Timestamp) -> Result<ReservationId, Refusal> {

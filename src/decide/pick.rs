@@ -16,7 +16,7 @@ pub(super) fn order(pick: Pick, needs: &Requirements, standings: &[Standing<'_>]
                 price.worst(needs.input, output.saturating_mul(needs.choices.max(1)))
             })
         };
-        candidates.sort_by_key(cost);
+        candidates.sort_by_cached_key(cost);
     }
     candidates.sort_by_key(|candidate| candidate.cold);
 }

@@ -107,6 +107,9 @@ impl Claimant<'_> {
                         "budget `{budget}` has {remaining} left and {needed} is needed"
                     )));
                 }
+                Err(Refusal::Currency) => {
+                    return Err(NoMoney::Closed("the policy's currency has changed".to_owned()));
+                }
                 Err(Refusal::Degraded { budget }) => {
                     return Err(NoMoney::Closed(format!(
                         "budget `{budget}` does not add up and is closed"

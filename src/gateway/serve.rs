@@ -299,6 +299,7 @@ impl Serving {
             model: model.name.clone(),
             provider: provider.name.clone(),
             supply: model.supply.word(),
+            currency: snapshot.currency,
             caller: Arc::new(self.prepared.needs.caller.clone()),
         };
         let nothing = Charges::default();

@@ -51,6 +51,7 @@ fn facts(team: &str) -> Facts {
         model: "qwen-max".into(),
         provider: "qwen".into(),
         supply: "licensed",
+        currency: Currency::USD,
         caller: Arc::new(Caller {
             tags: Tags::new([("team", team)]),
             ..Caller::default()

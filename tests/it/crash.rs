@@ -72,6 +72,14 @@ async fn after_twenty_kills_under_load_nothing_billed_is_missing() {
     daemon.decision(&last).await;
     let books = daemon.settled("month").await;
     assert!(books.spent() >= upstream.invoice());
+    let output = daemon.cli(&["spend", "--format", "json"]);
+    let spend: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let total = |column: &str| crate::support::nanos(spend["totals"][0][column].as_str().unwrap());
+    assert_eq!(
+        (total("posted"), total("held")),
+        (books.posted, books.held),
+        "`planb spend` and the books agree, what crashes left included"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,6 @@
 //! Hot reload: every way a file changes is seen, a bad edit changes nothing, and no request notices.
 
-use crate::support::{Call, Daemon, Gate, Home, Policy, Price, Reply, Sink, Upstream, sse};
+use crate::support::{Call, Daemon, Gate, Home, Policy, Price, Reply, Sink, Upstream, sse, until};
 use serde_json::{Value, json};
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -180,7 +180,11 @@ async fn a_bad_edit_changes_nothing_and_shows_everywhere() {
         .unwrap()
         .parse::<jiff::Timestamp>()
         .unwrap();
-    assert!(daemon.said().contains("onyl"), "the log names it");
+    until("the log names it", || async {
+        let said = daemon.said();
+        said.contains("onyl").then_some(()).ok_or(said)
+    })
+    .await;
     let metrics = daemon.get("/metrics").await.text();
     let counts = |line: &str| line.contains("reload") && line.contains("rejected") && !line.starts_with('#');
     assert!(metrics.lines().any(counts), "no rejected reload in {metrics}");

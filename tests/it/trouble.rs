@@ -296,3 +296,40 @@ async fn nonsense_figures_leave_the_books_and_the_ledger_in_order() {
     daemon.restart().await;
     daemon.chat(&one_cent()).await.expect(200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_budget_too_small_for_an_open_end_is_exhausted_and_its_plan_takes_over() {
+    let (paid, home) = (cents().await, Upstream::start("home", Price::FREE).await);
+    // An eighth of it buys 625 tokens, less than the least answer that planb starts.
+    let policy = Policy::one(&paid)
+        .provider(&home, "")
+        .model("tiny", &home, LOCAL)
+        .route("name: wide, try: [only, tiny], need: {quality: 60}")
+        .budget(
+            "month",
+            "limit: 0.05 USD, per: month, covers: 'model.supply != \"local\"'",
+        )
+        .plan("name: lights-out, when: 'budget(\"month\").exhausted', change: {wide: {need: {quality: 0}}}");
+    let mut daemon = Daemon::start(&policy).await;
+    let stock = json!({"model": "wide", "messages": [{"role": "user", "content": "Hi."}]});
+    daemon.chat(&stock).await.expect_error(402);
+    daemon.when_plan("lights-out", true).await;
+    assert_eq!(
+        daemon.chat(&stock).await.expect(200).header("x-planb-model"),
+        Some("tiny")
+    );
+    until("it is written down", || async {
+        let sql = "SELECT count(*) FROM accounts WHERE exhausted_at IS NOT NULL";
+        let written: i64 = daemon.ledger().query_row(sql, [], |row| row.get(0)).unwrap();
+        if written == 1 { Ok(()) } else { Err(written.to_string()) }
+    })
+    .await;
+    daemon.kill9();
+    daemon.restart().await;
+    daemon.when_plan("lights-out", true).await;
+    assert_eq!(
+        daemon.chat(&stock).await.expect(200).header("x-planb-model"),
+        Some("tiny"),
+        "exhausted lasts over a restart"
+    );
+}
