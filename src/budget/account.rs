@@ -1,6 +1,6 @@
 //! One account: what one key of one budget spent in one period, and what it has promised to attempts under way.
 
-use super::report::{Crossing, Violation};
+use super::notice::{Crossing, Violation};
 use crate::money::Money;
 use crate::period::Span;
 use jiff::Timestamp;

@@ -2,9 +2,9 @@
 
 use super::account::Spent;
 use super::charge::{Charge, Charges, Facts, Slot, covers, key_of};
-use super::pool::{Grant, GrantRequest, Pool, PoolId, State};
-use super::report::{Notice, Violation};
-use super::reserve::Reservation;
+use super::notice::{Notice, Violation};
+use super::pool::{Grant, GrantRequest, Pool, State};
+use super::pool_id::PoolId;
 use super::worst::WorstCases;
 use crate::money::{Currency, Money};
 use crate::period::Span;
@@ -67,6 +67,16 @@ impl Rule {
             raised: before.is_some_and(|rule| rule.budget.limit < budget.limit),
         }
     }
+}
+
+/// An attempt under way.
+#[derive(Debug)]
+pub(super) struct Reservation {
+    pub(super) worst: Money,
+    pub(super) at: Timestamp,
+    pub(super) facts: Facts,
+    /// Pool and account.
+    pub(super) charges: Vec<(u64, usize)>,
 }
 
 /// All budgets' accounts and all open reservations. One short lock around it is the whole of its concurrency.

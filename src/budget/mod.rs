@@ -10,7 +10,9 @@
 mod account;
 mod books;
 mod charge;
+mod notice;
 mod pool;
+mod pool_id;
 mod report;
 mod reserve;
 mod worst;
@@ -18,8 +20,9 @@ mod worst;
 pub use account::{AccountView, Spent};
 pub use books::{Books, RebuildRequest, Rebuilt, RebuiltAccount};
 pub use charge::{Charges, Facts, NONE_KEY, OTHER_KEY, UNACCOUNTED_KEY, covers, key_of};
-pub use pool::{Grant, GrantRequest, PoolId};
-pub use report::{Crossing, Notice, Violation};
+pub use notice::{Crossing, Notice, Violation};
+pub use pool::{Grant, GrantRequest};
+pub use pool_id::PoolId;
 pub use reserve::{End, Headroom, Posting, Refusal, ReservationId};
 
 #[cfg(test)]

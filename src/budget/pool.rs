@@ -6,8 +6,8 @@
 
 use super::account::{Account, Spent};
 use super::charge::OTHER_KEY;
-use crate::money::{Currency, Money};
-use crate::period::Span;
+use super::pool_id::PoolId;
+use crate::money::Money;
 use crate::policy::snapshot::{Budget, Enforce};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,28 +16,6 @@ use std::sync::Arc;
 pub(super) const KEYS: usize = 10_000;
 /// The seconds of burn that a lease covers.
 const BURN_SECONDS: usize = 10;
-
-/// One budget in one period, as the store names it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PoolId {
-    pub budget: Arc<str>,
-    pub shape: Arc<str>,
-    pub span: Span,
-    pub currency: Currency,
-    pub keyed: bool,
-    /// Told apart within one daemon's life: a budget that was removed and came back is counted anew.
-    pub life: u64,
-}
-
-impl PoolId {
-    /// The store keeps one set of accounts for both.
-    pub fn same_in_store(&self, other: &Self) -> bool {
-        self.budget == other.budget
-            && self.shape == other.shape
-            && self.span == other.span
-            && self.currency == other.currency
-    }
-}
 
 /// Raise a pool's lease to a total. Asking twice grants once.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,64 +3,13 @@
 use super::account::AccountView;
 use super::books::Books;
 use super::charge::UNACCOUNTED_KEY;
-use super::pool::{Pool, PoolId, State};
+use super::notice::{Crossing, Notice, Violation};
+use super::pool::{Pool, State};
 use crate::money::Money;
 use crate::period::Span;
 use crate::policy::snapshot::Enforce;
-use jiff::Timestamp;
 use std::collections::HashMap;
 use std::sync::Arc;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Crossing {
-    /// (posted + held) reached this share of the limit, in basis points.
-    Threshold { basis_points: u32 },
-    /// What is left is less than an ordinary request needs.
-    Exhausted,
-    /// The budget has as many keys as it may; new ones share `(other)`.
-    KeysFull,
-}
-
-/// Something an alert may be about. Told once by these books; the outbox makes it once over restarts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Notice {
-    /// The budget and its period.
-    pub pool: Arc<PoolId>,
-    pub key: Arc<str>,
-    pub at: Timestamp,
-    pub limit: Money,
-    pub posted: Money,
-    pub held: Money,
-    pub crossing: Crossing,
-}
-
-/// A sum that must hold and does not.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Violation {
-    #[error("a reservation {id} was ended that is not open")]
-    UnknownReservation { id: u64 },
-    #[error("an account had {by} less reserved than was released from it")]
-    ReleasedTwice { by: Money },
-    #[error("budget {budget} key {key:?}: {reserved} reserved, open reservations add up to {open}")]
-    Reserved {
-        budget: Arc<str>,
-        key: Arc<str>,
-        reserved: Money,
-        open: Money,
-    },
-    #[error("budget {budget}: its pool has {reserved} reserved, its accounts {accounts}")]
-    PoolReserved {
-        budget: Arc<str>,
-        reserved: Money,
-        accounts: Money,
-    },
-    #[error("budget {budget}: its pool has drawn {used}, its accounts posted and held {accounts}")]
-    PoolUsed {
-        budget: Arc<str>,
-        used: Money,
-        accounts: Money,
-    },
-}
 
 impl Books {
     /// Every account of the present periods, and for a keyed budget one more for what crashes left unrecorded.

@@ -1,10 +1,10 @@
 //! Reserve, post, void, hold: the only verbs of money.
 
 use super::account::Spent;
-use super::books::Books;
+use super::books::{Books, Reservation};
 use super::charge::{Charges, Facts, Slot};
+use super::notice::Violation;
 use super::pool::{GrantRequest, Pool, State};
-use super::report::Violation;
 use crate::money::Money;
 use crate::period::Span;
 use crate::policy::snapshot::{Budget, Enforce};
@@ -76,15 +76,6 @@ pub struct Headroom {
     pub rebuilding: Option<Arc<str>>,
     /// A covering budget whose books do not add up.
     pub degraded: Option<Arc<str>>,
-}
-
-#[derive(Debug)]
-pub(super) struct Reservation {
-    pub(super) worst: Money,
-    pub(super) at: Timestamp,
-    pub(super) facts: Facts,
-    /// Pool and account.
-    pub(super) charges: Vec<(u64, usize)>,
 }
 
 impl Books {

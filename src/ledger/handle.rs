@@ -3,10 +3,11 @@
 use super::error::LedgerError;
 use super::open::{Opening, open_store};
 use super::record::{OutboxEvent, PlanRecord, PolicyRecord, Record};
+use super::shared::Shared;
 use super::writer::{Command, Reply, Writer};
 use crate::budget::{Grant, GrantRequest, RebuildRequest, Rebuilt};
 use jiff::Timestamp;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -38,40 +39,6 @@ pub struct Ledger {
     sender: Sender<Command>,
     /// Sleeps while records gather: woken for what cannot wait.
     writer: Thread,
-}
-
-#[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) path: PathBuf,
-    places: Arc<Semaphore>,
-    house: Arc<Semaphore>,
-    /// Why writing fails at present.
-    failing: Mutex<Option<String>>,
-    /// `failing` is empty; for the requests' way.
-    in_order: AtomicBool,
-    pub(super) outbox: Arc<Notify>,
-}
-
-impl Shared {
-    pub(super) fn degraded(&self, reason: &str) {
-        tracing::error!(
-            reason,
-            "the ledger cannot be written; nothing paid is started until it can"
-        );
-        *self.failing.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
-        self.in_order.store(false, Ordering::Relaxed);
-    }
-
-    pub(super) fn recovered(&self) {
-        tracing::info!("the ledger can be written again");
-        *self.failing.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        self.in_order.store(true, Ordering::Relaxed);
-    }
-
-    pub(super) fn close(&self) {
-        self.places.close();
-        self.house.close();
-    }
 }
 
 /// A place in line. Its one record is written, whatever the disk does meanwhile.

@@ -1,14 +1,13 @@
 //! Opening the store: the file, its schema, this daemon's incarnation number, and what earlier ones left behind.
 
 use super::error::LedgerError;
+use super::private::create_private;
 use super::schema::{MIGRATIONS, migrate};
 use super::text::time;
 use crate::budget::UNACCOUNTED_KEY;
 use crate::money::Money;
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
-use std::fs::{OpenOptions, Permissions};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 
@@ -50,12 +49,6 @@ pub(super) fn open_store(path: &Path, now: Timestamp) -> Result<(Connection, Ope
     migrate(&mut connection, path, MIGRATIONS)?;
     let opening = begin_incarnation(&mut connection, now).map_err(sql)?;
     Ok((connection, opening))
-}
-
-/// Spend is nobody else's business: 0600 whatever the umask.
-pub(super) fn create_private(path: &Path) -> std::io::Result<()> {
-    let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
-    file.set_permissions(Permissions::from_mode(0o600))
 }
 
 fn check(connection: &Connection) -> Result<(), String> {

@@ -46,7 +46,7 @@ pub(super) fn backup_path(path: &Path, version: i64) -> PathBuf {
 fn back_up(connection: &Connection, path: &Path, version: i64) -> rusqlite::Result<()> {
     let copy = backup_path(path, version);
     let _ = std::fs::remove_file(&copy);
-    super::open::create_private(&copy).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+    super::private::create_private(&copy).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
     connection.execute("VACUUM INTO ?1", [copy.to_string_lossy()])?;
     Ok(())
 }

@@ -6,8 +6,8 @@
 
 use super::error::LedgerError;
 use super::files::Files;
-use super::handle::Shared;
 use super::record::Record;
+use super::shared::Shared;
 use super::text::time;
 use super::write::{Memory, Write};
 use crate::budget::{Grant, GrantRequest, RebuildRequest, Rebuilt};

@@ -1,0 +1,46 @@
+//! An error as a response: the dialect's body, and the headers that tell an SDK whether and when to try again.
+
+use super::body::ResponseBody;
+use super::failed::Told;
+use crate::dialect::chat::error::ErrorBody;
+use http::{HeaderName, HeaderValue, Response, header};
+use std::time::Duration;
+
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+/// What OpenAI's SDKs read first.
+const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
+/// SDKs refuse to wait longer than one to two minutes.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
+
+impl Told {
+    pub fn response(&self) -> Response<ResponseBody> {
+        let error = ErrorBody {
+            message: &self.message,
+            kind: self.kind,
+            code: self.code,
+            param: self.param.as_deref(),
+        };
+        let mut response = Response::new(ResponseBody::whole(error.json()));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(wait) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
+            headers.insert(RETRY_AFTER_MS, HeaderValue::from(milliseconds(wait)));
+        }
+        if !self.may_retry {
+            headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+        }
+        response
+    }
+}
+
+/// At least 1, at most 60.
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.min(LONGEST_RETRY_AFTER).as_millis().div_ceil(1000).max(1) as u64
+}
+
+/// Never nothing: an SDK that is told so would come back at once.
+fn milliseconds(wait: Duration) -> u64 {
+    wait.min(LONGEST_RETRY_AFTER).as_millis().max(100) as u64
+}
