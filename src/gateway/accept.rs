@@ -6,7 +6,7 @@ use super::guard::AllowedHosts;
 use super::{Gateway, models, serve};
 use crate::peer::Peer;
 use axum::Router;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// A client that sends its headers slower than this is not served.
 const HEADERS_WITHIN: Duration = Duration::from_secs(15);
 const HTTP2_PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -68,7 +69,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, front: Arc<Front>, stop
     let (cut, tracked) = (front.gateway.cut.clone(), Tracked(front.connections.clone()));
     let service = service_fn(move |request| {
         let front = front.clone();
-        async move { Ok::<_, Infallible>(dispatch(&front, request, Some(peer.ip())).await) }
+        async move { Ok::<_, Infallible>(answer(&front, request, Some(peer.ip())).await) }
     });
     let mut builder = auto::Builder::new(tracked);
     builder
@@ -118,6 +119,17 @@ impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Tracked
     fn execute(&self, stream: F) {
         self.0.spawn(stream);
     }
+}
+
+/// Every answer has an id to ask about; a request that came to a decision has the decision's.
+async fn answer(front: &Front, request: Request<Incoming>, peer: Option<IpAddr>) -> Response<ResponseBody> {
+    let mut response = dispatch(front, request, peer).await;
+    if !response.headers().contains_key(REQUEST_ID)
+        && let Ok(id) = HeaderValue::from_str(&uuid::Uuid::now_v7().simple().to_string())
+    {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    response
 }
 
 async fn dispatch(front: &Front, request: Request<Incoming>, peer: Option<IpAddr>) -> Response<ResponseBody> {

@@ -7,6 +7,7 @@ mod authenticate;
 mod body;
 mod claim;
 mod deadlines;
+mod drain;
 mod error_response;
 mod exchange;
 mod explain;

@@ -6,6 +6,7 @@
 
 use super::attempt::Attempt;
 use super::deadlines::Silence;
+use super::drain::drain;
 use super::failed;
 use super::overdue::Overdue;
 use super::reader::{Event, Reader, StreamFault};
@@ -172,9 +173,8 @@ impl AnswerStream {
     }
 
     fn succeed(&mut self) {
-        if self.upstream.take().is_none() {
-            return;
-        }
+        let Some(rest) = self.upstream.take() else { return };
+        drain(rest, &self.ticket.gateway.tasks);
         self.note();
         let cost = self.attempt.succeed();
         self.ticket.cost = self.ticket.cost.plus(cost);

@@ -156,6 +156,7 @@ async fn models_are_the_routes_and_their_literal_names() {
     assert_eq!(daemon.json("/v1/models/gpt-6").await["id"], "gpt-6");
     let unknown = daemon.get("/v1/models/nope").await.expect_error(404);
     assert_eq!(unknown.error_code(), "model_not_found");
+    assert!(unknown.header("x-request-id").is_some(), "there is an id to ask about");
     for model in ["gpt-6", "gpt-9-mini", "code"] {
         let mut request = hello();
         request["model"] = model.into();

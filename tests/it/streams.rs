@@ -358,3 +358,24 @@ async fn many_streams_at_once_stay_apart() {
     }
     assert_eq!(daemon.settled("all").await.posted, upstream.invoice());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_ends_its_connections_stream_a_moment_after_done_is_not_hung_up_on() {
+    let upstream = Upstream::start("alpha", Price::LIST).await;
+    let gate = Gate::new();
+    let held = gate.clone();
+    upstream.script(move |_| {
+        let events = sse::completion_events("m", TEXT, Some(Usage::new(10, 5)));
+        events
+            .into_iter()
+            .fold(Reply::stream_head(), Reply::chunk)
+            .wait(&held)
+            .send("0\r\n\r\n")
+    });
+    let daemon = Daemon::start(&Policy::one(&upstream)).await;
+    let answer = daemon.chat(&streamed()).await.expect(200);
+    assert!(answer.text().contains("[DONE]"));
+    gate.open();
+    daemon.chat(&streamed()).await.expect(200);
+    assert_eq!(upstream.abandoned(), 0, "the connection was kept for the next request");
+}

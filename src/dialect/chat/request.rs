@@ -13,8 +13,15 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// Fields by which other routers let a client name further models or hosts: honoured they would pass the policy by.
-const STRIPPED: [&str; 3] = ["models", "fallbacks", "provider"];
+/// Words to other routers: by the first three a client would name models or hosts and pass the policy by, the last two
+/// are about their retries and mean nothing to a provider.
+const STRIPPED: [&str; 5] = [
+    "models",
+    "fallbacks",
+    "provider",
+    "num_retries",
+    "mock_testing_fallbacks",
+];
 /// More choices than this multiply the worst case beyond use; OpenAI's own ceiling.
 const MAX_CHOICES: u64 = 128;
 

@@ -89,6 +89,7 @@ fn fields_that_would_pass_the_policy_by_are_cut_wherever_they_stand() {
         r#"{"models":["x"],"model":"a","messages":[]}"#,
         r#"{"model":"a","models":["x"],"fallbacks":[],"messages":[]}"#,
         r#"{"model":"a","messages":[] , "provider":{"order":["z"]} , "models":["x"] }"#,
+        r#"{"num_retries":2,"model":"a","messages":[],"mock_testing_fallbacks":true}"#,
         r#"{"models":[],"fallbacks":[1],"model":"a","messages":[],"max_tokens":null}"#,
         r#"{"model":"a","messages":[],"mod\u0065ls":["x"],"max_tokens":-1}"#,
     ] {
