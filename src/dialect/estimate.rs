@@ -42,6 +42,12 @@ pub fn of_json(json: &[u8]) -> u64 {
     of_text(json)
 }
 
+/// Tokens of a piece of an answer, as its raw JSON: of a string without its quotes, of anything else (a tool call) all.
+pub fn of_piece(json: &[u8]) -> u64 {
+    let string = json.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
+    of_text(string.unwrap_or(json))
+}
+
 /// Tokens of plain text, such as an answer's parts.
 pub fn of_text(text: &[u8]) -> u64 {
     let mut count = 0;

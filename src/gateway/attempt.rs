@@ -180,6 +180,12 @@ impl Attempt {
         };
         let price = self.model().price;
         let cost = price.map_or(Money::ZERO, |price| price.cost(&settlement.usage));
+        // Our own count is on the safe side; only the provider's figures can say that it billed beyond its bound.
+        let cost = if settlement.usage.estimated {
+            cost.min(self.candidate.worst)
+        } else {
+            cost
+        };
         let (end, amount) = match settlement.end {
             EndKind::Posted => (End::Post(cost), cost),
             EndKind::Voided => (End::Void, Money::ZERO),

@@ -379,3 +379,24 @@ async fn a_provider_that_ends_its_connections_stream_a_moment_after_done_is_not_
     daemon.chat(&streamed()).await.expect(200);
     assert_eq!(upstream.abandoned(), 0, "the connection was kept for the next request");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cut_streams_estimate_never_exceeds_what_was_reserved_for_it() {
+    let upstream = Upstream::start("alpha", Price::OUTPUT_ONLY).await;
+    upstream.script(|_| {
+        Reply::stream_head()
+            .chunk(sse::content_event("m", &"unforeseeable ".repeat(50)))
+            .close()
+    });
+    let policy = Policy::one_with(&upstream, NO_MEMORY).budget("month", "limit: 1 USD, per: month");
+    let daemon = Daemon::start(&policy).await;
+    let mut request = streamed();
+    request["max_tokens"] = 3.into();
+    daemon.chat(&request).await;
+    let books = daemon.settled("month").await;
+    assert_eq!(
+        books.posted,
+        3 * 10_000,
+        "three tokens at 10 USD a million, in nano-units"
+    );
+}

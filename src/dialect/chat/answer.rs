@@ -47,7 +47,7 @@ pub fn read(body: &[u8], may_be_empty: bool) -> Answer {
         filled |= excused;
         for json in choice.delta.iter().flat_map(|part| part.filled()) {
             filled = true;
-            counted_output += estimate::of_text(json.as_bytes());
+            counted_output += estimate::of_piece(json.as_bytes());
         }
         finish.push(reason.to_owned());
     }

@@ -65,7 +65,7 @@ impl Progress {
             self.usage = usage_of(choice.usage).or(self.usage);
             for json in choice.delta.iter().flat_map(|part| part.filled()) {
                 meaningful = true;
-                self.counted_output += estimate::of_text(json.as_bytes());
+                self.counted_output += estimate::of_piece(json.as_bytes());
             }
             let finish = choice.finish_reason.as_deref().filter(|reason| !reason.is_empty());
             self.note(choice.index, finish.is_some());
