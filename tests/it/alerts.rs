@@ -1,17 +1,6 @@
 //! Alerts: signed, at least once with the same id, and only what the policy asks for.
 
-use crate::support::{Daemon, Policy, Price, Sink, Upstream, Usage};
-use serde_json::{Value, json};
-
-fn one_cent() -> Value {
-    json!({"model": "chat", "max_tokens": 1_000, "messages": [{"role": "user", "content": "Say hello."}]})
-}
-
-async fn cents() -> Upstream {
-    let upstream = Upstream::start("alpha", Price::OUTPUT_ONLY).await;
-    upstream.answers("A whole cent of words", Usage::new(10, 1_000));
-    upstream
-}
+use crate::support::{Daemon, Policy, Sink, Upstream, cents, one_cent};
 
 fn policy(upstream: &Upstream) -> Policy {
     Policy::one(upstream)

@@ -1,23 +1,12 @@
 //! Money: never over the limit, never less than what fits, and always what the provider bills.
 
-use crate::support::{Call, Daemon, Gate, LOCAL, Policy, Price, Sink, Upstream, Usage, upstream::answer};
+use crate::support::{
+    CENT, Call, Daemon, Gate, LOCAL, Policy, Price, Sink, Upstream, Usage, cents, one_cent, upstream::answer,
+};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
-
-/// With [`Price::OUTPUT_ONLY`] each of these costs 0.01 USD, reserved and billed.
-const CENT: i64 = 10_000_000;
-
-fn one_cent() -> Value {
-    json!({"model": "chat", "max_tokens": 1_000, "messages": [{"role": "user", "content": "Say hello."}]})
-}
-
-async fn cents() -> Upstream {
-    let upstream = Upstream::start("alpha", Price::OUTPUT_ONLY).await;
-    upstream.answers("A whole cent of words", Usage::new(10, 1_000));
-    upstream
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_five_hundred_clients_at_once_exactly_the_hundred_that_fit_are_admitted() {

@@ -1,22 +1,14 @@
 //! kill -9 under load: nothing that a provider billed is missing afterwards, and nothing goes over a limit.
 
-use crate::support::{Call, Daemon, Policy, Price, Sink, Upstream, Usage};
+use crate::support::{CENT, Call, Daemon, Policy, Sink, cents};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use tokio::task::JoinSet;
 
 const KILLS: usize = 20;
 const WORKERS: usize = 8;
-const CENT: i64 = 10_000_000;
-
 fn one_cent(stream: bool) -> Value {
     json!({"model": "chat", "max_tokens": 1_000, "stream": stream, "messages": [{"role": "user", "content": "Hello."}]})
-}
-
-async fn cents() -> Upstream {
-    let upstream = Upstream::start("alpha", Price::OUTPUT_ONLY).await;
-    upstream.answers("A whole cent of words", Usage::new(10, 1_000));
-    upstream
 }
 
 /// Clients that call one after another until the daemon is gone or refuses.

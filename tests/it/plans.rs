@@ -1,14 +1,12 @@
 //! Plans run by themselves, hold on as their words say, can be overridden, and survive a restart.
 
-use crate::support::{COMPETITOR, Call, Daemon, LICENSED, LOCAL, Policy, Price, Sink, Upstream, Usage, fault};
+use crate::support::{
+    COMPETITOR, Call, Daemon, LICENSED, LOCAL, Policy, Price, Sink, Upstream, Usage, fault, one_cent,
+};
 use serde_json::{Value, json};
 use std::time::Duration;
 
 /// A thousand output tokens of the first model are 0.01 USD.
-fn one_cent() -> Value {
-    json!({"model": "chat", "max_tokens": 1_000, "messages": [{"role": "user", "content": "Say hello."}]})
-}
-
 struct Three {
     paid: Upstream,
     cheap: Upstream,

@@ -1,6 +1,9 @@
 //! The ledger in trouble and the money in a crowd: slow is waited for or told as "not now", never as "no money".
 
-use crate::support::{Call, Daemon, Gate, LOCAL, Policy, Price, Reply, Upstream, Usage, sse, until, upstream::answer};
+use crate::support::{
+    CENT, Call, Daemon, Gate, LOCAL, Policy, Price, Reply, Upstream, Usage, cents, one_cent, sse, until,
+    upstream::answer,
+};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -8,18 +11,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
-
-const CENT: i64 = 10_000_000;
-
-fn one_cent() -> Value {
-    json!({"model": "chat", "max_tokens": 1_000, "messages": [{"role": "user", "content": "Say hello."}]})
-}
-
-async fn cents() -> Upstream {
-    let upstream = Upstream::start("alpha", Price::OUTPUT_ONLY).await;
-    upstream.answers("A whole cent of words", Usage::new(10, 1_000));
-    upstream
-}
 
 fn file(daemon: &Daemon) -> PathBuf {
     daemon.home.state().join("ledger.sqlite")

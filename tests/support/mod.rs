@@ -1,6 +1,7 @@
 //! What the integration tests share: the real daemon as a process, scripted providers that keep an invoice, a webhook
 //! receiver that checks signatures, and a plain HTTP client. Waiting is always on a state, bounded by one cap.
 
+pub mod cent;
 pub mod client;
 pub mod daemon;
 pub mod fault;
@@ -10,6 +11,7 @@ pub mod sse;
 pub mod upstream;
 pub mod wire;
 
+pub use cent::{CENT, cents, one_cent};
 pub use client::{Answer, Call};
 pub use daemon::{Daemon, Home, run};
 pub use policy::{COMPETITOR, LICENSED, LOCAL, Policy};
