@@ -2,7 +2,7 @@
 //! before its restrictions and constraints, and the candidates are ordered. As a ratio to a floor that finds the route
 //! in a hash map and prices the same models, nothing else. `cargo bench --bench decide`; `--smoke` runs a few turns.
 
-use planb::decide::{Decision, Funds, Standing, Terms, decide};
+use planb::decide::{Decision, Funds, Standing, decide};
 use planb::money::Money;
 use planb::plan::Effective;
 use planb::policy::snapshot::{ModelId, Snapshot};
@@ -79,14 +79,9 @@ impl Bench {
     fn decide(&self) -> Decision {
         let id = self.snapshot.route_for(&self.asked).expect("it is there");
         let (route, now) = (&self.snapshot.routes[id.0], self.effective.route(id));
-        let terms = Terms {
-            pick: now.map_or(route.pick, |now| now.pick),
-            need_quality: now.map_or(route.need_quality, |now| now.need_quality),
-            max_cost: route.max_cost,
-            max_output: route.max_output,
-        };
+        let terms = now.map_or(&route.terms, |now| &now.terms);
         let standings: Vec<Standing<'_>> = route.candidates.iter().map(|id| self.standing(*id)).collect();
-        decide(&terms, &self.needs, &standings, Duration::from_secs(1))
+        decide(terms, &self.needs, &standings, Duration::from_secs(1))
     }
 
     fn standing(&self, id: ModelId) -> Standing<'_> {

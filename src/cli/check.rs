@@ -92,7 +92,7 @@ fn write_route(text: &mut String, snapshot: &Snapshot, route: &Route) {
         [] => String::new(),
         patterns => format!(" (also {})", patterns.join(", ")),
     };
-    let pick = match route.pick {
+    let pick = match route.terms.pick {
         Pick::InOrder => "in this order",
         Pick::Cheapest => "the cheapest first",
     };

@@ -14,20 +14,11 @@ pub use reason::{Family, Reason};
 pub use refusal::{Refusal, refusal};
 
 use crate::money::Money;
-use crate::policy::snapshot::{Model, ModelId, Pick};
+pub use crate::policy::snapshot::Terms;
+use crate::policy::snapshot::{Model, ModelId};
 use crate::request::Requirements;
 use crate::uptime::Uptime;
 use std::sync::Arc;
-
-/// The route's terms as the active plans leave them.
-#[derive(Clone, Debug)]
-pub struct Terms {
-    pub pick: Pick,
-    pub need_quality: Option<u8>,
-    /// The most that one attempt may cost.
-    pub max_cost: Option<Money>,
-    pub max_output: Option<u64>,
-}
 
 /// One model of the route with all that is known of it at this instant.
 #[derive(Clone, Debug)]

@@ -1,6 +1,6 @@
 use super::*;
 use crate::money::Rate;
-use crate::policy::snapshot::{ProviderId, Supply};
+use crate::policy::snapshot::{Pick, ProviderId, Supply};
 use crate::price::Price;
 use crate::request::Thinking;
 use proptest::prelude::*;
@@ -47,12 +47,7 @@ fn standing(id: usize, model: &Model) -> Standing<'_> {
 }
 
 fn terms() -> Terms {
-    Terms {
-        pick: Pick::InOrder,
-        need_quality: None,
-        max_cost: None,
-        max_output: None,
-    }
+    Terms::DIRECT
 }
 
 fn needs() -> Requirements {

@@ -6,7 +6,7 @@ use super::failed::Told;
 use crate::dialect::chat::request::ChatRequest;
 use crate::live::Policy;
 use crate::money::Money;
-use crate::policy::snapshot::{ModelId, OnDisconnect, RouteId, Timeouts};
+use crate::policy::snapshot::{ModelId, OnDisconnect, RouteId, Terms, Timeouts};
 use crate::request::Requirements;
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
@@ -60,8 +60,8 @@ impl Prepared {
 
     pub fn attempts(&self) -> u8 {
         match self.target {
-            Target::Route(id) => self.policy.snapshot.routes[id.0].attempts,
-            Target::Model(_) => 1,
+            Target::Route(id) => self.policy.snapshot.routes[id.0].terms.attempts,
+            Target::Model(_) => Terms::DIRECT.attempts,
         }
     }
 

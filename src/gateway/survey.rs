@@ -9,8 +9,7 @@ use crate::decide::{Decision, Funds, Reason, Standing, Terms, Wait, decide};
 use crate::health::{Options, Verdict};
 use crate::live::Policy;
 use crate::money::Money;
-use crate::policy::condition::ModelFacts;
-use crate::policy::snapshot::{Model, ModelId, Pick};
+use crate::policy::snapshot::{Model, ModelId};
 use crate::request::Caller;
 use crate::uptime::Uptime;
 use std::sync::Arc;
@@ -50,7 +49,7 @@ pub fn survey(gateway: &Gateway, prepared: &Prepared) -> Survey {
     {
         let books = gateway.live.books.lock();
         for id in &ids {
-            let of_model = books.charges(facts(policy, *id), caller, now);
+            let of_model = books.charges(policy.snapshot.facts(*id), caller, now);
             let headroom = books.headroom(&of_model);
             if headroom.remaining.is_some() {
                 budget_left = Some(budget_left.map_or(headroom.share, |least| least.min(headroom.share)));
@@ -120,15 +119,6 @@ fn funds_of(headroom: Headroom) -> Option<Funds> {
     })
 }
 
-pub fn facts(policy: &Policy, id: ModelId) -> ModelFacts<'_> {
-    let model = policy.snapshot.model(id);
-    ModelFacts {
-        name: &model.name,
-        provider: &policy.snapshot.provider(model.provider).name,
-        supply: model.supply.word(),
-    }
-}
-
 fn waits(gateway: &Gateway, policy: &Policy, ids: &[ModelId], now: Uptime) -> Vec<Option<Wait>> {
     let health = gateway.live.health.lock();
     let wait = |id: &ModelId| {
@@ -174,30 +164,11 @@ fn standing<'a>(
 /// The target's terms as written, and as the active plans leave them.
 fn terms(prepared: &Prepared) -> (Terms, Terms) {
     let Target::Route(id) = prepared.target else {
-        let open = Terms {
-            pick: Pick::InOrder,
-            need_quality: None,
-            max_cost: None,
-            max_output: None,
-        };
-        return (open.clone(), open);
+        return (Terms::DIRECT, Terms::DIRECT);
     };
-    let route = &prepared.policy.snapshot.routes[id.0];
-    let plain = Terms {
-        pick: route.pick,
-        need_quality: route.need_quality,
-        max_cost: route.max_cost,
-        max_output: route.max_output,
-    };
-    let Some(changed) = prepared.policy.effective.route(id) else {
-        return (plain.clone(), plain);
-    };
-    let terms = Terms {
-        pick: changed.pick,
-        need_quality: changed.need_quality,
-        ..plain.clone()
-    };
-    (plain, terms)
+    let plain = prepared.policy.snapshot.routes[id.0].terms.clone();
+    let changed = prepared.policy.effective.route(id).map(|route| route.terms.clone());
+    (plain.clone(), changed.unwrap_or(plain))
 }
 
 /// Which plans had a hand in the decision, and what would have come first without them.

@@ -5,15 +5,14 @@
 //! depends on its caller.
 
 use crate::policy::condition::{ModelFacts, Selector};
-use crate::policy::snapshot::{ModelId, Pick, Plan, Route, RouteChange, RouteId, Snapshot};
+use crate::policy::snapshot::{ModelId, Plan, Route, RouteChange, RouteId, Snapshot, Terms};
 use crate::request::Caller;
 use std::sync::Arc;
 
 /// A route under the active plans.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RouteNow {
-    pub pick: Pick,
-    pub need_quality: Option<u8>,
+    pub terms: Terms,
     /// The plans that made it differ from the policy, in file order, as indices into [`Snapshot::plans`].
     pub changed_by: Vec<usize>,
 }
@@ -75,20 +74,16 @@ pub(super) fn routes_under<'a>(
     changes: impl Iterator<Item = (usize, &'a [(RouteId, RouteChange)])>,
 ) -> Vec<RouteNow> {
     let as_written = |route: &Route| RouteNow {
-        pick: route.pick,
-        need_quality: route.need_quality,
+        terms: route.terms.clone(),
         changed_by: Vec::new(),
     };
     let mut routes: Vec<_> = routes.iter().map(as_written).collect();
     for (index, changes) in changes {
         for (id, change) in changes {
             let Some(route) = routes.get_mut(id.0) else { continue };
-            let (pick, need) = (
-                change.pick.unwrap_or(route.pick),
-                change.need_quality.or(route.need_quality),
-            );
-            if (pick, need) != (route.pick, route.need_quality) {
-                (route.pick, route.need_quality) = (pick, need);
+            let terms = change.applied_to(&route.terms);
+            if terms != route.terms {
+                route.terms = terms;
                 route.changed_by.push(index);
             }
         }

@@ -3,7 +3,7 @@
 use super::effective::{Names, Restriction, Restrictions, Selects, routes_under};
 use super::*;
 use crate::policy::condition::ModelFacts;
-use crate::policy::snapshot::{ModelId, OnDisconnect, Pick, Route, RouteChange, RouteId, Timeouts};
+use crate::policy::snapshot::{ModelId, OnDisconnect, Pick, Route, RouteChange, RouteId, Terms, Timeouts};
 use crate::request::{Caller, Tags};
 use proptest::prelude::*;
 
@@ -335,15 +335,16 @@ proptest! {
 
 #[test]
 fn changes_apply_in_file_order_and_name_the_plans_that_made_them() {
+    let terms = |pick, quality| Terms {
+        pick,
+        need_quality: Some(quality),
+        ..Terms::DIRECT
+    };
     let route = |name: &str| Route {
         name: name.into(),
         matches: Vec::new(),
         candidates: Vec::new(),
-        pick: Pick::InOrder,
-        need_quality: Some(60),
-        max_cost: None,
-        attempts: 3,
-        max_output: None,
+        terms: terms(Pick::InOrder, 60),
         timeouts: Timeouts::default(),
         on_disconnect: OnDisconnect::Cancel,
     };
@@ -357,13 +358,11 @@ fn changes_apply_in_file_order_and_name_the_plans_that_made_them() {
     let changes: [(usize, &[_]); 3] = [(1, &first), (2, &second), (4, &third)];
     let now = routes_under(&[route("chat"), route("code")], changes.into_iter());
     let chat = RouteNow {
-        pick: Pick::Cheapest,
-        need_quality: Some(0),
+        terms: terms(Pick::Cheapest, 0),
         changed_by: vec![1, 4],
     };
     let code = RouteNow {
-        pick: Pick::InOrder,
-        need_quality: Some(60),
+        terms: terms(Pick::InOrder, 60),
         changed_by: Vec::new(),
     };
     assert_eq!(now, [chat, code]);

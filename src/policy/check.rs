@@ -2,10 +2,9 @@
 //!
 //! Adds to the report and changes nothing. Warnings are only given about a policy without errors.
 
-use super::condition::ModelFacts;
 use super::read::{self, Policy};
 use super::report::Report;
-use super::snapshot::{Budget, Enforce, Model, ModelId, Plan, Route, RouteId, Snapshot};
+use super::snapshot::{Budget, Enforce, ModelId, Plan, Route, RouteId, Snapshot};
 use super::source::{Place, Word};
 
 pub(super) fn check(snapshot: &Snapshot, written: &Policy, report: &mut Report) {
@@ -52,7 +51,7 @@ fn require_qualities(snapshot: &Snapshot, written: &Policy, report: &mut Report)
 }
 
 fn unserved_needs(snapshot: &Snapshot, route: &Route, words: &read::Route, report: &mut Report) {
-    let meets = |id: &ModelId| snapshot.model(*id).quality >= route.need_quality;
+    let meets = |id: &ModelId| snapshot.model(*id).quality >= route.terms.need_quality;
     if let (Some(word), false) = (&words.quality, route.candidates.iter().any(meets)) {
         let message = format!(
             "no model of route `{}` is that good, so every request is refused",
@@ -88,7 +87,7 @@ fn unpriced_models(snapshot: &Snapshot, written: &Policy, report: &mut Report) {
         .enumerate()
         .filter(|(_, model)| model.price.is_none())
     {
-        let covers = |budget: &&Budget| budget.enforce == Enforce::Hard && may_cover(budget, snapshot, model);
+        let covers = |budget: &&Budget| budget.enforce == Enforce::Hard && may_cover(budget, snapshot, ModelId(at));
         let (Some(budget), Some(words)) = (snapshot.budgets.iter().find(covers), written.models.get(at)) else {
             continue;
         };
@@ -150,10 +149,10 @@ fn serves(snapshot: &Snapshot, route: &Route, id: RouteId, plans: &[&Plan]) -> b
     let mut changed = changes
         .filter(|(route, _)| *route == id)
         .filter_map(|(_, change)| change.need_quality);
-    let need = changed.next_back().or(route.need_quality);
+    let need = changed.next_back().or(route.terms.need_quality);
     route.candidates.iter().any(|candidate| {
         let model = snapshot.model(*candidate);
-        let facts = facts_of(snapshot, model);
+        let facts = snapshot.facts(*candidate);
         let allowed = plans.iter().all(|plan| {
             let kept = plan.only.as_ref().is_none_or(|only| only.folded(facts) != Some(false));
             kept && plan
@@ -165,20 +164,12 @@ fn serves(snapshot: &Snapshot, route: &Route, id: RouteId, plans: &[&Plan]) -> b
     })
 }
 
-fn may_cover(budget: &Budget, snapshot: &Snapshot, model: &Model) -> bool {
-    let facts = facts_of(snapshot, model);
+fn may_cover(budget: &Budget, snapshot: &Snapshot, model: ModelId) -> bool {
+    let facts = snapshot.facts(model);
     budget
         .covers
         .as_ref()
         .is_none_or(|covers| covers.folded(facts) != Some(false))
-}
-
-fn facts_of<'a>(snapshot: &'a Snapshot, model: &'a Model) -> ModelFacts<'a> {
-    ModelFacts {
-        name: &model.name,
-        provider: &snapshot.provider(model.provider).name,
-        supply: model.supply.word(),
-    }
 }
 
 fn plan_place(written: &Policy, plan: &Plan) -> Place {

@@ -127,10 +127,10 @@ fn the_example_compiles_whole() {
     let route = &snapshot.routes[0];
     assert_eq!(route.candidates, [ModelId(0), ModelId(1), ModelId(2)]);
     assert_eq!(
-        (route.need_quality, route.attempts, route.max_output),
+        (route.terms.need_quality, route.terms.attempts, route.terms.max_output),
         (Some(60), 3, Some(8_000))
     );
-    assert_eq!(route.max_cost, Money::parse("0.05"));
+    assert_eq!(route.terms.max_cost, Money::parse("0.05"));
     assert_eq!(snapshot.route_for("gpt-6"), Some(RouteId(0)));
     let [month, teams] = snapshot.budgets.as_slice() else {
         panic!("two budgets")
@@ -180,7 +180,7 @@ fn the_quickstart_serves_chat_with_the_local_model_alone() {
         .iter()
         .find(|id| snapshot.model(**id).supply == Supply::Local);
     let local = snapshot.model(*local.unwrap());
-    assert!(local.quality >= route.need_quality);
+    assert!(local.quality >= route.terms.need_quality);
     assert!(snapshot.provider(local.provider).start.is_some());
     for plan in &snapshot.plans {
         let facts = ModelFacts {
@@ -301,7 +301,11 @@ fn the_table_of_defaults_says_what_a_bare_policy_gets() {
     let snapshot = compiled(&with("providers", "  a: {vendor: vllm, start: {command: [x]}}")).snapshot;
     let (route, plan) = (&snapshot.routes[0], &snapshot.plans[0]);
     assert_eq!(
-        (snapshot.timezone_name.as_ref(), route.pick.word(), route.attempts),
+        (
+            snapshot.timezone_name.as_ref(),
+            route.terms.pick.word(),
+            route.terms.attempts
+        ),
         ("UTC", "in_order", 3)
     );
     assert_eq!((plan.after, plan.at_least), (Duration::ZERO, Duration::from_secs(300)));

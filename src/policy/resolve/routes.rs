@@ -4,7 +4,7 @@ use super::Resolver;
 use crate::policy::defaults;
 use crate::policy::mask::shown;
 use crate::policy::read;
-use crate::policy::snapshot::{ModelId, OnDisconnect, Pattern, Pick, Route};
+use crate::policy::snapshot::{ModelId, OnDisconnect, Pattern, Pick, Route, Terms};
 use crate::policy::source::{Place, Word};
 use std::sync::Arc;
 
@@ -35,11 +35,13 @@ impl Resolver<'_, '_> {
             name: super::text_of(written.name.as_ref()),
             matches: self.patterns(written.models.as_deref().unwrap_or_default()),
             candidates: self.candidates(written),
-            pick: self.pick(written.pick.as_ref()).unwrap_or(defaults::PICK),
-            need_quality: self.number(written.quality.as_ref(), "quality", 0, 100),
-            max_cost: self.money(written.cost.as_ref()),
-            attempts: attempts.unwrap_or(defaults::ATTEMPTS),
-            max_output: self.size(written.output.as_ref()),
+            terms: Terms {
+                pick: self.pick(written.pick.as_ref()).unwrap_or(defaults::PICK),
+                need_quality: self.number(written.quality.as_ref(), "quality", 0, 100),
+                max_cost: self.money(written.cost.as_ref()),
+                attempts: attempts.unwrap_or(defaults::ATTEMPTS),
+                max_output: self.size(written.output.as_ref()),
+            },
             timeouts: self.timeouts(&written.timeouts),
             on_disconnect: written
                 .on_disconnect

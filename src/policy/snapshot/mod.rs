@@ -1,0 +1,92 @@
+//! A compiled policy: immutable, complete, every name resolved to an index. A request sees exactly one.
+//!
+//! Nothing here refers to text, files or live state; [`crate::live`] keeps what must outlive a snapshot by name.
+
+mod alert;
+mod budget;
+mod client;
+mod model;
+mod plan;
+mod provider;
+mod route;
+
+pub use super::supply::Supply;
+pub use alert::{AlertTarget, AlertUrl, EventPattern};
+pub use budget::{Budget, Each, Enforce};
+pub use client::Client;
+pub use model::Model;
+pub use plan::{Plan, RouteChange};
+pub use provider::{CredentialRef, Provider, Start, Timeouts};
+pub use route::{OnDisconnect, Pattern, Pick, Route, Terms};
+
+use super::condition::ModelFacts;
+use crate::money::Currency;
+use jiff::tz::TimeZone;
+use std::sync::Arc;
+
+/// Index into [`Snapshot::providers`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ProviderId(pub usize);
+/// Index into [`Snapshot::models`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ModelId(pub usize);
+/// Index into [`Snapshot::routes`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RouteId(pub usize);
+
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// SHA-256 over the sources' names and texts, in lower-case hexadecimal.
+    pub hash: Arc<str>,
+    /// The files as read, one after another, each under a `# --- name` line when there are several.
+    pub text: Arc<str>,
+    /// What was asked for: a file's or directory's path, or `built-in quickstart`.
+    pub origin: Arc<str>,
+    pub timezone: TimeZone,
+    pub timezone_name: Arc<str>,
+    pub currency: Currency,
+    pub providers: Vec<Provider>,
+    pub models: Vec<Model>,
+    pub clients: Vec<Client>,
+    pub routes: Vec<Route>,
+    pub budgets: Vec<Budget>,
+    pub plans: Vec<Plan>,
+    pub alerts: Vec<AlertTarget>,
+}
+
+impl Snapshot {
+    pub fn provider(&self, id: ProviderId) -> &Provider {
+        &self.providers[id.0]
+    }
+
+    pub fn model(&self, id: ModelId) -> &Model {
+        &self.models[id.0]
+    }
+
+    pub fn provider_of(&self, id: ModelId) -> &Provider {
+        self.provider(self.model(id).provider)
+    }
+
+    /// The first route that serves `name`: by its own name or by `match`.
+    pub fn route_for(&self, name: &str) -> Option<RouteId> {
+        let serves = |route: &Route| route.name.as_ref() == name || route.matches.iter().any(|p| p.matches(name));
+        self.routes.iter().position(serves).map(RouteId)
+    }
+
+    pub fn model_named(&self, name: &str) -> Option<ModelId> {
+        self.models
+            .iter()
+            .position(|model| model.name.as_ref() == name)
+            .map(ModelId)
+    }
+
+    /// What selectors may know of a model.
+    pub fn facts(&self, id: ModelId) -> ModelFacts<'_> {
+        let model = self.model(id);
+        ModelFacts {
+            name: &model.name,
+            provider: &self.provider(model.provider).name,
+            supply: model.supply.word(),
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Providers: where models are called, with which key and patience.
+
+use crate::catalog::Vendor;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Where a secret is found; its value is read by the edges and never part of a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum CredentialRef {
+    Env(Arc<str>),
+    /// Absolute, or relative to the working directory when the policy's own path is.
+    File(PathBuf),
+}
+
+impl CredentialRef {
+    /// As the policy writes it. Names the credential without telling it.
+    pub fn label(&self) -> String {
+        match self {
+            Self::Env(name) => format!("env:{name}"),
+            Self::File(path) => format!("file:{}", path.display()),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Provider {
+    pub name: Arc<str>,
+    pub vendor: Vendor,
+    /// Without a trailing slash and with its path (`…/v1`): `/chat/completions` and `/models` are appended.
+    pub base_url: Arc<str>,
+    /// `None`: the vendor needs no key and none was given.
+    pub api_key: Option<CredentialRef>,
+    pub timeouts: Timeouts,
+    /// False for `breaker: none`.
+    pub breaker: bool,
+    /// False for `cooldown: none`.
+    pub cooldown: bool,
+    pub allow_private: bool,
+    pub start: Option<Start>,
+}
+
+/// `None` leaves the word to the next wider scope; the tightest of those given counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timeouts {
+    pub connect: Option<Duration>,
+    pub first_token: Option<Duration>,
+    pub idle: Option<Duration>,
+    pub total: Option<Duration>,
+}
+
+/// How to run a local server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Start {
+    /// The program (resolved from the policy's folder when it has a slash) and its arguments.
+    pub command: Vec<String>,
+    /// The policy's folder, in which the command runs.
+    pub directory: PathBuf,
+    /// How long the server may take until its health path answers.
+    pub ready: Duration,
+}
