@@ -1,4 +1,5 @@
-//! What a policy need not say: the one table of defaults, from which the rooms take them and the reference is checked.
+//! What a policy need not say, as values: the rooms take them from here. How the reference words them stands beside
+//! each key in `read/words.rs`; a test holds the two together.
 
 use super::snapshot::{Enforce, OnDisconnect, Pick, Timeouts};
 use std::time::Duration;
@@ -23,26 +24,3 @@ pub const TIMEOUTS: Timeouts = Timeouts {
     idle: Some(Duration::from_secs(30)),
     total: Some(Duration::from_secs(600)),
 };
-
-/// Key and default as the reference words them.
-pub const TABLE: [(&str, &str); 19] = [
-    ("timezone", "UTC"),
-    ("providers.*.region", "intl"),
-    ("providers.*.timeouts.connect", "2s"),
-    ("providers.*.timeouts.first_token", "60s"),
-    ("providers.*.timeouts.idle", "30s"),
-    ("providers.*.timeouts.total", "10m"),
-    ("providers.*.start.ready", "2m"),
-    ("providers.*.allow_private", "false"),
-    ("models.*.name", "the model's own name"),
-    ("models.*.tools", "true"),
-    ("routes[].pick", "in_order"),
-    ("routes[].limits.attempts", "3"),
-    ("routes[].on_disconnect", "cancel"),
-    ("budgets.*.enforce", "hard"),
-    ("plans[].after", "0s"),
-    ("plans[].at_least", "5m"),
-    ("plans[].until", "`when` no longer holds"),
-    ("alerts[].format", "standard"),
-    ("alerts[].events", "[\"*\"]"),
-];

@@ -3,6 +3,8 @@
 //! It carries the source line itself, with literal credentials already masked, so that it can be shown long after the
 //! text is gone. It finds nothing: [`super::report`] makes them.
 
+pub mod codes;
+
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde::Serialize;
 use std::fmt;

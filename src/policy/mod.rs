@@ -20,7 +20,7 @@ mod supply;
 #[cfg(test)]
 mod tests;
 
-pub use diagnostic::{Caret, Diagnostic, Related, Severity};
+pub use diagnostic::{Caret, Diagnostic, Related, Severity, codes};
 
 use report::Report;
 use sha2::{Digest, Sha256};

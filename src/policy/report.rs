@@ -2,7 +2,7 @@
 //!
 //! It knows the texts and which of their parts are secrets. It never stops anything: the steps go on with placeholders.
 
-use super::diagnostic::{Caret, Diagnostic, Related, Severity};
+use super::diagnostic::{Caret, Diagnostic, Related, Severity, codes};
 use super::mask;
 use super::source::files::Files;
 use super::source::tree::Place;
@@ -92,6 +92,10 @@ impl<'a> Report<'a> {
     }
 
     fn add(&mut self, severity: Severity, place: Place, code: &'static str, message: String) -> &mut Finding {
+        debug_assert!(
+            codes::meaning(code).is_some(),
+            "`{code}` is missing in diagnostic/codes.rs"
+        );
         let at = self.findings.len();
         self.findings.push(Finding {
             severity,

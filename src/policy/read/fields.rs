@@ -21,7 +21,7 @@ impl<'a> Fields<'a> {
             Value::Map(entries) => entries,
             _ if node.is_null() => &[],
             _ => {
-                let example = section.keys.first().copied().unwrap_or("key");
+                let example = section.names().next().unwrap_or("key");
                 wrong_shape(node, section.what, "a map", report).help(format!("write `{{{example}: …}}`"));
                 &[]
             }
@@ -39,7 +39,7 @@ impl<'a> Fields<'a> {
     /// Some keys are not of this section, and were reported.
     pub fn has_unread(&self, section: &Section) -> bool {
         let mut keys = self.entries.iter().map(|(key, _)| key.text.as_ref());
-        keys.any(|key| !section.keys.contains(&key))
+        keys.any(|key| !section.has(key))
     }
 
     pub fn node(&self, key: &str) -> Option<&'a Node> {
@@ -137,14 +137,14 @@ fn wrong_shape<'r>(
 
 fn check_key(key: &Word, section: &Section, report: &mut Report) {
     let text = key.text.as_ref();
-    if key.broken || section.keys.contains(&text) {
+    if key.broken || section.has(text) {
         return;
     }
     if section.later.contains(&text) {
         report.not_yet(key.place, text);
         return;
     }
-    let known = || section.keys.iter().copied();
+    let known = || section.names();
     // A supported word first: a slip is more likely than a wish.
     let help = nearest(text, known())
         .map(|word| format!("did you mean `{word}`?"))

@@ -1,319 +1,150 @@
-//! Every key of the policy language, section by section: what this version reads, and what it knows and refuses.
+//! Every key of the policy language, section by section, one line a key: its type, default, example and meaning.
 //!
-//! The one table behind the reader's errors and the reference's test.
+//! The one table behind the reader's errors, the JSON Schema and `docs/policy-reference.md` (written anew by
+//! `PLANB_ACCEPT=1 cargo test --lib policy::`). Words of the product that this version does not do are `later`.
+
+mod accounts;
+mod models;
+mod plans;
+mod providers;
+mod routes;
+
+pub(in crate::policy) use accounts::{ALERT, BUDGET, CLIENT};
+pub(in crate::policy) use models::{MODEL, PRICE};
+pub(in crate::policy) use plans::{CHANGE, PLAN};
+pub(in crate::policy) use providers::{PROVIDER, START, TIMEOUTS};
+pub(in crate::policy) use routes::{LIMITS, MATCH, NEED, ROUTE};
 
 /// The keys of one kind of map.
 #[derive(Debug)]
 pub(in crate::policy) struct Section {
     /// As it is called in messages.
     pub what: &'static str,
-    pub keys: &'static [&'static str],
+    pub keys: &'static [Key],
     /// Words of the product that this version does not do.
     pub later: &'static [&'static str],
 }
 
-pub(in crate::policy) const POLICY: Section = Section {
+#[derive(Debug)]
+#[cfg_attr(not(test), expect(dead_code, reason = "the reference is written by a test"))]
+pub(in crate::policy) struct Key {
+    pub name: &'static str,
+    pub kind: Kind,
+    /// As people write it; [`REQUIRED`], or empty where nothing stands for the key.
+    pub default: &'static str,
+    /// The value alone, as it stands behind the key in YAML.
+    pub example: &'static str,
+    /// One line for the reference and for editors.
+    pub about: &'static str,
+}
+
+/// In the place of a default.
+pub(in crate::policy) const REQUIRED: &str = "required";
+
+/// What may stand behind a key.
+#[derive(Debug)]
+#[cfg_attr(not(test), expect(dead_code, reason = "the reference is written by a test"))]
+pub(in crate::policy) enum Kind {
+    Text,
+    Truth,
+    /// From, to.
+    Whole(u64, u64),
+    Duration,
+    Money,
+    /// The units that may stand behind `USD/`.
+    Price(&'static [&'static str]),
+    Size,
+    Percentage,
+    Credential,
+    Address,
+    Timezone,
+    /// Conditions over live signals.
+    State,
+    /// Conditions over a model and who asks.
+    Selector,
+    Vendor,
+    /// Of an alert, or the first word of one.
+    Event,
+    Word(&'static [&'static str]),
+    /// Words for people, and a regular expression for the schema.
+    Pattern(&'static str, &'static str),
+    /// The name of an entry in that section of the policy.
+    NameIn(&'static str),
+    List(&'static Kind),
+    /// Names of the policy's own, each with such a value.
+    Map(&'static Kind),
+    In(&'static Section),
+    /// One of several shapes.
+    Either(&'static [Kind]),
+}
+
+pub(in crate::policy) const fn key(
+    name: &'static str,
+    kind: Kind,
+    default: &'static str,
+    example: &'static str,
+    about: &'static str,
+) -> Key {
+    Key {
+        name,
+        kind,
+        default,
+        example,
+        about,
+    }
+}
+
+impl Section {
+    pub fn names(&self) -> impl Iterator<Item = &'static str> + Clone {
+        self.keys.iter().map(|key| key.name)
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        self.keys.iter().any(|key| key.name == name)
+    }
+}
+
+/// Every section with the places where it stands, `providers.*.timeouts`, in the order of the policy.
+#[cfg(test)]
+pub(in crate::policy) fn sections() -> Vec<(&'static Section, Vec<String>)> {
+    fn walk(section: &'static Section, path: &str, found: &mut Vec<(&'static Section, Vec<String>)>) {
+        match found.iter_mut().find(|(known, _)| std::ptr::eq(*known, section)) {
+            Some((_, places)) => return places.push(path.to_owned()),
+            None => found.push((section, vec![path.to_owned()])),
+        }
+        for key in section.keys {
+            let dot = if path.is_empty() { "" } else { "." };
+            inside(&key.kind, &format!("{path}{dot}{}", key.name), found);
+        }
+    }
+    fn inside(kind: &'static Kind, path: &str, found: &mut Vec<(&'static Section, Vec<String>)>) {
+        match kind {
+            Kind::In(section) => walk(section, path, found),
+            Kind::List(of) => inside(of, &format!("{path}[]"), found),
+            Kind::Map(of) => inside(of, &format!("{path}.*"), found),
+            Kind::Either(kinds) => kinds.iter().for_each(|kind| inside(kind, path, found)),
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    walk(&POLICY, "", &mut found);
+    found
+}
+
+use Kind::{In, List, Map, Timezone};
+
+#[rustfmt::skip]
+pub(in crate::policy) static POLICY: Section = Section {
     what: "the policy",
     keys: &[
-        "timezone",
-        "providers",
-        "models",
-        "clients",
-        "routes",
-        "budgets",
-        "plans",
-        "alerts",
+        key("timezone", Timezone, "UTC", "Asia/Shanghai", "IANA name; budgets' days, weeks and months begin at its midnight"),
+        key("providers", Map(&In(&PROVIDER)), REQUIRED, "{qwen: {vendor: dashscope, api_key: env:KEY}}", "endpoints with their credentials"),
+        key("models", Map(&In(&MODEL)), REQUIRED, "{tiny: {provider: home, supply: local}}", "what can be called"),
+        key("clients", Map(&In(&CLIENT)), "", "{search: {key: file:search.key}}", "applications; without any, only this machine may call"),
+        key("routes", List(&In(&ROUTE)), REQUIRED, "[{name: chat, try: [qwen-max, tiny]}]", "what applications name in `model`"),
+        key("budgets", Map(&In(&BUDGET)), "", "{month: {limit: 500 USD, per: month}}", "limits on money"),
+        key("plans", List(&In(&PLAN)), "", "[{name: outage, when: '!provider(\"qwen\").up', avoid: 'model.provider == \"qwen\"'}]", "contingencies that run by themselves"),
+        key("alerts", List(&In(&ALERT)), "", "[{url: env:HOOK, secret: env:HOOK_KEY}]", "webhooks"),
     ],
     later: &["licenses", "rates", "defaults", "holidays", "values"],
 };
-
-pub(in crate::policy) const PROVIDER: Section = Section {
-    what: "a provider",
-    keys: &[
-        "vendor",
-        "region",
-        "base_url",
-        "api_key",
-        "timeouts",
-        "start",
-        "breaker",
-        "cooldown",
-        "allow_private",
-    ],
-    later: &[
-        "keys",
-        "limits",
-        "domain",
-        "residence",
-        "set",
-        "default",
-        "strip",
-        "rename",
-        "clamp",
-        "probe",
-        "balance",
-        "licenses",
-        "license",
-        "headers",
-        "dialect",
-        "retry",
-        "min_speed",
-        "weights",
-        "disabled",
-        "rates",
-    ],
-};
-
-pub(in crate::policy) const TIMEOUTS: Section = Section {
-    what: "`timeouts`",
-    keys: &["connect", "first_token", "idle", "total"],
-    later: &["heartbeat", "pool", "write"],
-};
-
-pub(in crate::policy) const START: Section = Section {
-    what: "`start`",
-    keys: &["command", "ready"],
-    later: &["idle", "warm_when", "env", "directory", "health"],
-};
-
-pub(in crate::policy) const MODEL: Section = Section {
-    what: "a model",
-    keys: &[
-        "provider",
-        "name",
-        "supply",
-        "quality",
-        "context",
-        "max_output",
-        "price",
-        "tools",
-        "images",
-        "json_schema",
-    ],
-    later: &[
-        "license",
-        "limits",
-        "timeouts",
-        "retires",
-        "successor",
-        "space",
-        "domain",
-        "residence",
-        "reasoning",
-        "set",
-        "default",
-        "strip",
-        "rename",
-        "clamp",
-        "min_output",
-        "uses",
-        "territory",
-        "disabled",
-        "audio",
-        "dimensions",
-        "weight",
-        "weights",
-        "value",
-        "probe",
-    ],
-};
-
-pub(in crate::policy) const PRICE: Section = Section {
-    what: "`price`",
-    keys: &["input", "cache_read", "output"],
-    later: &[
-        "cache_write",
-        "cache_write_5m",
-        "cache_write_1h",
-        "cache_read_explicit",
-        "cache_storage",
-        "reasoning",
-        "thinking_output",
-        "image",
-        "image_input",
-        "image_output",
-        "audio",
-        "audio_input",
-        "audio_output",
-        "video",
-        "request",
-        "compute",
-        "web_search",
-        "web_fetch",
-        "tool_call",
-        "tiers",
-        "windows",
-        "ladder",
-        "free",
-        "quota",
-        "fee",
-        "minimum",
-        "discount",
-        "surcharge",
-        "service_tiers",
-        "batch",
-        "flex",
-        "priority",
-        "from",
-        "until",
-        "committed",
-        "currency",
-        "per_request",
-    ],
-};
-
-pub(in crate::policy) const CLIENT: Section = Section {
-    what: "a client",
-    keys: &["key", "tags"],
-    later: &[
-        "routes",
-        "limits",
-        "expires",
-        "may_set",
-        "scope",
-        "expose",
-        "compat",
-        "use",
-        "territory",
-        "keys",
-    ],
-};
-
-pub(in crate::policy) const ROUTE: Section = Section {
-    what: "a route",
-    keys: &[
-        "name",
-        "match",
-        "try",
-        "pick",
-        "need",
-        "limits",
-        "timeouts",
-        "on_disconnect",
-    ],
-    later: &[
-        "cap_output",
-        "min_output",
-        "heartbeat",
-        "stick",
-        "expose",
-        "mirror",
-        "set",
-        "default",
-        "strip",
-        "rename",
-        "clamp",
-        "weights",
-        "resume",
-        "cascade",
-        "hedge",
-        "approve",
-        "residence",
-        "refusals",
-        "retry",
-        "min_speed",
-        "value",
-        "wait",
-        "drop",
-    ],
-};
-
-pub(in crate::policy) const MATCH: Section = Section {
-    what: "`match`",
-    keys: &["model"],
-    later: &["tag", "tags", "client", "use", "path", "dialect", "when", "headers"],
-};
-
-pub(in crate::policy) const NEED: Section = Section {
-    what: "`need`",
-    keys: &["quality"],
-    later: &[
-        "use",
-        "territory",
-        "residence",
-        "tools",
-        "images",
-        "json_schema",
-        "context",
-        "speed",
-    ],
-};
-
-pub(in crate::policy) const LIMITS: Section = Section {
-    what: "a route's `limits`",
-    keys: &["cost", "attempts", "output"],
-    later: &["requests", "tokens", "in_flight", "wait", "input"],
-};
-
-pub(in crate::policy) const BUDGET: Section = Section {
-    what: "a budget",
-    keys: &["limit", "per", "covers", "each", "alert_at", "enforce"],
-    later: &[
-        "held",
-        "timezone",
-        "pace",
-        "carry_over",
-        "start",
-        "credit",
-        "rates",
-        "raise",
-        "wait",
-        "expires",
-    ],
-};
-
-pub(in crate::policy) const PLAN: Section = Section {
-    what: "a plan",
-    keys: &["name", "when", "until", "after", "at_least", "only", "avoid", "change"],
-    later: &[
-        "shed",
-        "message",
-        "cap_output",
-        "approve",
-        "requires",
-        "for",
-        "alert",
-        "probe",
-        "set",
-    ],
-};
-
-pub(in crate::policy) const CHANGE: Section = Section {
-    what: "a plan's change of a route",
-    keys: &["pick", "need"],
-    later: &[
-        "weights",
-        "try",
-        "limits",
-        "cap_output",
-        "timeouts",
-        "shed",
-        "message",
-        "stick",
-        "min_output",
-        "on_disconnect",
-        "heartbeat",
-        "set",
-    ],
-};
-
-pub(in crate::policy) const ALERT: Section = Section {
-    what: "an alert",
-    keys: &["url", "secret", "format", "events", "allow_private"],
-    later: &[
-        "name",
-        "headers",
-        "routing_key",
-        "mention",
-        "template",
-        "severity",
-        "when",
-    ],
-};
-
-/// Every section, for the reference.
-#[cfg(test)]
-pub(in crate::policy) const SECTIONS: [&Section; 15] = [
-    &POLICY, &PROVIDER, &TIMEOUTS, &START, &MODEL, &PRICE, &CLIENT, &ROUTE, &MATCH, &NEED, &LIMITS, &BUDGET, &PLAN,
-    &CHANGE, &ALERT,
-];

@@ -1,0 +1,50 @@
+//! Every code that a diagnostic can have, and what it means: for the reference, for SARIF's rules and for whoever
+//! greps a log. A code that is not here fails the tests.
+
+/// Code, meaning; in the order of the alphabet.
+#[rustfmt::skip]
+pub const CODES: &[(&str, &str)] = &[
+    ("bad-name", "a name with characters that names cannot have"),
+    ("bad-url", "not written as an address is"),
+    ("bad-value", "not written as that kind of value is"),
+    ("duplicate-key", "a key is given twice in one map; both places are shown"),
+    ("duplicate-name", "a name is defined twice; both places are shown"),
+    ("egress", "an address that may not be called"),
+    ("empty-policy", "no provider, no model and no route"),
+    ("exposed", "the policy would open a daemon to the network without clients"),
+    ("literal-credential", "a secret itself, where the policy should say where it is"),
+    ("missing-key", "something required is not there"),
+    ("missing-value", "a key with nothing behind it"),
+    ("mixed-currencies", "a second currency"),
+    ("never-holds", "a comparison that can never hold"),
+    ("never-matches", "a comparison with a text that the value never is"),
+    ("no-effect", "something that changes nothing"),
+    ("no-quality", "a route needs a quality, and a candidate has none"),
+    ("not-here", "it has no meaning for this vendor, or in this place"),
+    ("not-yet", "planb knows it, and this version does not do it"),
+    ("nothing-left", "a combination that leaves a route without a model"),
+    ("same-key", "two clients with the same key"),
+    ("shadowed", "an earlier route takes every request of this one"),
+    ("syntax", "a condition that cannot be read at that place"),
+    ("too-large", "larger, deeper or longer than a policy may be"),
+    ("type", "a condition that puts values of different kinds together"),
+    ("unknown-function", "conditions have no such function"),
+    ("unknown-key", "this map has no such key"),
+    ("unknown-name", "nothing in the policy is called that"),
+    ("unknown-signal", "conditions have no such value"),
+    ("unknown-timezone", "no time zone is called that"),
+    ("unknown-word", "not one of the words that may stand there"),
+    ("unpriced", "a hosted model without a price under a hard budget"),
+    ("unreadable", "a file cannot be read"),
+    ("wrong-environment", "a condition reads what only the other kind of condition can read"),
+    ("wrong-shape", "a map, a list or a single value where another of them belongs"),
+    ("yaml", "not YAML, or not the part of it that a policy uses"),
+];
+
+/// What a code means; `None` for no code.
+pub fn meaning(code: &str) -> Option<&'static str> {
+    CODES
+        .iter()
+        .find(|(known, _)| *known == code)
+        .map(|(_, meaning)| *meaning)
+}

@@ -1,0 +1,47 @@
+//! The keys of clients, budgets and alerts.
+
+use super::Kind::{
+    Address, Credential, Either, Event, List, Map, Money, Pattern, Percentage, Selector, Text, Truth, Word,
+};
+use super::{REQUIRED, Section, key};
+
+#[rustfmt::skip]
+pub(in crate::policy) static CLIENT: Section = Section {
+    what: "a client",
+    keys: &[
+        key("key", Credential, REQUIRED, "file:search.key", "what it calls with; a different one for each client"),
+        key("tags", Map(&Text), "", "{team: search}", "what conditions read as `tag.NAME`; names have letters, digits and `_`"),
+    ],
+    later: &[
+        "routes", "limits", "expires", "may_set", "scope", "expose", "compat", "use", "territory", "keys",
+    ],
+};
+
+#[rustfmt::skip]
+pub(in crate::policy) static BUDGET: Section = Section {
+    what: "a budget",
+    keys: &[
+        key("limit", Money, REQUIRED, "2000 USD", "what may be spent in one period"),
+        key("per", Word(&["day", "week", "month"]), REQUIRED, "month", "the period; a week begins on Monday"),
+        key("covers", Selector, "every request", "'model.supply != \"local\"'", "which requests count"),
+        key("each", Pattern("`tag.NAME`, `client`, `model` or `provider`", "^(tag\\.[A-Za-z_][A-Za-z0-9_]*|client|model|provider)$"), "", "tag.team", "one limit for each of them, rather than one for all"),
+        key("alert_at", List(&Percentage), "", "[50%, 80%]", "shares of the limit that are announced, ascending; from 1 % to 100 %, or to 1000 % where it is soft"),
+        key("enforce", Word(&["hard", "soft"]), "hard", "soft", "`hard` refuses what does not fit; `soft` counts and alerts"),
+    ],
+    later: &[
+        "held", "timezone", "pace", "carry_over", "start", "credit", "rates", "raise", "wait", "expires",
+    ],
+};
+
+#[rustfmt::skip]
+pub(in crate::policy) static ALERT: Section = Section {
+    what: "an alert",
+    keys: &[
+        key("url", Either(&[Address, Credential]), REQUIRED, "env:HOOK_URL", "where to; an address, or a credential that holds one"),
+        key("secret", Credential, REQUIRED, "env:HOOK_KEY", "what signs it"),
+        key("format", Word(&["standard"]), "standard", "standard", "`standard` is Standard Webhooks"),
+        key("events", List(&Event), "[\"*\"]", "[budget, plan]", "first words (`plan`), whole names (`plan.activated`) or `\"*\"`"),
+        key("allow_private", Truth, "false", "true", "as of providers"),
+    ],
+    later: &["name", "headers", "routing_key", "mention", "template", "severity", "when"],
+};

@@ -1,0 +1,46 @@
+//! The keys of providers, and of the maps that routes share with them.
+
+use super::Kind::{Address, Credential, Duration, In, List, Text, Truth, Vendor, Word};
+use super::{REQUIRED, Section, key};
+
+#[rustfmt::skip]
+pub(in crate::policy) static PROVIDER: Section = Section {
+    what: "a provider",
+    keys: &[
+        key("vendor", Vendor, REQUIRED, "dashscope", "brings the address, the error table, the health probe and the quirks of its API"),
+        key("region", Word(&["intl", "cn", "us"]), "intl", "cn", "of a vendor that has several; keys do not cross regions"),
+        key("base_url", Address, "the vendor's own", "http://127.0.0.1:8081", "what the vendor's official SDK is given; `/chat/completions` is appended. A local server without a path gets `/v1`; `openai-compatible` needs it"),
+        key("api_key", Credential, "", "env:DASHSCOPE_API_KEY", "hosted vendors need it"),
+        key("timeouts", In(&TIMEOUTS), "", "{first_token: 30s}", "the tightest of provider and route counts"),
+        key("start", In(&START), "", "{command: [./serve], ready: 10m}", "a local server on this machine, started when it is first needed"),
+        key("breaker", Word(&["none"]), "", "none", "`none`: failures never keep its models from traffic"),
+        key("cooldown", Word(&["none"]), "", "none", "`none`: its models never cool down after a refusal"),
+        key("allow_private", Truth, "false", "true", "names may resolve to private addresses, and plain http may leave this machine. Cloud metadata addresses stay closed"),
+    ],
+    later: &[
+        "keys", "limits", "domain", "residence", "set", "default", "strip", "rename", "clamp", "probe", "balance",
+        "licenses", "license", "headers", "dialect", "retry", "min_speed", "weights", "disabled", "rates",
+    ],
+};
+
+#[rustfmt::skip]
+pub(in crate::policy) static TIMEOUTS: Section = Section {
+    what: "`timeouts`",
+    keys: &[
+        key("connect", Duration, "2s", "1s", "until connected"),
+        key("first_token", Duration, "60s", "30s", "until a stream's first content; a whole answer shows none before its end"),
+        key("idle", Duration, "30s", "15s", "between two pieces of a stream"),
+        key("total", Duration, "10m", "5m", "each attempt"),
+    ],
+    later: &["heartbeat", "pool", "write"],
+};
+
+#[rustfmt::skip]
+pub(in crate::policy) static START: Section = Section {
+    what: "`start`",
+    keys: &[
+        key("command", List(&Text), REQUIRED, "[llama-server, -m, qwen3-4b.gguf, --port, \"8080\"]", "program and arguments; a program with a slash is found from the policy's folder"),
+        key("ready", Duration, "2m", "10m", "how long until its health path answers"),
+    ],
+    later: &["idle", "warm_when", "env", "directory", "health"],
+};

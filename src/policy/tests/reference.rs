@@ -1,0 +1,147 @@
+//! `docs/policy-reference.md` is written from the tables that the reader itself uses, and is current.
+
+use super::condition::signature::{self, Environment};
+use super::*;
+use crate::policy::read::words::{self, Kind};
+use std::path::Path;
+
+const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/policy-reference.md");
+
+/// Compares a generated file, or with `PLANB_ACCEPT=1` writes it anew.
+pub fn expect_file(path: &Path, text: &str) {
+    if std::env::var_os("PLANB_ACCEPT").is_some() {
+        std::fs::write(path, text).unwrap();
+    }
+    let kept = std::fs::read_to_string(path).unwrap_or_default();
+    let differs = kept.lines().zip(text.lines()).find(|(kept, new)| kept != new);
+    assert!(
+        kept == text,
+        "{} is not current. Write it anew with `PLANB_ACCEPT=1 cargo test --lib policy::`.\nfirst difference: {differs:#?}",
+        path.display()
+    );
+}
+
+#[test]
+fn the_reference_is_current() {
+    expect_file(Path::new(PATH), &reference());
+}
+
+fn reference() -> String {
+    let mut text = String::from(
+        "# The policy, key by key\n\n\
+         Written from the tables that planb itself reads a policy with. What it all means together is told in\n\
+         [policy.md](policy.md); how values are written is the table at its beginning.\n",
+    );
+    for (section, places) in words::sections() {
+        let title: Vec<String> = places.iter().map(|place| format!("`{place}`")).collect();
+        let title = if places[0].is_empty() {
+            "The policy".to_owned()
+        } else {
+            title.join(", ")
+        };
+        let _ = write!(
+            text,
+            "\n## {title}\n\n| key | type | default | example | what |\n| --- | --- | --- | --- | --- |\n"
+        );
+        for key in section.keys {
+            let _ = writeln!(
+                text,
+                "| `{}` | {} | {} | `{}` | {} |",
+                key.name,
+                cell(&kind(&key.kind)),
+                cell(&default(key)),
+                cell(key.example),
+                cell(key.about)
+            );
+        }
+    }
+    conditions(
+        &mut text,
+        "State conditions",
+        Environment::State,
+        "`when`, `until`: live signals.",
+    );
+    let about = "`only`, `avoid`, `covers`: a model and who asks.";
+    conditions(&mut text, "Selector conditions", Environment::Selector, about);
+    text.push_str("\n## Codes of errors and warnings\n\n| code | means |\n| --- | --- |\n");
+    for (code, meaning) in codes::CODES {
+        let _ = writeln!(text, "| `{code}` | {} |", cell(meaning));
+    }
+    text
+}
+
+fn conditions(text: &mut String, title: &str, environment: Environment, about: &str) {
+    let _ = write!(
+        text,
+        "\n## {title}\n\n{about}\n\n| value | unit | example | what |\n| --- | --- | --- | --- |\n"
+    );
+    for signal in signature::SIGNATURES
+        .iter()
+        .filter(|signal| signal.environment == environment)
+    {
+        let name = if signal.subject.is_named() { "(…)" } else { "" };
+        let field = signal.field.map(|field| format!(".{field}")).unwrap_or_default();
+        let _ = writeln!(
+            text,
+            "| `{}{name}{field}` | {} | `{}` | {} |",
+            signal.subject.word(),
+            cell(signal.unit),
+            cell(signal.example),
+            cell(signal.meaning)
+        );
+    }
+}
+
+/// A literal `|` would end the cell, in code too.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|")
+}
+
+fn default(key: &words::Key) -> String {
+    match key.default {
+        "" => String::new(),
+        words::REQUIRED => "**required**".to_owned(),
+        worded if worded.contains([' ', '`']) => worded.to_owned(),
+        value => format!("`{value}`"),
+    }
+}
+
+fn kind(kind: &Kind) -> String {
+    let either = |words: &[&str]| {
+        words
+            .iter()
+            .map(|word| format!("`{word}`"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    match kind {
+        Kind::Text => "text".to_owned(),
+        Kind::Truth => "`true`, `false`".to_owned(),
+        Kind::Whole(least, most) => format!("number, {least} to {most}"),
+        Kind::Duration => "duration".to_owned(),
+        Kind::Money => "money".to_owned(),
+        Kind::Price(units) => {
+            let units: Vec<String> = units.iter().map(|unit| format!("`USD/{unit}`")).collect();
+            format!("price, {}", units.join(", "))
+        }
+        Kind::Size => "size, tokens".to_owned(),
+        Kind::Percentage => "percentage".to_owned(),
+        Kind::Credential => "credential".to_owned(),
+        Kind::Address => "address, `http` or `https`".to_owned(),
+        Kind::Timezone => "time zone".to_owned(),
+        Kind::State => "state condition".to_owned(),
+        Kind::Selector => "selector condition".to_owned(),
+        Kind::Vendor => either(&Vendor::ALL.map(Vendor::word)),
+        Kind::Event => "event".to_owned(),
+        Kind::Word(words) => either(words),
+        Kind::Pattern(words, whole) => {
+            assert!(whole.starts_with('^') && whole.ends_with('$'), "{whole}");
+            (*words).to_owned()
+        }
+        Kind::NameIn(section) => format!("name in `{section}`"),
+        Kind::List(of) => format!("list: {}", self::kind(of)),
+        Kind::Map(of) => format!("map of names: {}", self::kind(of)),
+        Kind::In(section) => format!("{}, see below", section.what),
+        Kind::Either(kinds) => kinds.iter().map(self::kind).collect::<Vec<_>>().join(" or "),
+    }
+}
