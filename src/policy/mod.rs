@@ -8,6 +8,7 @@ mod check;
 pub mod condition;
 pub mod defaults;
 mod diagnostic;
+pub mod diff;
 mod mask;
 mod nearest;
 mod read;
