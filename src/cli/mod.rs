@@ -2,6 +2,7 @@
 
 pub mod check;
 mod daemon_client;
+pub mod diff;
 pub mod plan;
 pub mod serve;
 pub mod spend;
@@ -29,6 +30,8 @@ enum Command {
         /// A file, or a directory of files
         policy: PathBuf,
     },
+    /// Say in words what a policy edit changes
+    Diff(diff::DiffArgs),
     /// Show what the running daemon does
     Status(status::StatusArgs),
     /// Show what was spent
@@ -47,6 +50,7 @@ impl Arguments {
         match self.command {
             Command::Serve(args) => serve::run(args),
             Command::Check { policy } => check::run(&policy),
+            Command::Diff(args) => diff::run(&args),
             Command::Status(args) => status::run(&args),
             Command::Spend { args, state } => spend::run(&state.path(), &args, jiff::Timestamp::now()),
             Command::Plan(args) => plan::run(&args),
@@ -72,4 +76,11 @@ impl StateArg {
 fn fail(message: impl std::fmt::Display) -> ExitCode {
     eprintln!("planb: {message}");
     ExitCode::FAILURE
+}
+
+/// A reader that has gone away (`| head`) is no failure.
+fn print(text: &str) {
+    use std::io::Write as _;
+    let mut stream = std::io::stdout();
+    let _ = stream.write_all(text.as_bytes()).and_then(|()| stream.flush());
 }

@@ -1,0 +1,129 @@
+//! `planb diff OLD NEW`: what a policy edit changes, in words.
+//!
+//! Reads two policies and asks nobody. Both must be sound: what a broken one would do, nobody can say.
+
+use super::{fail, print};
+use crate::policy::diff::{self, Change};
+use crate::policy::snapshot::Snapshot;
+use crate::policy::{Diagnostic, compile};
+use crate::watch::read_sources;
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Something could not be read; 1 is for `--exit-code`.
+const TROUBLE: u8 = 2;
+
+#[derive(Args, Clone, Debug)]
+pub struct DiffArgs {
+    /// The policy as it is: a file, or a directory of files
+    old: PathBuf,
+    /// The policy as it shall be
+    new: PathBuf,
+    /// How to write it
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// End with exit code 1 where the two differ
+    #[arg(long)]
+    exit_code: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+pub fn run(args: &DiffArgs) -> ExitCode {
+    let (old, new) = match (sound(&args.old), sound(&args.new)) {
+        (Ok(old), Ok(new)) => (old, new),
+        (old, new) => {
+            for trouble in [old.err(), new.err()].into_iter().flatten() {
+                let _ = fail(trouble);
+            }
+            return ExitCode::from(TROUBLE);
+        }
+    };
+    let changes = diff::changes(&old, &new);
+    match args.format {
+        Format::Text => print(&text(&changes)),
+        Format::Json => print(&format!("{:#}\n", json!({"changes": listed(&changes)}))),
+    }
+    if args.exit_code && !changes.is_empty() {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+fn sound(path: &Path) -> Result<Snapshot, String> {
+    let sources = read_sources(Some(path)).map_err(|error| error.to_string())?;
+    let compiled = compile(&sources).map_err(|found| {
+        let errors = found.iter().filter(|found| found.is_error());
+        let listed: Vec<String> = errors.map(Diagnostic::to_string).collect();
+        format!("{} is no sound policy\n{}", path.display(), listed.join("\n\n"))
+    })?;
+    Ok(compiled.snapshot)
+}
+
+fn text(changes: &[Change]) -> String {
+    if changes.is_empty() {
+        return "nothing changes\n".to_owned();
+    }
+    changes.iter().fold(String::new(), |mut text, change| {
+        let _ = writeln!(text, "{change}");
+        text
+    })
+}
+
+fn listed(changes: &[Change]) -> Vec<Value> {
+    let one = |change: &Change| {
+        let mut value = json!(change);
+        value["text"] = json!(change.to_string());
+        value
+    };
+    changes.iter().map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(folder: &Path, name: &str, limit: &str) -> PathBuf {
+        let text = include_str!("../../policies/quickstart.yaml").replace("limit: 20 USD", limit);
+        let path = folder.join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    #[test]
+    fn an_edit_is_told_and_its_exit_code_is_the_callers_wish() {
+        let folder = tempfile::tempdir().unwrap();
+        let (old, new) = (
+            policy(folder.path(), "a.yaml", "limit: 20 USD"),
+            policy(folder.path(), "b.yaml", "limit: 30 USD"),
+        );
+        let changes = diff::changes(&sound(&old).unwrap(), &sound(&new).unwrap());
+        assert_eq!(text(&changes), "budget month: limit is 30 USD, was 20 USD (+50 %)\n");
+        assert_eq!(listed(&changes)[0]["after"], "30 USD");
+        let args = |exit_code| DiffArgs {
+            old: old.clone(),
+            new: new.clone(),
+            format: Format::Json,
+            exit_code,
+        };
+        assert_eq!(run(&args(false)), ExitCode::SUCCESS);
+        assert_eq!(run(&args(true)), ExitCode::FAILURE);
+    }
+
+    #[test]
+    fn a_policy_that_is_not_sound_is_trouble_and_shown_with_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("broken.yaml");
+        std::fs::write(&path, "routs: []\n").unwrap();
+        let told = sound(&path).unwrap_err();
+        assert!(told.contains("did you mean `routes`?"), "{told}");
+    }
+}
