@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use planb::budget::{Books, End, Facts, Grant, Rebuilt};
 use planb::money::{Currency, Money};
-use planb::period::Period;
+use planb::period::{Period, Start};
 use planb::policy::snapshot::{Budget, Enforce};
 use planb::request::Caller;
 use std::hint::black_box;
@@ -75,7 +75,7 @@ fn books(count: usize) -> (Mutex<Books>, Facts) {
     let budget = |number: usize| Budget {
         name: format!("budget{number}").into(),
         limit: Money::MAX,
-        per: Period::Month,
+        raises: Vec::new(), per: Period::Month, start: Start::default(), timezone: None,
         enforce: Enforce::Hard,
         covers: None,
         each: None,

@@ -9,7 +9,7 @@ use super::worst::WorstCases;
 use crate::money::{Currency, Money};
 use crate::period::Span;
 use crate::policy::condition::ModelFacts;
-use crate::policy::snapshot::Budget;
+use crate::policy::snapshot::{Budget, Raise};
 use crate::request::Caller;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
@@ -45,26 +45,38 @@ pub struct RebuiltAccount {
 /// A budget in force.
 #[derive(Clone, Debug)]
 pub(super) struct Rule {
+    /// Its limit is the one in force now, raises in.
     pub(super) budget: Budget,
+    /// The limit as the policy writes it.
+    written: Money,
+    /// Raises by hand; they stay over a reload.
+    by_hand: Vec<Raise>,
     pub(super) worst: WorstCases,
     /// Its pools in force: the present period's, and the next one's shortly before it begins.
     pub(super) pools: Vec<(Span, u64)>,
     /// The signals `used` and `exhausted` before a change made the spend unknown for a moment.
     pub(super) last: (f64, bool),
-    /// The policy that was installed last raised the limit.
+    /// The limit is higher than it was before it changed last.
     raised: bool,
 }
 
 impl Rule {
     /// The budget's rule, with what is known of requests and signals carried over from the one of its name.
-    fn after(old: &[Rule], budget: &Budget) -> Self {
+    fn after(old: &[Rule], budget: &Budget, now: Timestamp) -> Self {
         let before = old.iter().find(|rule| rule.budget.name == budget.name);
+        let by_hand = before.map(|rule| rule.by_hand.clone()).unwrap_or_default();
+        let limit = budget.limit.plus(raised_by(&budget.raises, &by_hand, now));
         Self {
-            budget: budget.clone(),
+            written: budget.limit,
+            by_hand,
+            budget: Budget {
+                limit,
+                ..budget.clone()
+            },
             worst: before.map(|rule| rule.worst.clone()).unwrap_or_default(),
             pools: Vec::new(),
             last: before.map_or((0.0, false), |rule| rule.last),
-            raised: before.is_some_and(|rule| rule.budget.limit < budget.limit),
+            raised: before.is_some_and(|rule| rule.budget.limit < limit),
         }
     }
 }
@@ -135,7 +147,7 @@ impl Books {
             rule.last = last;
         }
         (self.zone, self.currency) = (zone.clone(), currency);
-        self.rules = budgets.iter().map(|budget| Rule::after(&old, budget)).collect();
+        self.rules = budgets.iter().map(|budget| Rule::after(&old, budget, now)).collect();
         self.assign_pools();
         let requests = self.roll(now);
         self.judge_all();
@@ -146,6 +158,7 @@ impl Books {
     /// Returns what the store must be asked for.
     pub fn roll(&mut self, now: Timestamp) -> Vec<RebuildRequest> {
         self.make_pools(now);
+        self.change_limits(now);
         let mut requests = Vec::new();
         for pool in self.pools.values_mut() {
             let rule = pool.rule.and_then(|rule| self.rules.get(rule));
@@ -297,7 +310,7 @@ impl Books {
                 budget.name == id.budget
                     && budget.shape == id.shape
                     && currency == id.currency
-                    && budget.per.span(id.span.start, &zone) == id.span
+                    && budget.span(id.span.start, &zone) == id.span
             };
             pool.rule = pool.rule.and_then(|_| self.rules.iter().position(owns));
         }
@@ -315,7 +328,7 @@ impl Books {
         let id = PoolId {
             budget: rule.budget.name.clone(),
             shape: rule.budget.shape.clone(),
-            span: rule.budget.per.span(now, &self.zone),
+            span: rule.budget.span(now, &self.zone),
             currency: self.currency,
             keyed: rule.budget.each.is_some(),
             life: self.next_life,
@@ -359,6 +372,38 @@ impl Books {
         }
     }
 
+    /// Raises by hand, replacing what was known of them: what a restart or another word of the operator brings.
+    pub fn raise(&mut self, budget: &str, by_hand: Vec<Raise>, now: Timestamp) -> bool {
+        let Some(rule) = self.rules.iter_mut().find(|rule| rule.budget.name.as_ref() == budget) else {
+            return false;
+        };
+        rule.by_hand = by_hand;
+        self.now = now;
+        self.change_limits(now);
+        true
+    }
+
+    /// Raises by hand that have not ended.
+    pub fn raises(&self, budget: &str, now: Timestamp) -> Vec<Raise> {
+        let rule = self.rules.iter().find(|rule| rule.budget.name.as_ref() == budget);
+        let all = rule.map(|rule| rule.by_hand.as_slice()).unwrap_or_default();
+        all.iter().filter(|raise| now < raise.until).cloned().collect()
+    }
+
+    /// Raises begin and end with time.
+    fn change_limits(&mut self, now: Timestamp) {
+        let mut changed = false;
+        for rule in &mut self.rules {
+            let limit = rule.written.plus(raised_by(&rule.budget.raises, &rule.by_hand, now));
+            rule.raised = limit > rule.budget.limit;
+            changed |= limit != rule.budget.limit;
+            rule.budget.limit = limit;
+        }
+        if changed {
+            self.judge_all();
+        }
+    }
+
     fn judge_all(&mut self) {
         let lives: Vec<u64> = self.pools.keys().copied().collect();
         for life in lives {
@@ -386,4 +431,9 @@ impl Books {
             account.exhausted_at = None;
         }
     }
+}
+
+fn raised_by(raises: &[Raise], by_hand: &[Raise], now: Timestamp) -> Money {
+    let in_force = raises.iter().chain(by_hand).filter(|raise| now < raise.until);
+    in_force.map(|raise| raise.by).sum()
 }

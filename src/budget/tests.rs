@@ -1,7 +1,7 @@
 use super::*;
 use crate::money::{Currency, Money};
-use crate::period::Period;
-use crate::policy::snapshot::{Budget, Each, Enforce};
+use crate::period::{Period, Start};
+use crate::policy::snapshot::{Budget, Each, Enforce, Raise};
 use crate::request::{Caller, Tags};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -21,7 +21,10 @@ fn budget(name: &str, limit: i64) -> Budget {
     Budget {
         name: name.into(),
         limit: usd(limit),
+        raises: Vec::new(),
         per: Period::Day,
+        start: Start::default(),
+        timezone: None,
         enforce: Enforce::Hard,
         covers: None,
         each: None,
@@ -488,4 +491,30 @@ fn a_policy_of_another_currency_neither_counts_in_nor_draws_from_the_new_budgets
 
 fn try_reserve_at(books: &mut Books, charges: &Charges, now: Timestamp) -> Result<ReservationId, Refusal> {
     books.reserve(usd(1), charges, facts(""), now)
+}
+
+#[test]
+fn a_raise_lifts_the_limit_until_its_end_and_forgets_no_spend() {
+    let until = at("2026-11-23T18:00:00Z");
+    let raised = Budget {
+        raises: vec![Raise { by: usd(50), until }],
+        ..budget("month", 100)
+    };
+    let mut books = ready(&[raised]);
+    assert_eq!(books.views()[0].limit, usd(150));
+    let spent = reserve(&mut books, 120, "").unwrap();
+    books.end(spent, End::Post(usd(120)));
+    books.roll(until);
+    assert_eq!((books.views()[0].limit, books.views()[0].remaining), (usd(100), usd(0)));
+    assert!(books.exhausted("month"), "the raise is over and more than the limit is spent");
+    let by_hand = vec![Raise {
+        by: usd(500),
+        until: at("2026-11-24T00:00:00Z"),
+    }];
+    assert!(books.raise("month", by_hand.clone(), until));
+    assert_eq!((books.views()[0].limit, books.exhausted("month")), (usd(600), false));
+    assert_eq!(books.raises("month", until), by_hand);
+    books.install(&[budget("month", 100)], &TimeZone::UTC, Currency::USD, until);
+    assert_eq!(books.views()[0].limit, usd(600), "an edit of the policy keeps what people added");
+    assert!(!books.raise("no such budget", Vec::new(), until));
 }

@@ -5,7 +5,7 @@ use super::writer::Command;
 use super::*;
 use crate::budget::{Books, Charges, End, Facts, Refusal, ReservationId, UNACCOUNTED_KEY};
 use crate::money::{Currency, Money};
-use crate::period::Period;
+use crate::period::{Period, Start};
 use crate::policy::snapshot::{Budget, Each, Enforce};
 use crate::request::{Caller, Tags};
 use crate::usage::Usage;
@@ -37,7 +37,10 @@ fn budget(name: &str, limit: i64, each: Option<Each>, per: Period) -> Budget {
     Budget {
         name: name.into(),
         limit,
+        raises: Vec::new(),
         per,
+        start: Start::default(),
+        timezone: None,
         enforce,
         covers: None,
         each,

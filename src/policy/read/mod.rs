@@ -14,7 +14,7 @@ mod routes;
 pub(super) mod words;
 
 pub(super) use alerts::Alert;
-pub(super) use budgets::Budget;
+pub(super) use budgets::{Budget, Raise};
 pub(super) use clients::Client;
 pub(super) use models::{Model, Price};
 pub(super) use plans::{Change, Plan};

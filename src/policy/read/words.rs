@@ -9,7 +9,7 @@ mod plans;
 mod providers;
 mod routes;
 
-pub(in crate::policy) use accounts::{ALERT, BUDGET, CLIENT};
+pub(in crate::policy) use accounts::{ALERT, BUDGET, CLIENT, RAISE};
 pub(in crate::policy) use models::{MODEL, PRICE};
 pub(in crate::policy) use plans::{CHANGE, PLAN};
 pub(in crate::policy) use providers::{PROVIDER, START, TIMEOUTS};
@@ -137,7 +137,7 @@ use Kind::{In, List, Map, Timezone};
 pub(in crate::policy) static POLICY: Section = Section {
     what: "the policy",
     keys: &[
-        key("timezone", Timezone, "UTC", "Asia/Shanghai", "IANA name; budgets' days, weeks and months begin at its midnight"),
+        key("timezone", Timezone, "UTC", "Asia/Shanghai", "IANA name; budgets' periods begin at its midnight"),
         key("providers", Map(&In(&PROVIDER)), REQUIRED, "{qwen: {vendor: dashscope, api_key: env:KEY}}", "endpoints with their credentials"),
         key("models", Map(&In(&MODEL)), REQUIRED, "{tiny: {provider: home, supply: local}}", "what can be called"),
         key("clients", Map(&In(&CLIENT)), "", "{search: {key: file:search.key}}", "applications; without any, only this machine may call"),

@@ -8,6 +8,7 @@ mod budgets;
 mod choose;
 mod clients;
 mod credentials;
+mod dates;
 mod models;
 mod plans;
 mod providers;
@@ -71,8 +72,11 @@ pub(super) fn resolve<'f>(
             .collect(),
         currency: None,
         timezone_name: Arc::from(defaults::TIMEZONE),
+        zone: TimeZone::UTC,
     };
-    let timezone = resolver.timezone(written.timezone.as_ref());
+    if let Some((zone, name)) = resolver.timezone(written.timezone.as_ref()) {
+        (resolver.zone, resolver.timezone_name) = (zone, name);
+    }
     resolver.require_sections(written);
     let providers = resolver.providers(&written.providers);
     let models = resolver.models(&written.models);
@@ -82,7 +86,7 @@ pub(super) fn resolve<'f>(
     let plans = resolver.plans(&written.plans);
     let alerts = resolver.alerts(&written.alerts);
     Some(Draft {
-        timezone,
+        timezone: resolver.zone,
         timezone_name: resolver.timezone_name,
         currency: resolver.currency.map_or(Currency::USD, |(currency, _)| currency),
         providers,
@@ -105,22 +109,21 @@ struct Resolver<'r, 'f> {
     /// The policy's one currency and where it was first named.
     currency: Option<(Currency, Place)>,
     timezone_name: Arc<str>,
+    zone: TimeZone,
 }
 
 impl Resolver<'_, '_> {
-    fn timezone(&mut self, written: Option<&Word>) -> TimeZone {
-        let Some(word) = written.filter(|word| !word.broken) else {
-            return TimeZone::UTC;
-        };
+    /// A zone and its name.
+    pub fn timezone(&mut self, word: Option<&Word>) -> Option<(TimeZone, Arc<str>)> {
+        let word = word.filter(|word| !word.broken)?;
         if let Ok(zone) = TimeZone::get(&word.text) {
-            self.timezone_name = Arc::clone(&word.text);
-            return zone;
+            return Some((zone, Arc::clone(&word.text)));
         }
         let message = format!("no time zone is called `{}`", shown(&word.text));
         self.report
             .error(word.place, "unknown-timezone", message)
             .help("names are those of the IANA database: `UTC`, `Asia/Shanghai`, `Europe/Berlin`");
-        TimeZone::UTC
+        None
     }
 
     fn require_sections(&mut self, written: &Policy) {

@@ -12,7 +12,7 @@ mod route;
 
 pub use super::supply::Supply;
 pub use alert::{AlertTarget, AlertUrl, EventPattern};
-pub use budget::{Budget, Each, Enforce};
+pub use budget::{Budget, Each, Enforce, Raise};
 pub use client::Client;
 pub use model::Model;
 pub use plan::{Plan, RouteChange};

@@ -1,7 +1,7 @@
 //! The keys of clients, budgets and alerts.
 
 use super::Kind::{
-    Address, Credential, Either, Event, List, Map, Money, Pattern, Percentage, Selector, Text, Truth, Word,
+    Address, Credential, Either, Event, In, List, Map, Money, Pattern, Percentage, Selector, Text, Timezone, Truth, Word,
 };
 use super::{REQUIRED, Section, key};
 
@@ -22,15 +22,26 @@ pub(in crate::policy) static BUDGET: Section = Section {
     what: "a budget",
     keys: &[
         key("limit", Money, REQUIRED, "2000 USD", "what may be spent in one period"),
-        key("per", Word(&["day", "week", "month"]), REQUIRED, "month", "the period; a week begins on Monday"),
+        key("per", Word(&["hour", "day", "week", "month", "quarter", "year"]), REQUIRED, "month", "the period; a week begins on Monday"),
+        key("start", Pattern("an hour of a day, a weekday, a day of the month (1 to 28), or month and day", "^([0-2][0-9]:00|mon|tue|wed|thu|fri|sat|sun|[0-9]{1,2}(-[0-9]{1,2})?)$"), "with the calendar", "04-01", "where periods begin: `\"06:00\"` of a day, `sun` of a week, `15` of a month, `04-01` of a quarter or a year"),
+        key("timezone", Timezone, "the policy's", "Asia/Shanghai", "the zone in which its periods begin"),
+        key("raise", List(&In(&RAISE)), "", "[{by: 200 USD, until: 2026-12-24}]", "what raises the limit for a while"),
         key("covers", Selector, "every request", "'model.supply != \"local\"'", "which requests count"),
         key("each", Pattern("`tag.NAME`, `client`, `model` or `provider`", "^(tag\\.[A-Za-z_][A-Za-z0-9_]*|client|model|provider)$"), "", "tag.team", "one limit for each of them, rather than one for all"),
         key("alert_at", List(&Percentage), "", "[50%, 80%]", "shares of the limit that are announced, ascending; from 1 % to 100 %, or to 1000 % where it is soft"),
         key("enforce", Word(&["hard", "soft"]), "hard", "soft", "`hard` refuses what does not fit; `soft` counts and alerts"),
     ],
-    later: &[
-        "held", "timezone", "pace", "carry_over", "start", "credit", "rates", "raise", "wait", "expires",
+    later: &["held", "pace", "carry_over", "credit", "rates", "wait", "expires"],
+};
+
+#[rustfmt::skip]
+pub(in crate::policy) static RAISE: Section = Section {
+    what: "a raise of a budget",
+    keys: &[
+        key("by", Money, REQUIRED, "200 USD", "how much higher the limit is"),
+        key("until", Pattern("a day or a time", "^[0-9]{4}-[0-9]{2}-[0-9]{2}"), REQUIRED, "2026-12-24", "the last day that counts, in the policy's zone, or a written-out time; what was spent stays spent"),
     ],
+    later: &["from", "key"],
 };
 
 #[rustfmt::skip]
