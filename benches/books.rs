@@ -75,7 +75,10 @@ fn books(count: usize) -> (Mutex<Books>, Facts) {
     let budget = |number: usize| Budget {
         name: format!("budget{number}").into(),
         limit: Money::MAX,
-        raises: Vec::new(), per: Period::Month, start: Start::default(), timezone: None,
+        raises: Vec::new(),
+        per: Period::Month,
+        start: Start::default(),
+        timezone: None,
         enforce: Enforce::Hard,
         covers: None,
         each: None,

@@ -171,18 +171,34 @@ mod tests {
             let span = period.span_from(start, at.parse().unwrap(), &TimeZone::UTC);
             (span.start.to_string(), span.end.to_string())
         };
-        let april = Start { month: 4, day: 6, ..Start::default() };
+        let april = Start {
+            month: 4,
+            day: 6,
+            ..Start::default()
+        };
         let expect = |start: &str, end: &str| (format!("{start}T00:00:00Z"), format!("{end}T00:00:00Z"));
         let at = "2026-04-05T23:59:59Z";
         assert_eq!(from(Period::Year, at, april), expect("2025-04-06", "2026-04-06"));
         assert_eq!(from(Period::Quarter, at, april), expect("2026-01-06", "2026-04-06"));
         assert_eq!(from(Period::Month, at, april), expect("2026-03-06", "2026-04-06"));
-        assert_eq!(from(Period::Year, "2026-04-06T00:00:00Z", april), expect("2026-04-06", "2027-04-06"));
-        let six = Start { hour: 6, ..Start::default() };
+        assert_eq!(
+            from(Period::Year, "2026-04-06T00:00:00Z", april),
+            expect("2026-04-06", "2027-04-06")
+        );
+        let six = Start {
+            hour: 6,
+            ..Start::default()
+        };
         let day = ("2026-04-04T06:00:00Z".to_owned(), "2026-04-05T06:00:00Z".to_owned());
         assert_eq!(from(Period::Day, "2026-04-05T05:59:59Z", six), day);
-        let sunday = Start { weekday: Weekday::Sunday, ..Start::default() };
-        assert_eq!(from(Period::Week, "2026-11-28T12:00:00Z", sunday), expect("2026-11-22", "2026-11-29"));
+        let sunday = Start {
+            weekday: Weekday::Sunday,
+            ..Start::default()
+        };
+        assert_eq!(
+            from(Period::Week, "2026-11-28T12:00:00Z", sunday),
+            expect("2026-11-22", "2026-11-29")
+        );
     }
 
     #[test]

@@ -392,16 +392,16 @@ impl Books {
 
     /// Raises begin and end with time.
     fn change_limits(&mut self, now: Timestamp) {
-        let mut changed = false;
+        let limit = |rule: &Rule| rule.written.plus(raised_by(&rule.budget.raises, &rule.by_hand, now));
+        if self.rules.iter().all(|rule| limit(rule) == rule.budget.limit) {
+            return;
+        }
         for rule in &mut self.rules {
-            let limit = rule.written.plus(raised_by(&rule.budget.raises, &rule.by_hand, now));
+            let limit = limit(rule);
             rule.raised = limit > rule.budget.limit;
-            changed |= limit != rule.budget.limit;
             rule.budget.limit = limit;
         }
-        if changed {
-            self.judge_all();
-        }
+        self.judge_all();
     }
 
     fn judge_all(&mut self) {

@@ -506,7 +506,10 @@ fn a_raise_lifts_the_limit_until_its_end_and_forgets_no_spend() {
     books.end(spent, End::Post(usd(120)));
     books.roll(until);
     assert_eq!((books.views()[0].limit, books.views()[0].remaining), (usd(100), usd(0)));
-    assert!(books.exhausted("month"), "the raise is over and more than the limit is spent");
+    assert!(
+        books.exhausted("month"),
+        "the raise is over and more than the limit is spent"
+    );
     let by_hand = vec![Raise {
         by: usd(500),
         until: at("2026-11-24T00:00:00Z"),
@@ -515,6 +518,10 @@ fn a_raise_lifts_the_limit_until_its_end_and_forgets_no_spend() {
     assert_eq!((books.views()[0].limit, books.exhausted("month")), (usd(600), false));
     assert_eq!(books.raises("month", until), by_hand);
     books.install(&[budget("month", 100)], &TimeZone::UTC, Currency::USD, until);
-    assert_eq!(books.views()[0].limit, usd(600), "an edit of the policy keeps what people added");
+    assert_eq!(
+        books.views()[0].limit,
+        usd(600),
+        "an edit of the policy keeps what people added"
+    );
     assert!(!books.raise("no such budget", Vec::new(), until));
 }

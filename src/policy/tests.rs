@@ -255,6 +255,27 @@ fn the_hash_tells_texts_and_names_apart() {
 }
 
 #[test]
+fn a_budget_may_begin_its_periods_where_it_likes_and_be_raised_for_a_while() {
+    let line = "  b: {limit: 5 USD, per: year, start: 04-06, timezone: Europe/London, raise: [{by: 2 USD, until: 2026-12-24}]}";
+    let snapshot = compiled(&with("budgets", line)).snapshot;
+    let budget = snapshot.budgets.last().unwrap();
+    let span = budget.span("2026-11-23T12:00:00Z".parse().unwrap(), &snapshot.timezone);
+    assert_eq!(
+        span.start.to_string(),
+        "2026-04-05T23:00:00Z",
+        "midnight of British summer"
+    );
+    assert_eq!(span.end.to_string(), "2027-04-05T23:00:00Z");
+    assert_eq!(
+        budget.raises,
+        [Raise {
+            by: Money::parse("2").unwrap(),
+            until: "2026-12-25T00:00:00Z".parse().unwrap()
+        }]
+    );
+}
+
+#[test]
 fn a_budgets_shape_follows_what_its_accounts_depend_on() {
     let shape = |line: &str| {
         let snapshot = compiled(&with("budgets", line)).snapshot;

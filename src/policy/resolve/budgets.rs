@@ -54,7 +54,10 @@ impl Resolver<'_, '_> {
             covers.as_ref().map_or("", |selector| selector.text()),
             written.each.as_ref().map_or("", |word| &word.text),
             per.word(),
-            written.start.as_ref().map_or_else(String::new, |word| format!(" from {}", word.text)),
+            written
+                .start
+                .as_ref()
+                .map_or_else(String::new, |word| format!(" from {}", word.text)),
             zone.as_ref().map_or(&self.timezone_name, |(_, name)| name),
         );
         Some(Budget {
@@ -108,7 +111,9 @@ impl Resolver<'_, '_> {
                 Period::Day => "a day may begin at a full hour: `start: \"06:00\"`",
                 Period::Week => "a week may begin on any day: `start: sun`",
                 Period::Month => "a month may begin on a day from 1 to 28: `start: 15`",
-                Period::Quarter | Period::Year => "a fiscal year may begin on any month and a day to 28: `start: 04-01`",
+                Period::Quarter | Period::Year => {
+                    "a fiscal year may begin on any month and a day to 28: `start: 04-01`"
+                }
             };
             let message = format!("`{}` is no start of a {}", shown(text), per.word());
             self.report.error(word.place, "bad-value", message).help(help);
@@ -184,7 +189,9 @@ fn hour_of(text: &str) -> Option<i8> {
 }
 
 fn weekday_of(text: &str) -> Option<Weekday> {
-    let at = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"].iter().position(|day| *day == text)?;
+    let at = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+        .iter()
+        .position(|day| *day == text)?;
     Weekday::from_monday_zero_offset(i8::try_from(at).ok()?).ok()
 }
 

@@ -1,7 +1,8 @@
 //! The keys of clients, budgets and alerts.
 
 use super::Kind::{
-    Address, Credential, Either, Event, In, List, Map, Money, Pattern, Percentage, Selector, Text, Timezone, Truth, Word,
+    Address, Credential, Either, Event, In, List, Map, Money, Pattern, Percentage, Selector, Text, Timezone, Truth,
+    Word,
 };
 use super::{REQUIRED, Section, key};
 
@@ -39,7 +40,7 @@ pub(in crate::policy) static RAISE: Section = Section {
     what: "a raise of a budget",
     keys: &[
         key("by", Money, REQUIRED, "200 USD", "how much higher the limit is"),
-        key("until", Pattern("a day or a time", "^[0-9]{4}-[0-9]{2}-[0-9]{2}"), REQUIRED, "2026-12-24", "the last day that counts, in the policy's zone, or a written-out time; what was spent stays spent"),
+        key("until", Pattern("a day or a time", "^[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ].+)?$"), REQUIRED, "2026-12-24", "the last day that counts, in the policy's zone, or a written-out time; what was spent stays spent"),
     ],
     later: &["from", "key"],
 };
