@@ -4,6 +4,7 @@ pub mod check;
 mod daemon_client;
 pub mod diff;
 pub mod plan;
+pub mod schema;
 pub mod serve;
 pub mod spend;
 pub mod status;
@@ -32,6 +33,8 @@ enum Command {
     },
     /// Say in words what a policy edit changes
     Diff(diff::DiffArgs),
+    /// Print the policy's JSON Schema, for editors
+    Schema,
     /// Show what the running daemon does
     Status(status::StatusArgs),
     /// Show what was spent
@@ -51,6 +54,7 @@ impl Arguments {
             Command::Serve(args) => serve::run(args),
             Command::Check { policy } => check::run(&policy),
             Command::Diff(args) => diff::run(&args),
+            Command::Schema => schema::run(),
             Command::Status(args) => status::run(&args),
             Command::Spend { args, state } => spend::run(&state.path(), &args, jiff::Timestamp::now()),
             Command::Plan(args) => plan::run(&args),

@@ -14,6 +14,7 @@ mod nearest;
 mod read;
 mod report;
 mod resolve;
+pub mod schema;
 pub mod snapshot;
 mod source;
 mod supply;

@@ -16,6 +16,8 @@ mod routes;
 mod units;
 mod urls;
 
+pub(super) use alerts::alert_patterns;
+
 use super::condition::{self, Fault, Names, Selector, StateCondition};
 use super::defaults;
 use super::mask::shown;
