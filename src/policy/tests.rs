@@ -10,6 +10,7 @@ use std::time::Duration;
 mod diagnostics;
 mod edits;
 mod reference;
+mod shape;
 
 /// The language's example: every key of this version but the few that exclude each other.
 const EXAMPLE: &str = include_str!("tests/example.yaml");
@@ -28,7 +29,9 @@ fn sources(files: &[(&str, &str)]) -> Sources {
     }
 }
 
+/// What the reader takes, the schema takes, too.
 fn compiled(text: &str) -> Compiled {
+    assert_eq!(shape::refusals(text), Vec::<String>::new(), "{text}");
     compile(&sources(&[("policy.yaml", text)])).unwrap_or_else(|found| panic!("{}", shown(&found)))
 }
 
