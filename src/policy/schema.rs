@@ -92,7 +92,7 @@ fn of_kind(kind: &'static Kind, definitions: &mut Map<String, Value>) -> Value {
         Kind::Vendor => json!({"enum": Vendor::ALL.map(Vendor::word)}),
         Kind::Event => json!({"enum": alert_patterns()}),
         Kind::Word(words) => json!({"enum": words}),
-        Kind::Pattern(_, whole) => pattern(whole),
+        Kind::Pattern(words, whole) => json!({"type": "string", "pattern": whole, "title": words}),
         Kind::NameIn(section) => json!({"type": ["string", "number"], "title": format!("a name in `{section}`")}),
         Kind::List(of) => json!({"type": "array", "items": of_kind(of, definitions)}),
         Kind::Map(of) => json!({
