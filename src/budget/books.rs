@@ -48,27 +48,23 @@ pub(super) struct Rule {
     /// Its limit is the one in force now, raises in.
     pub(super) budget: Budget,
     /// The limit as the policy writes it.
-    written: Money,
-    /// Raises by hand; they stay over a reload.
-    by_hand: Vec<Raise>,
+    pub(super) written: Money,
     pub(super) worst: WorstCases,
     /// Its pools in force: the present period's, and the next one's shortly before it begins.
     pub(super) pools: Vec<(Span, u64)>,
     /// The signals `used` and `exhausted` before a change made the spend unknown for a moment.
     pub(super) last: (f64, bool),
     /// The limit is higher than it was before it changed last.
-    raised: bool,
+    pub(super) raised: bool,
 }
 
 impl Rule {
     /// The budget's rule, with what is known of requests and signals carried over from the one of its name.
-    fn after(old: &[Rule], budget: &Budget, now: Timestamp) -> Self {
+    fn after(old: &[Rule], budget: &Budget, raised_by: Money) -> Self {
         let before = old.iter().find(|rule| rule.budget.name == budget.name);
-        let by_hand = before.map(|rule| rule.by_hand.clone()).unwrap_or_default();
-        let limit = budget.limit.plus(raised_by(&budget.raises, &by_hand, now));
+        let limit = budget.limit.plus(raised_by);
         Self {
             written: budget.limit,
-            by_hand,
             budget: Budget {
                 limit,
                 ..budget.clone()
@@ -97,6 +93,8 @@ pub struct Books {
     pub(super) rules: Vec<Rule>,
     pub(super) pools: BTreeMap<u64, Pool>,
     pub(super) open: HashMap<u64, Reservation>,
+    /// Raises of limits by hand, by the budget's name: they outlive edits of the policy.
+    pub(super) by_hand: HashMap<Arc<str>, Vec<Raise>>,
     zone: TimeZone,
     pub(super) currency: Currency,
     pub(super) now: Timestamp,
@@ -120,6 +118,7 @@ impl Books {
             rules: Vec::new(),
             pools: BTreeMap::new(),
             open: HashMap::new(),
+            by_hand: HashMap::new(),
             zone: TimeZone::UTC,
             currency: Currency::USD,
             now: Timestamp::UNIX_EPOCH,
@@ -146,8 +145,12 @@ impl Books {
         for (rule, last) in old.iter_mut().zip(last) {
             rule.last = last;
         }
+        if currency != self.currency {
+            self.by_hand.clear();
+        }
         (self.zone, self.currency) = (zone.clone(), currency);
-        self.rules = budgets.iter().map(|budget| Rule::after(&old, budget, now)).collect();
+        let rule = |budget: &Budget| Rule::after(&old, budget, self.raised_by(&budget.name, &budget.raises, now));
+        self.rules = budgets.iter().map(rule).collect();
         self.assign_pools();
         let requests = self.roll(now);
         self.judge_all();
@@ -372,39 +375,7 @@ impl Books {
         }
     }
 
-    /// Raises by hand, replacing what was known of them: what a restart or another word of the operator brings.
-    pub fn raise(&mut self, budget: &str, by_hand: Vec<Raise>, now: Timestamp) -> bool {
-        let Some(rule) = self.rules.iter_mut().find(|rule| rule.budget.name.as_ref() == budget) else {
-            return false;
-        };
-        rule.by_hand = by_hand;
-        self.now = now;
-        self.change_limits(now);
-        true
-    }
-
-    /// Raises by hand that have not ended.
-    pub fn raises(&self, budget: &str, now: Timestamp) -> Vec<Raise> {
-        let rule = self.rules.iter().find(|rule| rule.budget.name.as_ref() == budget);
-        let all = rule.map(|rule| rule.by_hand.as_slice()).unwrap_or_default();
-        all.iter().filter(|raise| now < raise.until).cloned().collect()
-    }
-
-    /// Raises begin and end with time.
-    fn change_limits(&mut self, now: Timestamp) {
-        let limit = |rule: &Rule| rule.written.plus(raised_by(&rule.budget.raises, &rule.by_hand, now));
-        if self.rules.iter().all(|rule| limit(rule) == rule.budget.limit) {
-            return;
-        }
-        for rule in &mut self.rules {
-            let limit = limit(rule);
-            rule.raised = limit > rule.budget.limit;
-            rule.budget.limit = limit;
-        }
-        self.judge_all();
-    }
-
-    fn judge_all(&mut self) {
+    pub(super) fn judge_all(&mut self) {
         let lives: Vec<u64> = self.pools.keys().copied().collect();
         for life in lives {
             for account in 0..self.accounts_in(life) {
@@ -431,9 +402,4 @@ impl Books {
             account.exhausted_at = None;
         }
     }
-}
-
-fn raised_by(raises: &[Raise], by_hand: &[Raise], now: Timestamp) -> Money {
-    let in_force = raises.iter().chain(by_hand).filter(|raise| now < raise.until);
-    in_force.map(|raise| raise.by).sum()
 }

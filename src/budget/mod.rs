@@ -13,6 +13,7 @@ mod charge;
 mod notice;
 mod pool;
 mod pool_id;
+mod raise;
 mod report;
 mod reserve;
 mod worst;

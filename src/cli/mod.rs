@@ -1,5 +1,6 @@
 //! One file a command: parse arguments, call one library function, print.
 
+pub mod budget;
 pub mod check;
 mod daemon_client;
 pub mod diff;
@@ -46,6 +47,8 @@ enum Command {
     },
     /// Activate or release a plan by hand
     Plan(plan::PlanArgs),
+    /// Raise a budget's limit by hand, with an end
+    Budget(budget::BudgetArgs),
 }
 
 impl Arguments {
@@ -58,6 +61,7 @@ impl Arguments {
             Command::Status(args) => status::run(&args),
             Command::Spend { args, state } => spend::run(&state.path(), &args, jiff::Timestamp::now()),
             Command::Plan(args) => plan::run(&args),
+            Command::Budget(args) => budget::run(&args, jiff::Timestamp::now()),
         }
     }
 }

@@ -53,7 +53,7 @@ pub fn run(args: &PlanArgs) -> ExitCode {
 }
 
 /// A name may hold what a path cannot.
-fn encoded(name: &str) -> String {
+pub fn encoded(name: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     name.bytes()
         .map(|byte| {

@@ -2,6 +2,7 @@
 //! what changes something needs the admin token. Shapes are stable: fields may be added.
 
 mod actions;
+mod raise;
 mod token;
 mod views;
 
@@ -47,6 +48,7 @@ pub fn router(control: Arc<Control>) -> Router {
     let guarded = Router::new()
         .route("/planb/status", get(status))
         .route("/planb/budgets", get(budgets))
+        .route("/planb/budgets/{name}/raise", post(raise::raise))
         .route("/planb/plans", get(plans))
         .route("/planb/plans/{name}/{action}", post(actions::override_plan))
         .route("/planb/decisions", get(decisions))

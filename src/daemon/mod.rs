@@ -21,7 +21,7 @@ use crate::ledger::{self, Ledger, LedgerError};
 use crate::live::{Live, Policy};
 use crate::plan::{Now, Override, Plans};
 use crate::policy::Diagnostic;
-use crate::policy::snapshot::Snapshot;
+use crate::policy::snapshot::{Raise, Snapshot};
 use crate::policy::{Compiled, compile};
 use crate::telemetry::Metrics;
 use crate::upstream::connect::{ClientError, Connections};
@@ -145,6 +145,7 @@ impl Daemon {
         let plans = restored_plans(&ledger, &snapshot, clock).await?;
         let (live, rebuilds) = Live::new(snapshot, plans, clock.now());
         let live = Arc::new(live);
+        restore_raises(&ledger, &live, clock).await?;
         let connections = Arc::new(Connections::new()?);
         let policy = live.policy();
         let credentials = Arc::new(Credentials::default());
@@ -331,6 +332,23 @@ async fn restored_plans(ledger: &Ledger, snapshot: &Snapshot, clock: Clock) -> R
         );
     }
     Ok(plans)
+}
+
+/// Limits that people raised stay raised.
+async fn restore_raises(ledger: &Ledger, live: &Live, clock: Clock) -> Result<(), DaemonError> {
+    let (now, currency) = (clock.now(), live.policy().snapshot.currency);
+    let records = ledger.raises(now).await?;
+    let mut books = live.books.lock();
+    for record in records.into_iter().filter(|record| record.currency == currency) {
+        let Some(by) = record.by else { continue };
+        let raise = Raise {
+            by,
+            until: record.until,
+        };
+        let raises = books.raises(&record.budget, now).into_iter().chain([raise]).collect();
+        books.raise(&record.budget, raises, now);
+    }
+    Ok(())
 }
 
 async fn record_policy(gateway: &Gateway, policy: &Policy) {

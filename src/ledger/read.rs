@@ -3,9 +3,9 @@
 
 use super::error::LedgerError;
 use super::handle::Ledger;
-use super::record::{ManualRecord, PlanRecord};
+use super::record::{ManualRecord, PlanRecord, RaiseRecord};
 use super::text::{read_names, read_time, time};
-use crate::money::Money;
+use crate::money::{Currency, Money};
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 use serde::Serialize;
@@ -116,6 +116,11 @@ impl Ledger {
     /// The last state of every plan that ever changed.
     pub async fn plan_states(&self) -> Result<Vec<PlanRecord>, LedgerError> {
         self.read(plan_states).await
+    }
+
+    /// Raises by hand that have not ended, oldest first.
+    pub async fn raises(&self, now: Timestamp) -> Result<Vec<RaiseRecord>, LedgerError> {
+        self.read(move |connection| raises(connection, now)).await
     }
 
     /// Sees all that was sent before, unless the ledger is degraded: then what was written.
@@ -260,6 +265,28 @@ fn plan_states(connection: &Connection) -> rusqlite::Result<Vec<PlanRecord>> {
                 active: word == "active",
                 until,
             }),
+        })
+    })?;
+    rows.collect()
+}
+
+fn raises(connection: &Connection, now: Timestamp) -> rusqlite::Result<Vec<RaiseRecord>> {
+    let mut statement = connection.prepare(
+        "SELECT * FROM raises r WHERE amount IS NOT NULL AND until > ?1 AND NOT EXISTS
+         (SELECT 1 FROM raises e WHERE e.budget = r.budget AND e.id > r.id AND e.amount IS NULL) ORDER BY id",
+    )?;
+    let rows = statement.query_map([time(now)], |row| {
+        let at = |column| -> rusqlite::Result<Timestamp> {
+            let text: String = row.get(column)?;
+            Ok(read_time(&text).unwrap_or(Timestamp::UNIX_EPOCH))
+        };
+        let currency: String = row.get("currency")?;
+        Ok(RaiseRecord {
+            budget: row.get("budget")?,
+            at: at("at")?,
+            by: row.get::<_, Option<i64>>("amount")?.map(Money::from_nanos),
+            currency: Currency::parse(&currency).unwrap_or(Currency::USD),
+            until: at("until")?,
         })
     })?;
     rows.collect()

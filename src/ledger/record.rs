@@ -22,6 +22,7 @@ pub enum Record {
     },
     Plan(Box<PlanRecord>),
     Policy(PolicyRecord),
+    Raise(RaiseRecord),
     /// The books have forgotten this pool: what its lease has left goes back.
     Return(Arc<PoolId>),
     /// An account was found exhausted under this limit; remembered over a restart.
@@ -157,6 +158,18 @@ pub struct PlanRecord {
 pub struct ManualRecord {
     pub active: bool,
     pub until: Option<Timestamp>,
+}
+
+/// A budget's limit raised by hand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RaiseRecord {
+    pub budget: Arc<str>,
+    pub at: Timestamp,
+    /// `None` ends every earlier raise of the budget.
+    pub by: Option<Money>,
+    pub currency: Currency,
+    /// Exclusive.
+    pub until: Timestamp,
 }
 
 /// A policy that came into force.

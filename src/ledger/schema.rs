@@ -5,7 +5,10 @@ use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 
 /// In order; the n-th brings `PRAGMA user_version` to n. Never edited once released.
-pub(super) const MIGRATIONS: &[&str] = &[include_str!("schema/001_ledger.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[
+    include_str!("schema/001_ledger.sql"),
+    include_str!("schema/002_raises.sql"),
+];
 
 /// Brings the file up to the last migration. One that holds data is copied first, beside itself.
 pub(super) fn migrate(connection: &mut Connection, path: &Path, migrations: &[&str]) -> Result<(), LedgerError> {

@@ -1,7 +1,9 @@
 //! One record into the tables: the SQL of everything that is written.
 
 use super::error::LedgerError;
-use super::record::{AttemptRecord, DecisionRecord, Delivery, OutboxEvent, PlanRecord, PolicyRecord, Posting, Record};
+use super::record::{
+    AttemptRecord, DecisionRecord, Delivery, OutboxEvent, PlanRecord, PolicyRecord, Posting, RaiseRecord, Record,
+};
 use super::text::{count, names, tags, time};
 use crate::budget::{Grant, GrantRequest, PoolId, Spent};
 use crate::money::{Currency, Money};
@@ -85,6 +87,7 @@ impl Write<'_> {
             } => self.delivery(event, target, delivery),
             Record::Plan(plan) => self.plan(plan),
             Record::Policy(policy) => self.policy(policy),
+            Record::Raise(raise) => self.raise(raise),
             Record::Return(pool) => self.take_back(pool),
             Record::Exhausted { pool, key, at, limit } => self.exhausted(pool, key, *at, *limit),
         }
@@ -326,6 +329,19 @@ impl Write<'_> {
                 p.why,
                 manual.map(|manual| if manual.active { "active" } else { "released" }),
                 manual.and_then(|manual| manual.until).map(time),
+            ],
+        )
+    }
+
+    fn raise(&mut self, r: &RaiseRecord) -> rusqlite::Result<()> {
+        self.run(
+            "INSERT INTO raises (at, budget, amount, currency, until) VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![
+                time(r.at),
+                r.budget,
+                r.by.map(Money::nanos),
+                r.currency.to_string(),
+                time(r.until),
             ],
         )
     }

@@ -1,7 +1,7 @@
 //! Money: never over the limit, never less than what fits, and always what the provider bills.
 
 use crate::support::{
-    CENT, Call, Daemon, Gate, LOCAL, Policy, Price, Sink, Upstream, Usage, cents, one_cent, upstream::answer,
+    CENT, Call, Daemon, Gate, LOCAL, Policy, Price, Sink, Upstream, Usage, cents, one_cent, run, upstream::answer,
 };
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -349,4 +349,42 @@ async fn reservations_under_way_count_against_the_limit() {
     gate.open();
     assert_eq!(calls.join_all().await, [200, 200, 200]);
     assert_eq!(daemon.settled("month").await.posted, upstream.invoice());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_raised_by_hand_admits_at_once_and_stays_raised_over_edits_and_restarts() {
+    let upstream = cents().await;
+    let policy = Policy::one(&upstream).budget("month", "limit: 0.02 USD, per: month");
+    let mut daemon = Daemon::start(&policy).await;
+    for _ in 0..2 {
+        daemon.chat(&one_cent()).await.expect(200);
+    }
+    daemon.chat(&one_cent()).await.expect_error(402);
+    let state = daemon.home.state();
+    let raise = |more: &[&str]| {
+        let words = ["budget", "raise", "month"];
+        run(&[&words, more, &["--state", state.to_str().unwrap()]].concat())
+    };
+    assert!(
+        !raise(&["+1EUR", "--for", "1h"]).status.success(),
+        "not the policy's currency"
+    );
+    assert!(
+        !raise(&["+1USD", "--until", "2020-01-01"]).status.success(),
+        "the end has passed"
+    );
+    let raised = raise(&["+0.02USD", "--for", "1h"]);
+    assert!(raised.status.success(), "{}", String::from_utf8_lossy(&raised.stderr));
+    daemon.chat(&one_cent()).await.expect(200);
+    daemon
+        .edit(&policy.clone().budget("day", "limit: 1 USD, per: day"))
+        .await;
+    daemon.sigterm().await;
+    daemon.restart().await;
+    assert_eq!(daemon.budget("month").await.limit, 4 * CENT);
+    daemon.chat(&one_cent()).await.expect(200);
+    daemon.chat(&one_cent()).await.expect_error(402);
+    assert!(raise(&["--none"]).status.success());
+    assert_eq!(daemon.budget("month").await.limit, 2 * CENT);
+    assert_eq!(upstream.count(), 4);
 }
