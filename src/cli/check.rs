@@ -3,42 +3,119 @@
 //! Reads the policy, and whether its credentials are there; never a credential's value, and nothing over the network.
 
 use crate::policy::snapshot::{CredentialRef, Pick, Route, Snapshot};
-use crate::policy::{self, Compiled, Diagnostic};
+use crate::policy::{self, Compiled, Diagnostic, github, sarif};
 use crate::watch::read_sources;
+use serde_json::{Value, json};
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Diagnostics to standard error, a summary to standard output; 1 when the policy cannot be served.
-pub fn run(path: &Path) -> ExitCode {
-    let sources = match read_sources(Some(path)) {
-        Ok(sources) => sources,
-        Err(error) => {
-            say(&mut std::io::stderr(), &format!("error: {error}\n"));
-            return ExitCode::FAILURE;
-        }
-    };
-    match policy::compile(&sources) {
-        Ok(Compiled { snapshot, warnings }) => {
-            say(&mut std::io::stderr(), &listed(&warnings));
-            say(&mut std::io::stdout(), &summary(&snapshot, warnings.len(), is_present));
-            ExitCode::SUCCESS
-        }
-        Err(diagnostics) => {
-            let errors = diagnostics.iter().filter(|found| found.is_error()).count();
-            let rest = diagnostics.len() - errors;
-            let mut text = listed(&diagnostics);
-            let _ = writeln!(
-                text,
-                "{}: {}, {}",
-                path.display(),
-                counted(errors, "error"),
-                counted(rest, "warning")
-            );
-            say(&mut std::io::stderr(), &text);
-            ExitCode::FAILURE
+#[derive(Debug, clap::Args)]
+pub struct CheckArgs {
+    /// A file, or a directory of files
+    policy: PathBuf,
+    /// How to say it: for people, for programs, for code hosts, as workflow commands
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Fail on warnings, too
+    #[arg(long)]
+    deny_warnings: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    Text,
+    Json,
+    Sarif,
+    Github,
+}
+
+/// What was found, and the policy where it may be served.
+struct Checked {
+    origin: String,
+    snapshot: Option<Snapshot>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+/// 0 when the policy may be served, 1 when not, or when there are warnings and they are denied.
+pub fn run(args: &CheckArgs) -> ExitCode {
+    let checked = check(&args.policy);
+    let (errors, warnings) = checked.counts();
+    match args.format {
+        Format::Text => checked.tell(),
+        Format::Json => say(&mut std::io::stdout(), &pretty(&checked.json())),
+        Format::Sarif => say(&mut std::io::stdout(), &pretty(&sarif(&checked.diagnostics))),
+        Format::Github => {
+            let commands = github(&checked.diagnostics);
+            say(&mut std::io::stdout(), &format!("{commands}{}\n", checked.count_line()));
         }
     }
+    if errors > 0 || args.deny_warnings && warnings > 0 {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+fn check(path: &std::path::Path) -> Checked {
+    let origin = path.display().to_string();
+    let (snapshot, diagnostics) = match read_sources(Some(path)) {
+        Err(error) => (None, vec![error.diagnostic()]),
+        Ok(sources) => match policy::compile(&sources) {
+            Ok(Compiled { snapshot, warnings }) => (Some(snapshot), warnings),
+            Err(diagnostics) => (None, diagnostics),
+        },
+    };
+    Checked {
+        origin,
+        snapshot,
+        diagnostics,
+    }
+}
+
+impl Checked {
+    /// Of errors and of warnings.
+    fn counts(&self) -> (usize, usize) {
+        let errors = self.diagnostics.iter().filter(|found| found.is_error()).count();
+        (errors, self.diagnostics.len() - errors)
+    }
+
+    fn count_line(&self) -> String {
+        let (errors, warnings) = self.counts();
+        let (errors, warnings) = (counted(errors, "error"), counted(warnings, "warning"));
+        format!("{}: {errors}, {warnings}", self.origin)
+    }
+
+    /// Diagnostics to standard error, a summary to standard output.
+    fn tell(&self) {
+        let mut text = listed(&self.diagnostics);
+        match &self.snapshot {
+            Some(snapshot) => {
+                say(&mut std::io::stderr(), &text);
+                let summary = summary(snapshot, self.diagnostics.len(), is_present);
+                say(&mut std::io::stdout(), &summary);
+            }
+            None => {
+                let _ = writeln!(text, "{}", self.count_line());
+                say(&mut std::io::stderr(), &text);
+            }
+        }
+    }
+
+    fn json(&self) -> Value {
+        let (errors, warnings) = self.counts();
+        json!({
+            "policy": self.origin,
+            "sound": self.snapshot.is_some(),
+            "errors": errors,
+            "warnings": warnings,
+            "diagnostics": self.diagnostics,
+        })
+    }
+}
+
+fn pretty(value: &Value) -> String {
+    format!("{value:#}\n")
 }
 
 /// A reader that has gone away (`| head`) is no failure of the policy.
@@ -126,19 +203,46 @@ fn is_present(reference: &CredentialRef) -> bool {
 mod tests {
     use super::*;
 
-    fn checked(text: &str) -> ExitCode {
+    fn checked(text: &str) -> Checked {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("policy.yaml");
         std::fs::write(&path, text).unwrap();
-        run(&path)
+        check(&path)
     }
 
     #[test]
-    fn a_sound_policy_succeeds_and_a_broken_or_missing_one_fails() {
+    fn a_sound_policy_is_told_from_a_broken_and_a_missing_one() {
         let sound = include_str!("../../policies/local-only.yaml");
-        assert_eq!(checked(sound), ExitCode::SUCCESS);
-        assert_eq!(checked("providers: {"), ExitCode::FAILURE);
-        assert_eq!(run(Path::new("/nonexistent/policy.yaml")), ExitCode::FAILURE);
+        assert_eq!(checked(sound).counts(), (0, 0));
+        let broken = checked("providers: {");
+        assert_eq!((broken.snapshot.is_none(), broken.counts()), (true, (1, 0)));
+        let missing = check(std::path::Path::new("/nonexistent/policy.yaml"));
+        assert_eq!(missing.diagnostics[0].code, "unreadable");
+        assert_eq!(missing.count_line(), "/nonexistent/policy.yaml: 1 error, 0 warnings");
+    }
+
+    #[test]
+    fn the_documentation_shows_the_json_as_it_is() {
+        let text = "providers:\n  home: {vendor: llama.cpp}\nmodels:\n  tiny: {provider: home, suply: local}\n";
+        let files = policy::Sources::single("policy.yaml", PathBuf::new(), text);
+        let checked = Checked {
+            origin: "policy.yaml".to_owned(),
+            snapshot: None,
+            diagnostics: policy::compile(&files)
+                .unwrap_err()
+                .into_iter()
+                .filter(|found| found.code == "unknown-key")
+                .collect(),
+        };
+        let documentation = include_str!("../../docs/policy.md");
+        let shown = documentation
+            .split("```json\n")
+            .nth(1)
+            .unwrap()
+            .split("```")
+            .next()
+            .unwrap();
+        assert_eq!(serde_json::from_str::<Value>(shown).unwrap(), checked.json());
     }
 
     #[test]

@@ -28,10 +28,7 @@ enum Command {
     /// Run the daemon
     Serve(serve::ServeArgs),
     /// Check a policy: every error at once, with its place
-    Check {
-        /// A file, or a directory of files
-        policy: PathBuf,
-    },
+    Check(check::CheckArgs),
     /// Say in words what a policy edit changes
     Diff(diff::DiffArgs),
     /// Print the policy's JSON Schema, for editors
@@ -55,7 +52,7 @@ impl Arguments {
     pub fn run(self) -> ExitCode {
         match self.command {
             Command::Serve(args) => serve::run(args),
-            Command::Check { policy } => check::run(&policy),
+            Command::Check(args) => check::run(&args),
             Command::Diff(args) => diff::run(&args),
             Command::Schema => schema::run(),
             Command::Status(args) => status::run(&args),

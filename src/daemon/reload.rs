@@ -31,12 +31,7 @@ impl Reloader {
         let Some(path) = &self.path else { return };
         let sources = match read_sources(Some(path)) {
             Ok(sources) => sources,
-            Err(error) => {
-                let file = path.display().to_string();
-                return self
-                    .reject(vec![Diagnostic::of_file("unreadable", &file, &error.to_string())])
-                    .await;
-            }
+            Err(error) => return self.reject(vec![error.diagnostic()]).await,
         };
         match compile(&sources) {
             Err(diagnostics) => self.reject(diagnostics).await,

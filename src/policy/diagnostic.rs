@@ -4,6 +4,13 @@
 //! text is gone. It finds nothing: [`super::report`] makes them.
 
 pub mod codes;
+mod github;
+mod sarif;
+#[cfg(test)]
+mod tests;
+
+pub use github::github;
+pub use sarif::sarif;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde::Serialize;

@@ -22,7 +22,7 @@ mod supply;
 #[cfg(test)]
 mod tests;
 
-pub use diagnostic::{Caret, Diagnostic, Related, Severity, codes};
+pub use diagnostic::{Caret, Diagnostic, Related, Severity, codes, github, sarif};
 
 use report::Report;
 use sha2::{Digest, Sha256};

@@ -1,6 +1,6 @@
 //! The policy's files as texts: which they are, in which order, and how large they may be.
 
-use crate::policy::{SourceFile, Sources};
+use crate::policy::{Diagnostic, SourceFile, Sources};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -16,12 +16,38 @@ const QUICKSTART: &str = include_str!("../../policies/quickstart.yaml");
 pub enum ReadError {
     #[error("cannot read {}: {source}", path.display())]
     Unreadable { path: PathBuf, source: io::Error },
-    #[error("{} is not text in UTF-8", path.display())]
-    NotText { path: PathBuf },
+    #[error("{} is not text in UTF-8 (line {line}, byte {byte} of it)", path.display())]
+    NotText { path: PathBuf, line: usize, byte: usize },
     #[error("{} is larger than a policy may be (4 MiB in all)", path.display())]
     TooLarge { path: PathBuf },
     #[error("{} has no *.yaml file", path.display())]
     NoFiles { path: PathBuf },
+}
+
+impl ReadError {
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Unreadable { path, .. } | Self::NotText { path, .. } => path,
+            Self::TooLarge { path } | Self::NoFiles { path } => path,
+        }
+    }
+
+    /// As a policy's error, at its place where it has one.
+    pub fn diagnostic(&self) -> Diagnostic {
+        let mut found = Diagnostic::of_file("unreadable", &self.path().display().to_string(), &self.to_string());
+        found.help = match self {
+            Self::Unreadable { .. } => None,
+            Self::NotText { .. } => Some("save it as UTF-8, with or without a byte-order mark".to_owned()),
+            Self::TooLarge { .. } => {
+                Some("a policy says what differs; what is alike can stand once under an anchor".to_owned())
+            }
+            Self::NoFiles { .. } => Some("name a file, or put `*.yaml` files into the folder".to_owned()),
+        };
+        if let Self::NotText { line, byte, .. } = self {
+            (found.line, found.column) = (*line, *byte);
+        }
+        found
+    }
 }
 
 /// Reads a file, or the `*.yaml` and `*.yml` files of a folder in byte order of their names; `None` is the quickstart
@@ -102,7 +128,13 @@ fn read(path: PathBuf, left: &mut u64) -> Result<SourceFile, ReadError> {
     let name = path.display().to_string();
     match String::from_utf8(bytes) {
         Ok(text) => Ok(SourceFile { name, text }),
-        Err(_) => Err(ReadError::NotText { path }),
+        Err(error) => {
+            let good = error.utf8_error().valid_up_to();
+            let before = error.as_bytes().get(..good).unwrap_or_default();
+            let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+            let byte = good - before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1) + 1;
+            Err(ReadError::NotText { path, line, byte })
+        }
     }
 }
 

@@ -1,0 +1,66 @@
+"""The policy's JSON Schema against the reference implementation, and against what `planb check` says."""
+
+import json
+import pathlib
+import subprocess
+
+import pytest
+from jsonschema import Draft7Validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PLANB = pathlib.Path(__import__("os").environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug" / "planb"
+# What a schema can see: keys, shapes and spelling. Names and what fits together are for `planb check`.
+SHAPE = {"unknown-key", "wrong-shape", "not-yet", "missing-value"}
+
+
+def schema():
+    text = subprocess.run([PLANB, "schema"], check=True, capture_output=True, text=True).stdout
+    return json.loads(text)
+
+
+VALIDATOR = Draft7Validator(schema())
+
+
+def load(path):
+    """As YAML 1.2 reads it."""
+    return YAML(typ="safe", pure=True).load(path)
+
+
+def policies():
+    shipped = [path for path in (ROOT / "policies").rglob("*.yaml") if not path.name.endswith(".test.yaml")]
+    return sorted(shipped + list((ROOT / "src/policy/tests").glob("*.yaml")))
+
+
+def wrong():
+    return sorted((ROOT / "tests/policies/wrong").glob("*.yaml"))
+
+
+def test_the_schema_is_a_schema():
+    Draft7Validator.check_schema(schema())
+
+
+def test_the_file_in_the_repository_is_what_the_command_prints():
+    assert json.loads((ROOT / "policies/planb.schema.json").read_text()) == schema()
+
+
+@pytest.mark.parametrize("path", policies(), ids=lambda path: path.name)
+def test_a_sound_policy_validates(path):
+    assert [error.message for error in VALIDATOR.iter_errors(load(path))] == []
+
+
+def test_what_check_refuses_by_its_shape_the_schema_refuses_too():
+    missed = []
+    for path in wrong():
+        output = subprocess.run([PLANB, "check", "--format", "json", path], capture_output=True, text=True).stdout
+        codes = {found["code"] for found in json.loads(output)["diagnostics"]}
+        if not codes & SHAPE or codes & {"yaml", "duplicate-key", "too-large", "unreadable"}:
+            continue
+        try:
+            document = load(path)
+        except YAMLError:
+            continue
+        if VALIDATOR.is_valid(document):
+            missed.append(f"{path.name}: {sorted(codes)}")
+    assert missed == []
