@@ -1,7 +1,11 @@
 //! Integer money: nano-units (1e-9 of a currency unit) in `i64`, products in `i128`.
 //!
 //! Promises that no amount ever passes through floating point and that every rounding names its direction.
-//! It knows nothing of prices, budgets or exchange; a policy has one currency in this version.
+//! It knows nothing of prices, budgets or exchange rates; those are a [`Ratio`] like any other.
+
+mod ratio;
+
+pub use ratio::Ratio;
 
 use std::fmt;
 
@@ -142,36 +146,96 @@ impl Rate {
     }
 }
 
-/// An exact sum of tokens × rate, still over the million; rounded once by one of the two functions below.
+/// An exact sum of things × rates, still over the million; rounded once by one of the functions below.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Exact(i128);
+pub struct Exact(u128);
 
 impl Exact {
     #[must_use]
     pub fn plus(self, tokens: u64, rate: Rate) -> Self {
-        Self(
-            self.0
-                .saturating_add(i128::from(tokens).saturating_mul(i128::from(rate.0))),
-        )
+        let product = u128::from(tokens).saturating_mul(u128::from(rate.0.unsigned_abs()));
+        Self(self.0.saturating_add(product))
+    }
+
+    /// An amount that is not by the million.
+    pub fn of(amount: Money) -> Self {
+        Self(u128::from(amount.0.unsigned_abs()) * TOKENS_PER_RATE as u128)
+    }
+
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+
+    #[must_use]
+    pub fn times(self, factor: u64) -> Self {
+        Self(self.0.saturating_mul(u128::from(factor)))
+    }
+
+    /// A price for an hour over a span, among `shares`. A measured time is no exact number: the part below a millionth of
+    /// a nano-unit is rounded up.
+    #[must_use]
+    pub fn of_time(per_hour: Money, span: std::time::Duration, shares: u64) -> Self {
+        const HOUR: u128 = 3_600 * 1_000_000_000;
+        let nanos = u128::from(per_hour.0.unsigned_abs()).saturating_mul(span.as_nanos());
+        let divisor = HOUR / TOKENS_PER_RATE as u128 * u128::from(shares.max(1));
+        Self(nanos.div_ceil(divisor))
     }
 
     /// For reservations: never below the exact amount.
     pub fn rounded_up(self) -> Money {
-        Money(clamp(
-            self.0.div_euclid(TOKENS_PER_RATE) + i128::from(self.0.rem_euclid(TOKENS_PER_RATE) != 0),
-        ))
+        self.rounded_up_at(Ratio::ONE, 1)
     }
 
     /// For settlement: half to even, so that many small bills do not drift.
     pub fn rounded_half_even(self) -> Money {
-        let (whole, rest) = (self.0.div_euclid(TOKENS_PER_RATE), self.0.rem_euclid(TOKENS_PER_RATE));
-        let up = match (rest * 2).cmp(&TOKENS_PER_RATE) {
+        self.rounded_half_even_at(Ratio::ONE, 1)
+    }
+
+    /// `self × ratio / divisor`, rounded up once.
+    pub fn rounded_up_at(self, ratio: Ratio, divisor: u64) -> Money {
+        let (whole, rest) = ratio::scaled(self.0, ratio.numerator(), over(ratio, divisor));
+        clamped(whole.saturating_add(u128::from(rest != 0)))
+    }
+
+    /// `self × ratio / divisor`, rounded half to even once.
+    pub fn rounded_half_even_at(self, ratio: Ratio, divisor: u64) -> Money {
+        let over = over(ratio, divisor);
+        let (whole, rest) = ratio::scaled(self.0, ratio.numerator(), over);
+        let up = match (rest * 2).cmp(&over) {
             std::cmp::Ordering::Greater => 1,
-            std::cmp::Ordering::Equal => whole.rem_euclid(2),
+            std::cmp::Ordering::Equal => whole % 2,
             std::cmp::Ordering::Less => 0,
         };
-        Money(clamp(whole + up))
+        clamped(whole.saturating_add(up))
     }
+
+    /// The largest sum that, at this ratio and divisor, costs no more than `money`.
+    pub fn within(money: Money, ratio: Ratio, divisor: u64) -> Self {
+        if ratio.numerator() == 0 {
+            return Self(u128::MAX);
+        }
+        let money = u128::from(money.0.max(0).unsigned_abs());
+        // A factor of 64 bits at a time: the divisor first, the million and the other divisor after it.
+        let million = money.saturating_mul(TOKENS_PER_RATE as u128 * u128::from(divisor.max(1)));
+        let (whole, _) = ratio::scaled(million, ratio.denominator(), u128::from(ratio.numerator()));
+        Self(whole)
+    }
+
+    /// How many tokens at `rate`, each `times` over, are in it beyond `spent`; `None` when they are free.
+    pub fn tokens_beyond(self, spent: Self, rate: Rate, times: u64) -> Option<u64> {
+        let each = u128::from(rate.0.unsigned_abs()).saturating_mul(u128::from(times));
+        let tokens = self.0.saturating_sub(spent.0).checked_div(each)?;
+        Some(u64::try_from(tokens).unwrap_or(u64::MAX))
+    }
+}
+
+fn over(ratio: Ratio, divisor: u64) -> u128 {
+    TOKENS_PER_RATE as u128 * u128::from(ratio.denominator()) * u128::from(divisor.max(1))
+}
+
+fn clamped(nanos: u128) -> Money {
+    Money(i64::try_from(nanos).unwrap_or(i64::MAX))
 }
 
 fn clamp(nanos: i128) -> i64 {

@@ -1,6 +1,7 @@
 //! What one request needs, as far as a decision must know it: no prompt text, no bytes.
 
 use crate::money::Money;
+use crate::usage::{CacheLife, ServiceTier};
 use std::sync::Arc;
 
 /// Name → value pairs, sorted by name; a tag that is not there is the empty string.
@@ -59,6 +60,23 @@ pub enum Thinking {
     Unstated,
 }
 
+/// What a request may be billed for besides plain tokens at the plain rate.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Extras {
+    /// The service tier that it asks for.
+    pub tier: Option<ServiceTier>,
+    /// How long it wants its prompt kept in the provider's cache.
+    pub cache: CacheLife,
+    /// It sends or wants sound.
+    pub audio: bool,
+    /// The most searches, page fetches and other uses of the provider's own tools that it allows.
+    pub searches: u32,
+    pub fetches: u32,
+    pub tool_calls: u32,
+    /// Options with a price, as `name=value` (`inference_geo=us`).
+    pub options: Vec<Arc<str>>,
+}
+
 /// What the request needs of a model.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Requirements {
@@ -75,6 +93,7 @@ pub struct Requirements {
     pub images: bool,
     pub json_schema: bool,
     pub stream: bool,
+    pub extras: Extras,
     /// `x-planb-min-quality`, 0 to 100.
     pub min_quality: Option<u8>,
     /// `x-planb-max-cost`.

@@ -5,7 +5,7 @@
 use super::output::output;
 use super::{Candidate, Reason, Standing, Terms};
 use crate::money::Money;
-use crate::price::{MOST_OF_ONE_ATTEMPT, Price};
+use crate::price::{MOST_OF_ONE_ATTEMPT, Quote};
 use crate::request::Requirements;
 use crate::uptime::Uptime;
 
@@ -17,8 +17,8 @@ pub(super) fn check(
 ) -> Result<Candidate, Reason> {
     capabilities(needs, standing)?;
     quality(terms, needs, standing)?;
-    let price = price(standing)?;
-    let output = match output(terms, needs, standing, &price) {
+    let quote = quote(standing)?;
+    let output = match output(terms, needs, standing, &quote) {
         // Money comes after credential and plan: who may not be called at all is not short of money.
         Err(reason @ Reason::Budget { .. }) => {
             available(standing)?;
@@ -26,7 +26,7 @@ pub(super) fn check(
         }
         other => other?,
     };
-    let worst = price.worst(needs.input, output.billable);
+    let worst = quote.worst(needs.input, output.billable);
     cost_caps(terms, needs, worst)?;
     available(standing)?;
     funds(standing, worst)?;
@@ -65,10 +65,13 @@ fn quality(terms: &Terms, needs: &Requirements, standing: &Standing<'_>) -> Resu
 }
 
 /// An unpriced model is free only where no hard budget would have to count it.
-fn price(standing: &Standing<'_>) -> Result<Price, Reason> {
-    match (&standing.model.price, &standing.funds) {
-        (Some(price), _) => Ok(*price),
-        (None, None) => Ok(Price::FREE),
+fn quote<'a>(standing: &Standing<'a>) -> Result<Quote<'a>, Reason> {
+    match (&standing.quote, &standing.funds) {
+        (Some(quote), _) => match quote.unpriced_tier() {
+            Some(tier) => Err(Reason::ServiceTier { tier: tier.word() }),
+            None => Ok(*quote),
+        },
+        (None, None) => Ok(Quote::FREE),
         (None, Some(funds)) => Err(Reason::Unpriced {
             budget: funds.budget.clone(),
         }),

@@ -14,7 +14,8 @@ pub use reason::{Family, Reason};
 pub use refusal::{Refusal, refusal};
 
 use crate::money::Money;
-pub use crate::policy::snapshot::Terms;
+pub use crate::price::Quote;
+use crate::policy::snapshot::Terms;
 use crate::policy::snapshot::{Model, ModelId};
 use crate::request::Requirements;
 use crate::uptime::Uptime;
@@ -25,6 +26,8 @@ use std::sync::Arc;
 pub struct Standing<'a> {
     pub id: ModelId,
     pub model: &'a Model,
+    /// What its price says of this request; `None`: unpriced.
+    pub quote: Option<Quote<'a>>,
     /// Why its provider cannot be called at all, if so (`env:DASHSCOPE_API_KEY is not set`).
     pub missing_credential: Option<Arc<str>>,
     /// The first active plan that shuts it out for this caller.

@@ -5,7 +5,7 @@
 
 use super::{Reason, Standing, Terms};
 use crate::money::Money;
-use crate::price::Price;
+use crate::price::Quote;
 use crate::request::{Requirements, Thinking};
 
 /// Below this many tokens an unbounded answer is not worth starting (SPEC'd default of `min_output`).
@@ -28,11 +28,11 @@ pub(super) fn output(
     terms: &Terms,
     needs: &Requirements,
     standing: &Standing<'_>,
-    price: &Price,
+    quote: &Quote<'_>,
 ) -> Result<Output, Reason> {
     let (tokens, cap) = match needs.output_bound {
         Some(asked) => (client_bound(asked, terms, needs, standing)?, None),
-        None => own_bound(terms, needs, standing, price)?,
+        None => own_bound(terms, needs, standing, quote)?,
     };
     Ok(Output {
         tokens,
@@ -101,7 +101,7 @@ fn own_bound(
     terms: &Terms,
     needs: &Requirements,
     standing: &Standing<'_>,
-    price: &Price,
+    quote: &Quote<'_>,
 ) -> Result<(u64, Option<u64>), Reason> {
     let model = standing.model;
     let least = [model.max_output, terms.max_output]
@@ -126,22 +126,19 @@ fn own_bound(
         (needs.max_cost, "`x-planb-max-cost`"),
     ] {
         let Some(cap) = cap else { continue };
-        let costs = price.worst(needs.input, billable(least, needs, standing));
+        let costs = quote.worst(needs.input, billable(least, needs, standing));
         if costs > cap {
             return Err(Reason::CostCap { costs, cap, by });
         }
-        bound = bound.min(answer_for(
-            cap.minus(price.worst(needs.input, 0)),
-            needs,
-            standing,
-            price,
-        ));
+        bound = bound.min(answer_for(cap, needs, standing, quote));
     }
     // Books that are not in order say nothing of what is left.
     if let Some(funds) = standing.funds.as_ref().filter(|funds| funds.closed.is_none()) {
-        let left = funds.remaining.minus(price.worst(needs.input, 0));
-        let share = answer_for(left.scaled_down(1, SHARE_OF_REST), needs, standing, price);
-        let least_left = least_left(least, needs, standing, price);
+        let input = quote.worst(needs.input, 0);
+        let left = funds.remaining.minus(input);
+        let share = input.plus(left.scaled_down(1, SHARE_OF_REST));
+        let share = answer_for(share, needs, standing, quote);
+        let least_left = least_left(least, needs, standing, quote);
         if funds.remaining < least_left || share < least {
             return Err(Reason::Budget {
                 budget: funds.budget.clone(),
@@ -155,17 +152,20 @@ fn own_bound(
     Ok((bound, (bound < maximum).then_some(bound)))
 }
 
-/// The largest answer that `money` buys when the input is paid for.
-fn answer_for(money: Money, needs: &Requirements, standing: &Standing<'_>, price: &Price) -> u64 {
-    price
-        .affordable_output(money, 0)
+/// The largest answer that `money` buys, the input included.
+fn answer_for(money: Money, needs: &Requirements, standing: &Standing<'_>, quote: &Quote<'_>) -> u64 {
+    quote
+        .affordable_output(money, needs.input)
         .map_or(u64::MAX, |total| answer_within(total, needs, standing))
 }
 
 /// What a budget must have left so that its share buys the least useful answer. What has no open end, the input, is
 /// paid from the whole.
-fn least_left(least: u64, needs: &Requirements, standing: &Standing<'_>, price: &Price) -> Money {
-    let answer = price.worst(0, billable(least, needs, standing));
+fn least_left(least: u64, needs: &Requirements, standing: &Standing<'_>, quote: &Quote<'_>) -> Money {
+    let input = quote.worst(needs.input, 0);
+    let answer = quote
+        .worst(needs.input, billable(least, needs, standing))
+        .minus(input);
     let shares = Money::from_nanos(answer.nanos().saturating_mul(SHARE_OF_REST));
-    price.worst(needs.input, 0).plus(shares)
+    input.plus(shares)
 }

@@ -11,9 +11,9 @@ pub(super) fn order(pick: Pick, needs: &Requirements, standings: &[Standing<'_>]
         let output = candidates.iter().map(|candidate| candidate.output).min().unwrap_or(0);
         let cost = |candidate: &Candidate| {
             let standing = standings.iter().find(|standing| standing.id == candidate.id);
-            let price = standing.and_then(|standing| standing.model.price);
-            price.map_or(Money::ZERO, |price| {
-                price.worst(needs.input, output.saturating_mul(needs.choices.max(1)))
+            let quote = standing.and_then(|standing| standing.quote.as_ref());
+            quote.map_or(Money::ZERO, |quote| {
+                quote.expected(needs.input, output.saturating_mul(needs.choices.max(1)))
             })
         };
         candidates.sort_by_cached_key(cost);

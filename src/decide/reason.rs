@@ -45,6 +45,10 @@ pub enum Reason {
     Unpriced {
         budget: Arc<str>,
     },
+    /// The service tier that is asked for has no price at this model.
+    ServiceTier {
+        tier: &'static str,
+    },
     Plan {
         plan: Arc<str>,
     },
@@ -81,6 +85,7 @@ impl Reason {
             Self::CostCap { .. } => "cost_cap",
             Self::MissingCredential { .. } => "missing_credential",
             Self::Unpriced { .. } => "unpriced",
+            Self::ServiceTier { .. } => "service_tier",
             Self::Plan { .. } => "plan",
             Self::Budget { .. } => "budget",
             Self::BudgetClosed { .. } => "budget_closed",
@@ -95,7 +100,8 @@ impl Reason {
             | Self::Quality { .. }
             | Self::Context { .. }
             | Self::Output { .. }
-            | Self::CostCap { .. } => Family::Need,
+            | Self::CostCap { .. }
+            | Self::ServiceTier { .. } => Family::Need,
             // Books that are not in order are so for a moment.
             Self::Cooling { .. } | Self::BreakerOpen { .. } | Self::BudgetClosed { .. } => Family::Time,
             Self::Budget { .. } | Self::Unpriced { .. } => Family::Money,
@@ -130,6 +136,10 @@ impl fmt::Display for Reason {
             Self::CostCap { costs, cap, by } => write!(f, "could cost {costs} and {by} allows {cap}"),
             Self::MissingCredential { what } => f.write_str(what),
             Self::Unpriced { budget } => write!(f, "has no price, and the hard budget `{budget}` covers it"),
+            Self::ServiceTier { tier } => write!(
+                f,
+                "has no price for `service_tier: {tier}`; its `price` may name one under `service`"
+            ),
             Self::Plan { plan } => write!(f, "plan `{plan}` keeps it from traffic"),
             Self::Budget {
                 budget,

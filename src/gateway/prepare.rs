@@ -2,16 +2,19 @@
 
 use super::Gateway;
 use super::authenticate::authenticate;
+use super::deadlines::Deadlines;
 use super::failed::Told;
 use crate::dialect::chat::request::ChatRequest;
 use crate::live::Policy;
 use crate::money::Money;
 use crate::policy::snapshot::{ModelId, OnDisconnect, RouteId, Terms, Timeouts};
-use crate::request::Requirements;
+use crate::price::Moment;
+use crate::request::{Extras, Requirements};
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
+use jiff::Timestamp;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,6 +61,12 @@ impl Prepared {
         }
     }
 
+    /// What a price must know of the request: it may take as long as the whole request may.
+    pub fn moment(&self, at: Timestamp) -> Moment<'_> {
+        let total = Deadlines::of(Timeouts::default(), self.timeouts()).total;
+        Moment::of(&self.needs, at, self.deadline.map_or(total, |deadline| deadline.min(total)))
+    }
+
     pub fn attempts(&self) -> u8 {
         match self.target {
             Target::Route(id) => self.policy.snapshot.routes[id.0].terms.attempts,
@@ -101,6 +110,7 @@ pub async fn prepare(gateway: &Gateway, request: Request<Incoming>, peer: Option
         tools: chat.tools,
         images: chat.images,
         json_schema: chat.json_schema,
+        extras: Extras::default(),
         stream: chat.stream,
         min_quality: headers.min_quality()?,
         max_cost: headers.max_cost()?,

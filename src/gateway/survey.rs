@@ -60,11 +60,15 @@ pub fn survey(gateway: &Gateway, prepared: &Prepared) -> Survey {
         }
     }
     let waits = waits(gateway, policy, &ids, uptime);
+    let moment = prepared.moment(now);
     let standings: Vec<Standing<'_>> = ids
         .iter()
         .zip(funds)
         .zip(waits)
-        .map(|((id, funds), wait)| standing(policy, *id, caller, funds, wait))
+        .map(|((id, funds), wait)| Standing {
+            quote: policy.snapshot.model(*id).price.as_ref().map(|price| price.quote(&moment)),
+            ..standing(policy, *id, caller, funds, wait)
+        })
         .collect();
     let (plain, terms) = terms(prepared);
     let decision = decide(&terms, &prepared.needs, &standings, uptime);
@@ -152,6 +156,7 @@ fn standing<'a>(
     Standing {
         id,
         model,
+        quote: None,
         missing_credential: live.missing_credential(),
         shut_by,
         wait,

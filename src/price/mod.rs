@@ -1,0 +1,75 @@
+//! How a model's use turns into money: a [`Price`] is all that is known of it, a [`Quote`] what it says of one request.
+//!
+//! Promises one exact sum and one rounding for every amount, and that no usage within the bounds that were reserved costs
+//! more than was reserved. Knows no clock and keeps no counters: instants and positions are handed in.
+
+mod kinds;
+mod meter;
+mod moment;
+mod quote;
+mod sheet;
+#[cfg(test)]
+mod tests;
+mod version;
+mod window;
+
+pub use kinds::{Kind, Kinds, Rates};
+pub use meter::{Every, Meter, Position, Positions, Unit};
+pub use moment::Moment;
+pub use quote::{Bill, Drawn, Quote};
+pub use sheet::{
+    Commitment, Compute, Fees, FlatFee, FreeQuota, LadderKind, LadderSheet, Service, Sheet, WindowSheet,
+};
+pub use window::{Calendar, Hours, Window};
+
+use crate::money::{Money, Rate};
+use jiff::Timestamp;
+use version::Version;
+
+/// No attempt costs more: what would is a provider's or a client's nonsense, and a few such figures would leave the
+/// range in which money adds up.
+pub const MOST_OF_ONE_ATTEMPT: Money = Money::from_nanos(10_000_000 * crate::money::NANOS_PER_UNIT);
+
+/// A model's whole price: its versions over time.
+#[derive(Clone, Debug)]
+pub struct Price {
+    /// By the instant from which each counts; none at all is free.
+    versions: Vec<Version>,
+}
+
+impl Price {
+    pub const FREE: Self = Self { versions: Vec::new() };
+
+    /// One sheet for each date from which prices change.
+    pub fn of(sheets: Vec<Sheet>) -> Self {
+        let mut versions: Vec<Version> = sheets.into_iter().map(Version::of).collect();
+        versions.sort_by_key(|version| version.from);
+        Self { versions }
+    }
+
+    /// Plain rates, always the same.
+    pub fn flat(input: Rate, cache_read: Rate, output: Rate) -> Self {
+        Self::of(vec![Sheet {
+            kinds: Kinds::default()
+                .with(Kind::Input, input)
+                .with(Kind::CacheRead, cache_read)
+                .with(Kind::Output, output),
+            ..Sheet::default()
+        }])
+    }
+
+    /// What it says of one request.
+    pub fn quote<'p>(&'p self, moment: &Moment<'p>) -> Quote<'p> {
+        Quote::new(self.version(moment.at), moment)
+    }
+
+    pub fn is_free(&self) -> bool {
+        self.versions.iter().all(Version::is_free)
+    }
+
+    /// The version that counts at an instant; before all of them the first.
+    fn version(&self, at: Timestamp) -> Option<&Version> {
+        let current = self.versions.iter().rev().find(|version| version.from.is_none_or(|from| from <= at));
+        current.or_else(|| self.versions.first())
+    }
+}
