@@ -2,11 +2,13 @@
 //! before its restrictions and constraints, and the candidates are ordered. As a ratio to a floor that finds the route
 //! in a hash map and prices the same models, nothing else. `cargo bench --bench decide`; `--smoke` runs a few turns.
 
+use jiff::Timestamp;
 use planb::decide::{Decision, Funds, Standing, decide};
 use planb::money::Money;
 use planb::plan::Effective;
 use planb::policy::snapshot::{ModelId, Snapshot};
 use planb::policy::{Sources, compile};
+use planb::price::{Moment, Quote};
 use planb::request::{Caller, Requirements, Tags};
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -89,6 +91,7 @@ impl Bench {
         Standing {
             id,
             model: self.snapshot.model(id),
+            quote: self.quote(id),
             missing_credential: None,
             shut_by: shut_by.map(|plan| self.snapshot.plans[plan].name.clone()),
             wait: None,
@@ -102,11 +105,17 @@ impl Bench {
         }
     }
 
+    fn quote(&self, id: ModelId) -> Option<Quote<'_>> {
+        let moment = Moment::of(&self.needs, Timestamp::UNIX_EPOCH, Duration::from_secs(600));
+        let price = self.snapshot.model(id).price.as_ref();
+        price.map(|price| price.quote(&moment))
+    }
+
     fn floor(&self) -> Vec<(ModelId, Money)> {
         let route = self.by_name.get(&self.asked).expect("it is there");
         let worst = |id: &ModelId| {
-            let price = self.snapshot.model(*id).price.expect("all are priced");
-            (*id, price.worst(self.needs.input, 64_000))
+            let quote = self.quote(*id).expect("all are priced");
+            (*id, quote.worst(self.needs.input, 64_000))
         };
         self.snapshot.routes[*route].candidates.iter().map(worst).collect()
     }

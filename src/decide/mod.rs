@@ -14,9 +14,9 @@ pub use reason::{Family, Reason};
 pub use refusal::{Refusal, refusal};
 
 use crate::money::Money;
-pub use crate::price::Quote;
-use crate::policy::snapshot::Terms;
+pub use crate::policy::snapshot::Terms;
 use crate::policy::snapshot::{Model, ModelId};
+use crate::price::Quote;
 use crate::request::Requirements;
 use crate::uptime::Uptime;
 use std::sync::Arc;

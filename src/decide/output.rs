@@ -163,9 +163,7 @@ fn answer_for(money: Money, needs: &Requirements, standing: &Standing<'_>, quote
 /// paid from the whole.
 fn least_left(least: u64, needs: &Requirements, standing: &Standing<'_>, quote: &Quote<'_>) -> Money {
     let input = quote.worst(needs.input, 0);
-    let answer = quote
-        .worst(needs.input, billable(least, needs, standing))
-        .minus(input);
+    let answer = quote.worst(needs.input, billable(least, needs, standing)).minus(input);
     let shares = Money::from_nanos(answer.nanos().saturating_mul(SHARE_OF_REST));
     input.plus(shares)
 }

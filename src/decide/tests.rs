@@ -1,8 +1,9 @@
 use super::*;
 use crate::money::Rate;
 use crate::policy::snapshot::{Pick, ProviderId, Supply};
-use crate::price::Price;
+use crate::price::{Moment, Price};
 use crate::request::Thinking;
+use jiff::Timestamp;
 use proptest::prelude::*;
 use std::time::Duration;
 
@@ -22,11 +23,7 @@ fn model(name: &str, price: Option<(&str, &str)>) -> Model {
         quality: Some(80),
         context: Some(1_000_000),
         max_output: Some(64_000),
-        price: price.map(|(input, output)| Price {
-            input: rate(input),
-            cache_read: rate(input),
-            output: rate(output),
-        }),
+        price: price.map(|(input, output)| Price::flat(rate(input), rate(input), rate(output))),
         tools: true,
         images: true,
         json_schema: true,
@@ -37,6 +34,10 @@ fn standing(id: usize, model: &Model) -> Standing<'_> {
     Standing {
         id: ModelId(id),
         model,
+        quote: model
+            .price
+            .as_ref()
+            .map(|price| price.quote(&Moment::plain(Timestamp::UNIX_EPOCH))),
         missing_credential: None,
         shut_by: None,
         wait: None,
@@ -348,7 +349,7 @@ proptest! {
         input in 0_u64..2_000_000, bound in proptest::option::of(1_u64..200_000), cheapest in any::<bool>(), cap in proptest::option::of(0_i64..1_000_000_000),
     ) {
         let models: Vec<Model> = shapes.iter().enumerate().map(|(i, (priced, rate, context, ..))| Model {
-            price: priced.then(|| Price { input: Rate::per_million(Money::from_nanos(rate * 1_000_000_000)), cache_read: Rate::FREE, output: Rate::per_million(Money::from_nanos(rate * 3_000_000_000)) }),
+            price: priced.then(|| Price::flat(Rate::per_million(Money::from_nanos(rate * 1_000_000_000)), Rate::FREE, Rate::per_million(Money::from_nanos(rate * 3_000_000_000)))),
             context: (*context > 0).then_some(context * 500_000),
             ..model(&format!("m{i}"), None)
         }).collect();

@@ -17,6 +17,7 @@ use crate::ledger::record::{AttemptRecord, EndKind};
 use crate::live::Policy;
 use crate::money::Money;
 use crate::policy::snapshot::{Model, Provider};
+use crate::price::{Bill, Moment};
 use crate::request::Requirements;
 use crate::telemetry::metrics::{AttemptLabels, ModelLabels, TokenLabels};
 use crate::usage::Usage;
@@ -178,8 +179,10 @@ impl Attempt {
         let Some(reserved) = self.reserved.take() else {
             return Money::ZERO;
         };
-        let price = self.model().price;
-        let cost = price.map_or(Money::ZERO, |price| price.cost(&settlement.usage));
+        let price = self.model().price.as_ref();
+        let moment = Moment::of(&self.needs, reserved.at, Duration::ZERO);
+        let bill = price.map(|price| price.quote(&moment).bill(&settlement.usage));
+        let cost = bill.as_ref().map_or(Money::ZERO, |bill| bill.amount);
         // Our own count is on the safe side; only the provider's figures can say that it billed beyond its bound.
         let cost = if settlement.usage.estimated {
             cost.min(self.candidate.worst)
@@ -198,8 +201,7 @@ impl Attempt {
             if let Some(permit) = reserved.permit {
                 permit.send(Record::Attempt(Box::new(self.record(
                     &settlement,
-                    reserved.at,
-                    amount,
+                    (reserved.at, amount, bill),
                     postings,
                 ))));
             }
@@ -215,8 +217,7 @@ impl Attempt {
     fn record(
         &self,
         settlement: &Settlement,
-        at: Timestamp,
-        amount: Money,
+        (at, amount, bill): (Timestamp, Money, Option<Bill>),
         postings: Vec<crate::ledger::record::Posting>,
     ) -> AttemptRecord {
         let (model, provider) = (self.model(), self.provider());
@@ -237,7 +238,7 @@ impl Attempt {
             amount,
             worst: self.candidate.worst,
             currency: self.policy.snapshot.currency,
-            price: model.price,
+            bill,
             first_token_ms: self.first_token.map(milliseconds),
             total_ms: milliseconds(self.gateway.clock.uptime().saturating_sub(self.sent_at)),
             postings,

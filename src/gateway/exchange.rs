@@ -34,7 +34,7 @@ pub enum Exchanged {
     },
     Begun {
         upstream: Incoming,
-        reader: Reader,
+        reader: Box<Reader>,
         head: VecDeque<Bytes>,
     },
 }
@@ -241,7 +241,11 @@ async fn begin(
                 Event::Content(bytes) => {
                     attempt.note_first_token();
                     head.push_back(bytes);
-                    return Ok(Exchanged::Begun { upstream, reader, head });
+                    return Ok(Exchanged::Begun {
+                        upstream,
+                        reader: Box::new(reader),
+                        head,
+                    });
                 }
                 Event::Done(_) => return Err(failure(attempt, &Fault::Empty { stream: true })),
                 Event::Fault(fault) => return Err(uncommitted(attempt, &reader, &fault)),

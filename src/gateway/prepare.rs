@@ -64,7 +64,11 @@ impl Prepared {
     /// What a price must know of the request: it may take as long as the whole request may.
     pub fn moment(&self, at: Timestamp) -> Moment<'_> {
         let total = Deadlines::of(Timeouts::default(), self.timeouts()).total;
-        Moment::of(&self.needs, at, self.deadline.map_or(total, |deadline| deadline.min(total)))
+        Moment::of(
+            &self.needs,
+            at,
+            self.deadline.map_or(total, |deadline| deadline.min(total)),
+        )
     }
 
     pub fn attempts(&self) -> u8 {

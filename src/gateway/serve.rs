@@ -378,7 +378,7 @@ impl Serving {
                     total_until: wire.until,
                 };
                 let ticket = self.ticket.hand_over();
-                let stream = AnswerStream::new(upstream, reader, head, attempt, ticket, limits);
+                let stream = AnswerStream::new(upstream, *reader, head, attempt, ticket, limits);
                 Break(headers.stream(Watched::new(stream, wire.until)))
             }
             Ok(Exchanged::Large { upstream, head }) => {

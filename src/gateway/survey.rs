@@ -65,9 +65,12 @@ pub fn survey(gateway: &Gateway, prepared: &Prepared) -> Survey {
         .iter()
         .zip(funds)
         .zip(waits)
-        .map(|((id, funds), wait)| Standing {
-            quote: policy.snapshot.model(*id).price.as_ref().map(|price| price.quote(&moment)),
-            ..standing(policy, *id, caller, funds, wait)
+        .map(|((id, funds), wait)| {
+            let price = policy.snapshot.model(*id).price.as_ref();
+            Standing {
+                quote: price.map(|price| price.quote(&moment)),
+                ..standing(policy, *id, caller, funds, wait)
+            }
         })
         .collect();
     let (plain, terms) = terms(prepared);

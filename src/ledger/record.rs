@@ -3,7 +3,7 @@
 use crate::budget::PoolId;
 pub use crate::budget::Posting;
 use crate::money::{Currency, Money};
-use crate::price::Price;
+use crate::price::Bill;
 use crate::request::Caller;
 use crate::usage::Usage;
 use jiff::Timestamp;
@@ -78,8 +78,8 @@ pub struct AttemptRecord {
     /// What was reserved.
     pub worst: Money,
     pub currency: Currency,
-    /// The rates the amount was computed from; `None` for an unpriced model.
-    pub price: Option<Price>,
+    /// How the amount came about; `None` for an unpriced model.
+    pub bill: Option<Bill>,
     /// Milliseconds from sending to the first meaningful event, and to the end.
     pub first_token_ms: Option<u64>,
     pub total_ms: u64,

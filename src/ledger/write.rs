@@ -7,6 +7,7 @@ use super::record::{
 use super::text::{count, names, tags, time};
 use crate::budget::{Grant, GrantRequest, PoolId, Spent};
 use crate::money::{Currency, Money};
+use crate::price::Kind;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::HashMap;
@@ -174,9 +175,7 @@ impl Write<'_> {
     }
 
     fn attempt(&mut self, a: &AttemptRecord) -> rusqlite::Result<()> {
-        let rate = |pick: fn(&crate::price::Price) -> crate::money::Rate| {
-            a.price.as_ref().map(|price| pick(price).nanos_per_million())
-        };
+        let rate = |kind| a.bill.as_ref().map(|bill| bill.rates.get(kind).nanos_per_million());
         self.run(
             "INSERT INTO attempts (incarnation, decision, number, at, model, provider, supply, upstream, client, tags,
              purpose, ended, outcome, class, status, input, cache_read, output, reasoning, estimated, amount, worst,
@@ -207,9 +206,9 @@ impl Write<'_> {
                 a.amount.nanos(),
                 a.worst.nanos(),
                 a.currency.code(),
-                rate(|price| price.input),
-                rate(|price| price.cache_read),
-                rate(|price| price.output),
+                rate(Kind::Input),
+                rate(Kind::CacheRead),
+                rate(Kind::Output),
                 a.first_token_ms.map(count),
                 count(a.total_ms),
             ],

@@ -119,6 +119,12 @@ fn the_example_compiles_whole() {
     let start = home.start.as_ref().unwrap();
     assert_eq!(start.command, ["/etc/examples/local-model/serve", "--port", "8081"]);
     assert_eq!(start.directory, PathBuf::from("/etc/planb"));
+    let million_cached = crate::usage::Usage {
+        input: 1_000_000,
+        cache_read: 1_000_000,
+        ..Default::default()
+    };
+    let moment = crate::price::Moment::plain(jiff::Timestamp::UNIX_EPOCH);
     let [max, _, tiny] = snapshot.models.as_slice() else {
         panic!("three models")
     };
@@ -126,8 +132,9 @@ fn the_example_compiles_whole() {
         (max.upstream.as_ref(), max.quality, max.context),
         ("qwen3.8-max", Some(88), Some(1_000_000))
     );
-    assert_eq!(max.price.unwrap().cache_read.nanos_per_million(), 250_000_000);
-    assert!(tiny.price.unwrap().is_free());
+    let cached = max.price.as_ref().unwrap().quote(&moment).cost(&million_cached);
+    assert_eq!(cached.to_string(), "0.25");
+    assert!(tiny.price.as_ref().unwrap().is_free());
     let route = &snapshot.routes[0];
     assert_eq!(route.candidates, [ModelId(0), ModelId(1), ModelId(2)]);
     assert_eq!(

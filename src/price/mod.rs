@@ -17,13 +17,12 @@ pub use kinds::{Kind, Kinds, Rates};
 pub use meter::{Every, Meter, Position, Positions, Unit};
 pub use moment::Moment;
 pub use quote::{Bill, Drawn, Quote};
-pub use sheet::{
-    Commitment, Compute, Fees, FlatFee, FreeQuota, LadderKind, LadderSheet, Service, Sheet, WindowSheet,
-};
+pub use sheet::{Commitment, Compute, Fees, FlatFee, FreeQuota, LadderKind, LadderSheet, Service, Sheet, WindowSheet};
 pub use window::{Calendar, Hours, Window};
 
 use crate::money::{Money, Rate};
 use jiff::Timestamp;
+use jiff::civil::Date;
 use version::Version;
 
 /// No attempt costs more: what would is a provider's or a client's nonsense, and a few such figures would leave the
@@ -67,9 +66,23 @@ impl Price {
         self.versions.iter().all(Version::is_free)
     }
 
+    /// When somebody last looked at the price that counts at an instant.
+    pub fn as_of(&self, at: Timestamp) -> Option<Date> {
+        self.version(at)?.as_of
+    }
+
+    /// What is paid at an instant for having the model at all.
+    pub fn flat_fee(&self, at: Timestamp) -> Option<FlatFee> {
+        self.version(at)?.flat
+    }
+
     /// The version that counts at an instant; before all of them the first.
     fn version(&self, at: Timestamp) -> Option<&Version> {
-        let current = self.versions.iter().rev().find(|version| version.from.is_none_or(|from| from <= at));
+        let current = self
+            .versions
+            .iter()
+            .rev()
+            .find(|version| version.from.is_none_or(|from| from <= at));
         current.or_else(|| self.versions.first())
     }
 }

@@ -3,12 +3,12 @@
 //! Every amount is one exact sum with its multipliers as fractions, divided and rounded once. A quote of a price of plain
 //! rates costs a few comparisons and allocates nothing.
 
+use super::MOST_OF_ONE_ATTEMPT;
 use super::kinds::{Kind, Rates, split};
 use super::meter::{Position, Positions};
 use super::moment::Moment;
 use super::sheet::LadderKind;
 use super::version::{Table, Version};
-use super::MOST_OF_ONE_ATTEMPT;
 use crate::money::{Currency, Exact, Money, Rate, Ratio};
 use crate::request::Thinking;
 use crate::usage::{CacheLife, ServiceTier, Usage};
@@ -136,7 +136,9 @@ impl<'p> Quote<'p> {
         let volume = usage.tokens().saturating_sub(free);
         let climb = self.climb(version, volume);
         let (tokens, rates) = self.tokens(version, usage, free, climb);
-        let factor = self.service(version, usage.tier).times(version.table(self.window, 0).times);
+        let factor = self
+            .service(version, usage.tier)
+            .times(version.table(self.window, 0).times);
         let fees = fees(version, usage);
         let half_even = |ratio| sum(tokens, fees, factor).rounded_half_even_at(ratio, factor.denominator());
         let billed = half_even(version.account);
@@ -163,7 +165,9 @@ impl<'p> Quote<'p> {
     pub fn at_each_step(&self, usage: &Usage) -> Vec<Money> {
         let Some(version) = self.version else { return Vec::new() };
         let free = self.free_left(version, false).min(usage.tokens());
-        let factor = self.service(version, usage.tier).times(version.table(self.window, 0).times);
+        let factor = self
+            .service(version, usage.tier)
+            .times(version.table(self.window, 0).times);
         let cost = |step| {
             let (tokens, _) = self.tokens(version, usage, free, Climb::At(step));
             sum(tokens, fees(version, usage), factor).rounded_half_even_at(version.factor, factor.denominator())
@@ -174,7 +178,9 @@ impl<'p> Quote<'p> {
     /// The most that so many tokens can cost, rounded up: what is reserved. Nothing is promised: no cached read, no free
     /// quota that others may still draw, no cheaper hour, tier or bracket than the dearest that the request may meet.
     pub fn worst(&self, input: u64, output: u64) -> Money {
-        let Some(version) = self.version else { return Money::ZERO };
+        let Some(version) = self.version else {
+            return Money::ZERO;
+        };
         let free = self.free_left(version, true);
         let (paid_input, rest) = (input.saturating_sub(free), free.saturating_sub(input));
         let paid_output = output.saturating_sub(rest);
@@ -234,14 +240,20 @@ impl<'p> Quote<'p> {
 
     /// What a usage adds to the period's bill, in the policy's currency.
     pub fn marginal(&self, usage: &Usage) -> Money {
-        let Some(version) = self.version else { return Money::ZERO };
+        let Some(version) = self.version else {
+            return Money::ZERO;
+        };
         if let Some(commitment) = &version.commitment {
             let (amount, stands) = (commitment.amount.nanos().unsigned_abs(), self.positions.commitment);
             if stands.used < amount && stands.forecast.is_none_or(|volume| volume < amount) {
                 return Money::ZERO;
             }
         }
-        let Some(ladder) = version.ladder.as_ref().filter(|ladder| ladder.kind == LadderKind::Whole) else {
+        let Some(ladder) = version
+            .ladder
+            .as_ref()
+            .filter(|ladder| ladder.kind == LadderKind::Whole)
+        else {
             return self.cost(usage);
         };
         // The step that the period will reach re-rates this request too.
@@ -313,7 +325,10 @@ impl<'p> Quote<'p> {
             return 0;
         }
         let Position { used, pending, .. } = self.positions.free;
-        quota.tokens.saturating_sub(used).saturating_sub(if promised { pending } else { 0 })
+        quota
+            .tokens
+            .saturating_sub(used)
+            .saturating_sub(if promised { pending } else { 0 })
     }
 
     /// The tables of every window and step that a request of so many tokens may meet.
@@ -346,7 +361,11 @@ impl<'p> Quote<'p> {
     /// A tier that is asked for may be refused and the standard one billed.
     fn dearest_service(&self, version: &Version) -> Ratio {
         let asked = self.service(version, None);
-        if self.options.exceeds(asked) { self.options } else { asked }
+        if self.options.exceeds(asked) {
+            self.options
+        } else {
+            asked
+        }
     }
 
     fn dearest_input(&self, version: &Version, rates: &Rates) -> Rate {
@@ -405,7 +424,9 @@ impl Bill {
 }
 
 fn fees(version: &Version, usage: &Usage) -> Exact {
-    let time = version.compute.map_or_else(Exact::default, |compute| compute.of(usage.time));
+    let time = version
+        .compute
+        .map_or_else(Exact::default, |compute| compute.of(usage.time));
     version.fees.of(usage).and(time)
 }
 

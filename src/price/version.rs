@@ -1,9 +1,9 @@
 //! One version of a price, compiled: a table of rates for every window and every step of its ladder.
 
 use super::kinds::{Kind, Kinds, Rates};
+use super::meter::Meter;
 use super::sheet::{Commitment, Compute, Fees, FlatFee, FreeQuota, LadderKind, Service, Sheet};
 use super::window::Window;
-use super::meter::Meter;
 use crate::money::{Currency, Ratio};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -65,7 +65,10 @@ impl Table {
 
     /// Those that a request with at most so many input tokens may meet.
     pub fn reachable(&self, input: u64) -> impl Iterator<Item = &Rates> {
-        let reached = self.tiers.iter().take_while(move |(above, _)| *above == 0 || input > *above);
+        let reached = self
+            .tiers
+            .iter()
+            .take_while(move |(above, _)| *above == 0 || input > *above);
         reached.map(|(_, rates)| rates)
     }
 }
@@ -89,7 +92,9 @@ impl Version {
         let ladder = sheet.ladder.map(|ladder| Ladder {
             meter: ladder.meter,
             kind: ladder.kind,
-            from: std::iter::once(0).chain(ladder.steps.iter().map(|(from, _)| *from)).collect(),
+            from: std::iter::once(0)
+                .chain(ladder.steps.iter().map(|(from, _)| *from))
+                .collect(),
         });
         Self {
             from: sheet.from,
@@ -98,7 +103,12 @@ impl Version {
             account: sheet.account,
             factor: sheet.account.times(sheet.exchange),
             tables,
-            windows: sheet.windows.into_iter().take(MOST_WINDOWS).map(|sheet| sheet.window).collect(),
+            windows: sheet
+                .windows
+                .into_iter()
+                .take(MOST_WINDOWS)
+                .map(|sheet| sheet.window)
+                .collect(),
             service: sheet.service,
             options: sheet.options,
             fees: sheet.fees,
@@ -128,12 +138,19 @@ impl Version {
     }
 
     pub fn window_at(&self, at: Timestamp) -> usize {
-        self.windows.iter().position(|window| window.contains(at)).map_or(0, |place| place + 1)
+        self.windows
+            .iter()
+            .position(|window| window.contains(at))
+            .map_or(0, |place| place + 1)
     }
 
     /// The windows that are open at some instant between the two, as bits; bit 0 stands for the time outside all.
     pub fn windows_between(&self, from: Timestamp, until: Timestamp) -> u64 {
-        let met = self.windows.iter().enumerate().filter(|(_, window)| window.meets(from, until));
+        let met = self
+            .windows
+            .iter()
+            .enumerate()
+            .filter(|(_, window)| window.meets(from, until));
         let outside = u64::from(self.window_at(from) == 0 || self.window_at(until) == 0);
         met.fold(outside, |met, (place, _)| met | 1 << (place + 1))
     }
@@ -150,7 +167,11 @@ fn tables(sheet: &Sheet) -> Vec<Table> {
         std::iter::once(Kinds::default()).chain(steps.map(|(_, kinds)| *kinds))
     };
     let outside = (Kinds::default(), Ratio::ONE);
-    let windows = sheet.windows.iter().take(MOST_WINDOWS).map(|sheet| (sheet.kinds, sheet.times));
+    let windows = sheet
+        .windows
+        .iter()
+        .take(MOST_WINDOWS)
+        .map(|sheet| (sheet.kinds, sheet.times));
     let mut tables = Vec::new();
     for (window, times) in std::iter::once(outside).chain(windows) {
         for step in steps() {

@@ -112,7 +112,7 @@ mod tests {
                 cache_read: 4,
                 output: 5,
                 reasoning: 2,
-                estimated: false,
+                ..Usage::default()
             };
             assert_eq!(whole(&json).0, Some(expected), "{cached}");
         }

@@ -43,7 +43,7 @@ impl WireUsage {
             cache_read: cached.unwrap_or(0),
             output: self.completion_tokens?,
             reasoning: reasoning.unwrap_or(0),
-            estimated: false,
+            ..Usage::default()
         })
     }
 }

@@ -47,11 +47,7 @@ impl Resolver<'_, '_> {
         let (input, output) = (self.rate(input), self.rate(output));
         let cache_read = self.rate(written.cache_read.as_ref());
         let input = input?;
-        Some(Price {
-            input,
-            // An absent kind costs what the plain one does.
-            cache_read: cache_read.unwrap_or(input),
-            output: output?,
-        })
+        // An absent kind costs what the plain one does.
+        Some(Price::flat(input, cache_read.unwrap_or(input), output?))
     }
 }
