@@ -5,7 +5,7 @@
 
 use crate::budget::{Books, RebuildRequest};
 use crate::health::{Health, ModelKey};
-use crate::plan::{Effective, Now, Override, PlanError, Plans, Transition};
+use crate::plan::{Cause, Effective, News, Now, Override, PlanError, Plans, Transition};
 use crate::policy::Diagnostic;
 use crate::policy::condition::Signals;
 use crate::policy::snapshot::{ModelId, Provider, ProviderId, Snapshot};
@@ -175,6 +175,8 @@ pub struct PlanChange {
     pub plan: Arc<str>,
     pub transition: Option<Transition>,
     pub by_hand: bool,
+    /// It toggled too often and is held on from then, by these signals.
+    pub flapping: Option<(Timestamp, String)>,
 }
 
 impl Live {
@@ -250,6 +252,7 @@ impl Live {
             plan: name.into(),
             transition,
             by_hand: true,
+            flapping: None,
         });
         Ok(())
     }
@@ -262,7 +265,7 @@ impl Live {
     /// The same policy under another set of active plans.
     pub fn recompose(&self, plans: &Plans) {
         let old = self.policy.load();
-        let effective = Effective::compose(&old.snapshot, &plans.active());
+        let effective = Effective::compose(&old.snapshot, &plans.active()).staying(plans.stays_until());
         self.policy.store(Arc::new(Policy {
             snapshot: old.snapshot.clone(),
             effective: Arc::new(effective),
@@ -277,8 +280,21 @@ impl PlanChange {
     pub fn of(transition: Transition) -> Self {
         Self {
             plan: transition.name.clone(),
+            by_hand: transition.cause == Cause::Hand,
             transition: Some(transition),
-            by_hand: false,
+            flapping: None,
+        }
+    }
+
+    pub fn of_news(news: News) -> Self {
+        match news {
+            News::Turned(transition) => Self::of(transition),
+            News::Flapping { name, at, why } => Self {
+                plan: name,
+                transition: None,
+                by_hand: false,
+                flapping: Some((at, why)),
+            },
         }
     }
 }
@@ -308,7 +324,7 @@ fn compose(snapshot: Arc<Snapshot>, plans: &Plans, before: Option<&Policy>, now:
         }
     };
     Policy {
-        effective: Arc::new(Effective::compose(&snapshot, &plans.active())),
+        effective: Arc::new(Effective::compose(&snapshot, &plans.active()).staying(plans.stays_until())),
         providers: snapshot.providers.iter().map(live).collect(),
         keys: (0..snapshot.models.len()).map(key).collect(),
         since: now,

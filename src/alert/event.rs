@@ -10,6 +10,8 @@ pub enum EventKind {
     BudgetExhausted,
     PlanActivated,
     PlanReleased,
+    /// It turned too often and is held on.
+    PlanFlapping,
     PolicyRejected,
     PolicyReloaded,
     ProviderDown,
@@ -17,11 +19,12 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::BudgetThreshold,
         Self::BudgetExhausted,
         Self::PlanActivated,
         Self::PlanReleased,
+        Self::PlanFlapping,
         Self::PolicyRejected,
         Self::PolicyReloaded,
         Self::ProviderDown,
@@ -34,6 +37,7 @@ impl EventKind {
             Self::BudgetExhausted => "budget.exhausted",
             Self::PlanActivated => "plan.activated",
             Self::PlanReleased => "plan.released",
+            Self::PlanFlapping => "plan.flapping",
             Self::PolicyRejected => "policy.rejected",
             Self::PolicyReloaded => "policy.reloaded",
             Self::ProviderDown => "provider.down",

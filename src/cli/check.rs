@@ -61,7 +61,7 @@ fn check(path: &std::path::Path) -> Checked {
     let origin = path.display().to_string();
     let (snapshot, diagnostics) = match read_sources(Some(path)) {
         Err(error) => (None, vec![error.diagnostic()]),
-        Ok(sources) => match policy::compile(&sources) {
+        Ok(sources) => match policy::compile(&sources, jiff::Timestamp::now()) {
             Ok(Compiled { snapshot, warnings }) => (Some(snapshot), warnings),
             Err(diagnostics) => (None, diagnostics),
         },
@@ -228,7 +228,7 @@ mod tests {
         let checked = Checked {
             origin: "policy.yaml".to_owned(),
             snapshot: None,
-            diagnostics: policy::compile(&files)
+            diagnostics: policy::compile(&files, jiff::Timestamp::UNIX_EPOCH)
                 .unwrap_err()
                 .into_iter()
                 .filter(|found| found.code == "unknown-key")
@@ -248,7 +248,7 @@ mod tests {
     #[test]
     fn the_summary_shows_final_addresses_and_which_keys_are_missing() {
         let sources = read_sources(None).unwrap();
-        let snapshot = policy::compile(&sources).unwrap().snapshot;
+        let snapshot = policy::compile(&sources, jiff::Timestamp::now()).unwrap().snapshot;
         let shown = summary(&snapshot, 0, |reference| {
             *reference == CredentialRef::Env("DEEPSEEK_API_KEY".into())
         });

@@ -60,7 +60,7 @@ pub fn run(args: &DiffArgs) -> ExitCode {
 
 fn sound(path: &Path) -> Result<Snapshot, String> {
     let sources = read_sources(Some(path)).map_err(|error| error.to_string())?;
-    let compiled = compile(&sources).map_err(|found| {
+    let compiled = compile(&sources, jiff::Timestamp::now()).map_err(|found| {
         let errors = found.iter().filter(|found| found.is_error());
         let listed: Vec<String> = errors.map(Diagnostic::to_string).collect();
         format!("{} is no sound policy\n{}", path.display(), listed.join("\n\n"))

@@ -5,7 +5,6 @@ pub mod check;
 mod daemon_client;
 pub mod diff;
 pub mod plan;
-pub mod schema;
 pub mod serve;
 pub mod spend;
 pub mod status;
@@ -31,8 +30,6 @@ enum Command {
     Check(check::CheckArgs),
     /// Say in words what a policy edit changes
     Diff(diff::DiffArgs),
-    /// Print the policy's JSON Schema, for editors
-    Schema,
     /// Show what the running daemon does
     Status(status::StatusArgs),
     /// Show what was spent
@@ -54,7 +51,6 @@ impl Arguments {
             Command::Serve(args) => serve::run(args),
             Command::Check(args) => check::run(&args),
             Command::Diff(args) => diff::run(&args),
-            Command::Schema => schema::run(),
             Command::Status(args) => status::run(&args),
             Command::Spend { args, state } => spend::run(&state.path(), &args, jiff::Timestamp::now()),
             Command::Plan(args) => plan::run(&args),

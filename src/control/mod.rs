@@ -44,12 +44,17 @@ pub struct Control {
 const DECISIONS: u32 = 50;
 const MOST_DECISIONS: u32 = 1_000;
 
+/// A plan's changes a page, likewise.
+const EVENTS: u32 = 50;
+const MOST_EVENTS: u32 = 1_000;
+
 pub fn router(control: Arc<Control>) -> Router {
     let guarded = Router::new()
         .route("/planb/status", get(status))
         .route("/planb/budgets", get(budgets))
         .route("/planb/budgets/{name}/raise", post(raise::raise))
         .route("/planb/plans", get(plans))
+        .route("/planb/plans/{name}", get(plan))
         .route("/planb/plans/{name}/{action}", post(actions::override_plan))
         .route("/planb/decisions", get(decisions))
         .route("/planb/decisions/{id}", get(decision))
@@ -93,6 +98,31 @@ async fn budgets(State(control): State<Arc<Control>>) -> Response {
 
 async fn plans(State(control): State<Arc<Control>>) -> Response {
     Json(json!({"plans": views::plans(&control.live)})).into_response()
+}
+
+#[derive(Deserialize)]
+struct HistoryParams {
+    limit: Option<u32>,
+}
+
+async fn plan(
+    State(control): State<Arc<Control>>,
+    Path(name): Path<String>,
+    Query(params): Query<HistoryParams>,
+) -> Response {
+    let limit = params.limit.unwrap_or(EVENTS).clamp(1, MOST_EVENTS);
+    let view = views::plan(&control.live, &name);
+    match control.ledger.plan_history(name.clone(), limit).await {
+        Err(error) => refused(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
+        Ok(history) if view.is_none() && history.is_empty() => {
+            refused(StatusCode::NOT_FOUND, &format!("no plan is named `{name}`"))
+        }
+        Ok(history) => {
+            let mut plan = view.unwrap_or_else(|| json!({"name": name}));
+            plan["history"] = json!(history);
+            Json(plan).into_response()
+        }
+    }
 }
 
 async fn policy(State(control): State<Arc<Control>>) -> Response {

@@ -4,6 +4,7 @@ use super::Control;
 use crate::budget::AccountView;
 use crate::health::{Options, Verdict};
 use crate::live::{FrozenSignals, Live, Policy};
+use crate::plan::why;
 use crate::policy::snapshot::ModelId;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -46,6 +47,10 @@ pub fn budgets(live: &Live) -> Vec<Value> {
     views.iter().map(|view| budget(view, currency.code())).collect()
 }
 
+pub fn plan(live: &Live, name: &str) -> Option<Value> {
+    plans(live).into_iter().find(|plan| plan["name"] == name)
+}
+
 pub fn plans(live: &Live) -> Vec<Value> {
     let plans = live.plans.lock();
     let policy = live.policy();
@@ -64,9 +69,10 @@ pub fn plans(live: &Live) -> Vec<Value> {
                 "name": &*plan.name,
                 "active": view.is_some_and(|view| view.active),
                 "since": view.and_then(|view| view.since).map(time),
-                "condition": plan.when.text(),
-                "why": by_hand.map_or_else(|| plan.when.why(&signals), |view| view.why.clone()),
+                "condition": plan.condition(),
+                "why": by_hand.map_or_else(|| why(plan, &signals), |view| view.why.clone()),
                 "override": word,
+                "flapping": view.is_some_and(|view| view.latched),
             })
         })
         .collect()

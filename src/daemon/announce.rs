@@ -68,6 +68,11 @@ fn line(kind: EventKind, data: &Value) -> Option<String> {
     Some(match kind {
         EventKind::PlanActivated => format!("plan {} is active: {}", word("plan"), word("why")),
         EventKind::PlanReleased => format!("plan {} is released: {}", word("plan"), word("why")),
+        EventKind::PlanFlapping => format!(
+            "plan {} came and went three times in an hour and stays active: {}",
+            word("plan"),
+            word("why")
+        ),
         EventKind::ProviderDown => format!("provider {} is {}: {}", word("provider"), word("state"), word("reason")),
         EventKind::ProviderRecovered => format!("provider {} is up again", word("provider")),
         EventKind::BudgetThreshold => {

@@ -5,6 +5,7 @@ mod announce;
 mod books;
 mod introduce;
 mod outbox;
+mod plans;
 mod probes;
 mod providers;
 mod reload;
@@ -19,7 +20,6 @@ use crate::gateway::guard::AllowedHosts;
 use crate::ledger::record::PolicyRecord;
 use crate::ledger::{self, Ledger, LedgerError};
 use crate::live::{Live, Policy};
-use crate::plan::{Now, Override, Plans};
 use crate::policy::Diagnostic;
 use crate::policy::snapshot::{Raise, Snapshot};
 use crate::policy::{Compiled, compile};
@@ -120,7 +120,7 @@ fn exposed(listen: SocketAddr, snapshot: &Snapshot) -> Option<DaemonError> {
 /// Reads and compiles; warnings are logged.
 fn first_policy(path: Option<&Path>) -> Result<Compiled, DaemonError> {
     let sources = read_sources(path)?;
-    let compiled = compile(&sources).map_err(DaemonError::Policy)?;
+    let compiled = compile(&sources, Clock::start().now()).map_err(DaemonError::Policy)?;
     for warning in &compiled.warnings {
         tracing::warn!("policy\n{warning}");
     }
@@ -142,7 +142,7 @@ impl Daemon {
         for lost in &opening.unaccounted {
             tracing::warn!(budget = lost.budget, amount = %lost.amount, currency = lost.currency, "held as unaccounted after a crash");
         }
-        let plans = restored_plans(&ledger, &snapshot, clock).await?;
+        let plans = plans::restored(&ledger, &snapshot, clock).await?;
         let (live, rebuilds) = Live::new(snapshot, plans, clock.now());
         let live = Arc::new(live);
         restore_raises(&ledger, &live, clock).await?;
@@ -309,29 +309,6 @@ impl Daemon {
             tracing::error!(%error, "the ledger could not be closed in order");
         }
     }
-}
-
-/// Plans go on as they stood when the last daemon ended.
-async fn restored_plans(ledger: &Ledger, snapshot: &Snapshot, clock: Clock) -> Result<Plans, DaemonError> {
-    let mut plans = Plans::new(&snapshot.plans);
-    let now = Now {
-        wall: clock.now(),
-        up: clock.uptime(),
-    };
-    for record in ledger.plan_states().await? {
-        let word = record.manual.map(|manual| Override {
-            active: manual.active,
-            until: manual.until,
-        });
-        plans.restore(
-            &record.plan,
-            record.active,
-            record.since.unwrap_or(record.at),
-            word,
-            now,
-        );
-    }
-    Ok(plans)
 }
 
 /// Limits that people raised stay raised.

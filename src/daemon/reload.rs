@@ -33,7 +33,7 @@ impl Reloader {
             Ok(sources) => sources,
             Err(error) => return self.reject(vec![error.diagnostic()]).await,
         };
-        match compile(&sources) {
+        match compile(&sources, self.gateway.clock.now()) {
             Err(diagnostics) => self.reject(diagnostics).await,
             Ok(compiled) if compiled.snapshot.hash == self.gateway.live.policy().snapshot.hash => {
                 self.forget_rejected().await

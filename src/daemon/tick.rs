@@ -1,13 +1,11 @@
 //! Once a second: periods roll, providers are judged, plans come and go, budgets tell what they crossed.
 
 use super::announce::Announcer;
-use super::{books, providers};
+use super::{books, plans, providers};
 use crate::alert::{AlertEvent, EventKind};
 use crate::budget::{Crossing, Notice};
 use crate::gateway::Gateway;
-use crate::ledger::record::{ManualRecord, PlanRecord, Record};
-use crate::live::{FrozenSignals, PlanChange};
-use crate::plan::{Now, Reading, Transition};
+use crate::ledger::record::Record;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,14 +53,7 @@ impl Ticker {
         for event in providers::refresh(gateway, &policy) {
             self.announcer.announce(event).await;
         }
-        let changes = gateway
-            .live
-            .take_plan_changes()
-            .into_iter()
-            .chain(self.plans().into_iter().map(PlanChange::of));
-        for change in changes {
-            self.tell_plan(&change).await;
-        }
+        plans::turn(gateway, &self.announcer).await;
         let (notices, violations) = {
             let mut books = gateway.live.books.lock();
             (books.take_notices(), books.take_violations())
@@ -74,73 +65,6 @@ impl Ticker {
             tracing::error!(%violation, "the books do not add up; the budget spends nothing until they are read anew");
         }
         self.measure();
-    }
-
-    /// One frozen set of signals for all plans; the policy is composed anew where one changed.
-    fn plans(&self) -> Vec<Transition> {
-        let live = &self.gateway.live;
-        let mut plans = live.plans.lock();
-        // Under the lock that a reload takes: these readings and those plans are of one policy.
-        let policy = live.policy();
-        let signals = FrozenSignals::take(&policy, &live.books.lock());
-        let readings: Vec<Reading> = policy
-            .snapshot
-            .plans
-            .iter()
-            .map(|plan| Reading::of(plan, &signals))
-            .collect();
-        let now = Now {
-            wall: self.gateway.clock.now(),
-            up: self.gateway.clock.uptime(),
-        };
-        let transitions = plans.tick(&readings, now);
-        if !transitions.is_empty() {
-            live.recompose(&plans);
-        }
-        transitions
-    }
-
-    /// Recorded so that it stands after a restart, then announced.
-    async fn tell_plan(&self, change: &PlanChange) {
-        let now = self.gateway.clock.now();
-        let view = self
-            .gateway
-            .live
-            .plans
-            .lock()
-            .views()
-            .into_iter()
-            .find(|view| view.name == change.plan);
-        let word = view.as_ref().and_then(|view| view.overridden);
-        let record = PlanRecord {
-            plan: change.plan.clone(),
-            at: now,
-            active: view.as_ref().is_some_and(|view| view.active),
-            since: view.as_ref().and_then(|view| view.since),
-            why: view.map(|view| view.why).unwrap_or_default(),
-            manual: word.map(|word| ManualRecord {
-                active: word.active,
-                until: word.until,
-            }),
-        };
-        if let Err(error) = self.gateway.ledger.plan_changed(record).await {
-            tracing::error!(%error, plan = %change.plan, "the plan's change could not be recorded");
-        }
-        let Some(transition) = &change.transition else { return };
-        let kind = if transition.activated {
-            EventKind::PlanActivated
-        } else {
-            EventKind::PlanReleased
-        };
-        let data = json!({"plan": &*transition.name, "why": transition.why, "manual": change.by_hand});
-        self.announcer
-            .announce(AlertEvent {
-                kind,
-                at: transition.at,
-                dedupe: None,
-                data,
-            })
-            .await;
     }
 
     async fn tell_budget(&self, notice: &Notice) {

@@ -52,6 +52,10 @@ pub enum Reason {
     Plan {
         plan: Arc<str>,
     },
+    /// A plan refuses the request, whichever model would have served it.
+    Shed {
+        plan: Arc<str>,
+    },
     Budget {
         budget: Arc<str>,
         /// What the budget would have to have left.
@@ -87,6 +91,7 @@ impl Reason {
             Self::Unpriced { .. } => "unpriced",
             Self::ServiceTier { .. } => "service_tier",
             Self::Plan { .. } => "plan",
+            Self::Shed { .. } => "shed",
             Self::Budget { .. } => "budget",
             Self::BudgetClosed { .. } => "budget_closed",
             Self::Cooling { .. } => "cooling",
@@ -106,7 +111,7 @@ impl Reason {
             Self::Cooling { .. } | Self::BreakerOpen { .. } | Self::BudgetClosed { .. } => Family::Time,
             Self::Budget { .. } | Self::Unpriced { .. } => Family::Money,
             Self::MissingCredential { .. } => Family::Credential,
-            Self::Plan { .. } => Family::Plan,
+            Self::Plan { .. } | Self::Shed { .. } => Family::Plan,
         }
     }
 
@@ -141,6 +146,7 @@ impl fmt::Display for Reason {
                 "has no price for `service_tier: {tier}`; its `price` may name one under `service`"
             ),
             Self::Plan { plan } => write!(f, "plan `{plan}` keeps it from traffic"),
+            Self::Shed { plan } => write!(f, "plan `{plan}` sheds such requests"),
             Self::Budget {
                 budget,
                 needs,

@@ -5,6 +5,9 @@ use crate::failure::Failure;
 use http::StatusCode;
 use std::time::Duration;
 
+/// A plan is looked at each second; nobody need come back as often.
+const LEAST_WAIT_FOR_A_PLAN: Duration = Duration::from_secs(10);
+
 /// An error as the client will see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Told {
@@ -64,6 +67,21 @@ pub fn refused(refusal: &Refusal<'_>, nearest: &str) -> Told {
             "plan_active",
             message("an active plan keeps every model of this route from traffic"),
         ),
+    }
+}
+
+/// A plan refuses the request: in its own words where it has some. It may be over once it has stayed for `left`; an
+/// SDK's own retry would only be refused again.
+pub fn kept_by_plan(plan: &str, message: Option<&str>, left: Duration) -> Told {
+    let default = || format!("plan `{plan}` is active and leaves this route no model");
+    Told {
+        retry_after: Some(left.max(LEAST_WAIT_FOR_A_PLAN)),
+        ..Told::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "server_error",
+            "plan_active",
+            message.map_or_else(default, str::to_owned),
+        )
     }
 }
 

@@ -54,6 +54,13 @@ impl Prepared {
         }
     }
 
+    pub const fn route_id(&self) -> Option<RouteId> {
+        match self.target {
+            Target::Route(id) => Some(id),
+            Target::Model(_) => None,
+        }
+    }
+
     pub fn timeouts(&self) -> Timeouts {
         match self.target {
             Target::Route(id) => self.policy.snapshot.routes[id.0].timeouts,
@@ -73,7 +80,10 @@ impl Prepared {
 
     pub fn attempts(&self) -> u8 {
         match self.target {
-            Target::Route(id) => self.policy.snapshot.routes[id.0].terms.attempts,
+            Target::Route(id) => {
+                let now = self.policy.effective.route(id).map(|route| &route.terms);
+                now.unwrap_or(&self.policy.snapshot.routes[id.0].terms).attempts
+            }
             Target::Model(_) => Terms::DIRECT.attempts,
         }
     }

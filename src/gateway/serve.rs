@@ -17,7 +17,7 @@ use super::stream::{AnswerStream, StreamLimits};
 use super::survey::{self, Survey, survey, survey_in_order};
 use super::ticket::Ticket;
 use crate::budget::{Charges, End, Facts};
-use crate::decide::{self, Candidate, Family};
+use crate::decide::{self, Candidate, Family, Reason, Refusal};
 use crate::failover::{self, Ending, Limits, NotTaken, Step, Turn, Warming};
 use crate::health::Verdict;
 use crate::ledger::record::ExcludedRecord;
@@ -439,8 +439,28 @@ impl Serving {
                 exclusion.reason
             )
         });
-        let told = failed::refused(&refusal, nearest.as_deref().unwrap_or_default());
+        let told = match self.said_by_plan(&refusal) {
+            Some(told) => told,
+            None => failed::refused(&refusal, nearest.as_deref().unwrap_or_default()),
+        };
         self.end(&told, "refused")
+    }
+
+    /// Where a plan is the reason: in its own words, and not before it may be over.
+    fn said_by_plan(&self, refusal: &Refusal<'_>) -> Option<Told> {
+        let (Reason::Plan { plan } | Reason::Shed { plan }) = &refusal.nearest?.reason else {
+            return None;
+        };
+        let policy = &self.prepared.policy;
+        let at = policy.snapshot.plans.iter().position(|known| known.name == *plan)?;
+        let shed = policy
+            .effective
+            .shed(self.prepared.route_id())
+            .map(|shed| &shed.message);
+        let message = shed.or(policy.snapshot.plans[at].message.as_ref());
+        let stays = policy.effective.stays_until(at);
+        let left = stays.saturating_sub(self.gateway.clock.uptime());
+        Some(failed::kept_by_plan(plan, message.map(AsRef::as_ref), left))
     }
 
     fn tell(&mut self, ending: Ending) -> Response<ResponseBody> {

@@ -5,10 +5,11 @@ use super::Gateway;
 use super::prepare::{Prepared, Target};
 use super::reserve::{LEDGER_WITHIN, LOOK_AGAIN};
 use crate::budget::{Charges, Headroom};
-use crate::decide::{Decision, Funds, Reason, Standing, Terms, Wait, decide};
+use crate::decide::{Decision, Exclusion, Funds, Reason, Standing, Terms, Wait, decide};
 use crate::health::{Options, Verdict};
 use crate::live::Policy;
 use crate::money::Money;
+use crate::plan::Shed;
 use crate::policy::snapshot::{Model, ModelId};
 use crate::request::Caller;
 use crate::uptime::Uptime;
@@ -74,7 +75,10 @@ pub fn survey(gateway: &Gateway, prepared: &Prepared) -> Survey {
         })
         .collect();
     let (plain, terms) = terms(prepared);
-    let decision = decide(&terms, &prepared.needs, &standings, uptime);
+    let decision = match policy.effective.shed(prepared.route_id()) {
+        Some(shed) => refused_by(shed, policy, &ids),
+        None => decide(&terms, &prepared.needs, &standings, uptime),
+    };
     let (plans, first_choice) = without_plans(prepared, &plain, standings, &decision, uptime);
     Survey {
         decision,
@@ -179,6 +183,19 @@ fn terms(prepared: &Prepared) -> (Terms, Terms) {
     (plain.clone(), changed.unwrap_or(plain))
 }
 
+/// A plan that sheds leaves no model a candidate.
+fn refused_by(shed: &Shed, policy: &Policy, ids: &[ModelId]) -> Decision {
+    let plan = &policy.snapshot.plans[shed.plan].name;
+    let excluded = ids.iter().map(|id| Exclusion {
+        id: *id,
+        reason: Reason::Shed { plan: plan.clone() },
+    });
+    Decision {
+        candidates: Vec::new(),
+        excluded: excluded.collect(),
+    }
+}
+
 /// Which plans had a hand in the decision, and what would have come first without them.
 fn without_plans(
     prepared: &Prepared,
@@ -197,6 +214,12 @@ fn without_plans(
                 .iter()
                 .map(|plan| prepared.policy.snapshot.plans[*plan].name.clone()),
         );
+    }
+    if let Some(shed) = prepared.policy.effective.shed(prepared.route_id()) {
+        let plan = &prepared.policy.snapshot.plans[shed.plan].name;
+        if !plans.contains(plan) {
+            plans.push(plan.clone());
+        }
     }
     for standing in &standings {
         if let Some(plan) = &standing.shut_by

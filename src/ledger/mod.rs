@@ -7,6 +7,7 @@ mod error;
 mod files;
 mod handle;
 mod open;
+mod plans;
 mod private;
 pub mod read;
 mod rebuild;

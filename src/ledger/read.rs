@@ -1,9 +1,9 @@
-//! What people and the daemon's other parts read back: decisions, the outbox, plans. Over connections of their own,
-//! off the async threads, never through the writer's.
+//! What people and the daemon's other parts read back: decisions, the outbox. Over connections of their own, off the
+//! async threads, never through the writer's.
 
 use super::error::LedgerError;
 use super::handle::Ledger;
-use super::record::{ManualRecord, PlanRecord, RaiseRecord};
+use super::record::RaiseRecord;
 use super::text::{read_names, read_time, time};
 use crate::money::{Currency, Money};
 use jiff::Timestamp;
@@ -111,11 +111,6 @@ impl Ledger {
             Ok(next.as_deref().and_then(read_time))
         })
         .await
-    }
-
-    /// The last state of every plan that ever changed.
-    pub async fn plan_states(&self) -> Result<Vec<PlanRecord>, LedgerError> {
-        self.read(plan_states).await
     }
 
     /// Raises by hand that have not ended, oldest first.
@@ -241,30 +236,6 @@ fn due(connection: &Connection, now: Timestamp, limit: u32) -> rusqlite::Result<
             body: row.get("body")?,
             target: row.get("target")?,
             tries: row.get("tries")?,
-        })
-    })?;
-    rows.collect()
-}
-
-fn plan_states(connection: &Connection) -> rusqlite::Result<Vec<PlanRecord>> {
-    let mut statement = connection
-        .prepare("SELECT * FROM plan_history WHERE id IN (SELECT max(id) FROM plan_history GROUP BY plan)")?;
-    let rows = statement.query_map([], |row| {
-        let at = |column| -> rusqlite::Result<Option<Timestamp>> {
-            Ok(row.get::<_, Option<String>>(column)?.as_deref().and_then(read_time))
-        };
-        let manual: Option<String> = row.get("override")?;
-        let until = at("override_until")?;
-        Ok(PlanRecord {
-            plan: row.get("plan")?,
-            at: at("at")?.unwrap_or(Timestamp::UNIX_EPOCH),
-            active: row.get("active")?,
-            since: at("since")?,
-            why: row.get("why")?,
-            manual: manual.map(|word| ManualRecord {
-                active: word == "active",
-                until,
-            }),
         })
     })?;
     rows.collect()

@@ -151,6 +151,10 @@ pub struct PlanRecord {
     /// The condition with its values, or who overrode it.
     pub why: String,
     pub manual: Option<ManualRecord>,
+    /// What turned it: `condition`, `window`, `hand`, `policy`; empty where it stands as it stood.
+    pub cause: Arc<str>,
+    /// The flap latch holds it on.
+    pub latched: bool,
 }
 
 /// A plan activated or released by hand.

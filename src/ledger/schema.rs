@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("schema/001_ledger.sql"),
     include_str!("schema/002_raises.sql"),
+    include_str!("schema/003_plan_latch.sql"),
 ];
 
 /// Brings the file up to the last migration. One that holds data is copied first, beside itself.

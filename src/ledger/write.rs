@@ -318,8 +318,8 @@ impl Write<'_> {
     fn plan(&mut self, p: &PlanRecord) -> rusqlite::Result<()> {
         let manual = p.manual.as_ref();
         self.run(
-            "INSERT INTO plan_history (at, plan, active, since, why, override, override_until)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT INTO plan_history (at, plan, active, since, why, override, override_until, cause, latched)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             params![
                 time(p.at),
                 p.plan,
@@ -328,6 +328,8 @@ impl Write<'_> {
                 p.why,
                 manual.map(|manual| if manual.active { "active" } else { "released" }),
                 manual.and_then(|manual| manual.until).map(time),
+                p.cause,
+                p.latched,
             ],
         )
     }

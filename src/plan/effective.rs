@@ -7,6 +7,7 @@
 use crate::policy::condition::{ModelFacts, Selector};
 use crate::policy::snapshot::{ModelId, Plan, Route, RouteChange, RouteId, Snapshot, Terms};
 use crate::request::Caller;
+use crate::uptime::Uptime;
 use std::sync::Arc;
 
 /// A route under the active plans.
@@ -15,6 +16,17 @@ pub struct RouteNow {
     pub terms: Terms,
     /// The plans that made it differ from the policy, in file order, as indices into [`Snapshot::plans`].
     pub changed_by: Vec<usize>,
+    /// The first active plan that sheds its requests.
+    pub shed: Option<Shed>,
+}
+
+/// A plan that refuses requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shed {
+    /// Index into [`Snapshot::plans`].
+    pub plan: usize,
+    /// What the client is told.
+    pub message: Arc<str>,
 }
 
 #[derive(Clone, Debug)]
@@ -22,6 +34,10 @@ pub struct Effective {
     active: Vec<usize>,
     routes: Vec<RouteNow>,
     restrictions: Restrictions<Selector>,
+    /// The first active plan that sheds everything.
+    shed: Option<Shed>,
+    /// By plan: not to be released before.
+    stays_until: Vec<Uptime>,
 }
 
 impl Effective {
@@ -49,7 +65,17 @@ impl Effective {
                 plans.iter().map(|(index, plan)| (*index, plan.change.as_slice())),
             ),
             restrictions: Restrictions::new(list, names.collect()),
+            shed: plans.iter().find_map(|(plan, words)| {
+                let message = words.shed.clone()?;
+                Some(Shed { plan: *plan, message })
+            }),
+            stays_until: Vec::new(),
         }
+    }
+
+    /// The same, with until when each plan stays at least, in the order of [`Snapshot::plans`].
+    pub fn staying(self, stays_until: Vec<Uptime>) -> Self {
+        Self { stays_until, ..self }
     }
 
     /// The active plans.
@@ -60,6 +86,20 @@ impl Effective {
     /// `None` only for a route of another snapshot.
     pub fn route(&self, route: RouteId) -> Option<&RouteNow> {
         self.routes.get(route.0)
+    }
+
+    /// The plan that sheds a route's requests, or without a route those for one model by name.
+    pub fn shed(&self, route: Option<RouteId>) -> Option<&Shed> {
+        let of_route = route.and_then(|route| self.routes.get(route.0)?.shed.as_ref());
+        match (&self.shed, of_route) {
+            (Some(all), Some(one)) if one.plan < all.plan => Some(one),
+            (all, one) => all.as_ref().or(one),
+        }
+    }
+
+    /// Until when a plan stays at least.
+    pub fn stays_until(&self, plan: usize) -> Uptime {
+        self.stays_until.get(plan).copied().unwrap_or_default()
     }
 
     /// The first plan that shuts this model out for this caller.
@@ -76,6 +116,7 @@ pub(super) fn routes_under<'a>(
     let as_written = |route: &Route| RouteNow {
         terms: route.terms.clone(),
         changed_by: Vec::new(),
+        shed: None,
     };
     let mut routes: Vec<_> = routes.iter().map(as_written).collect();
     for (index, changes) in changes {

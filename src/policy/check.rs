@@ -6,8 +6,10 @@ use super::read::{self, Policy};
 use super::report::Report;
 use super::snapshot::{Budget, Enforce, ModelId, Plan, Route, RouteId, Snapshot};
 use super::source::{Place, Word};
+use jiff::Timestamp;
 
-pub(super) fn check(snapshot: &Snapshot, written: &Policy, report: &mut Report) {
+pub(super) fn check(snapshot: &Snapshot, written: &Policy, now: Timestamp, report: &mut Report) {
+    past_windows(snapshot, written, now, report);
     require_qualities(snapshot, written, report);
     if report.has_errors() {
         return;
@@ -110,6 +112,19 @@ fn oversized_outputs(snapshot: &Snapshot, written: &Policy, report: &mut Report)
         if let (Some(word), true) = (&words.max_output, over) {
             let message = format!("model `{}` cannot answer with more than its context holds", model.name);
             report.warning(word.place, "no-effect", message);
+        }
+    }
+}
+
+/// A window whose last day is over never opens again.
+fn past_windows(snapshot: &Snapshot, written: &Policy, now: Timestamp, report: &mut Report) {
+    for plan in &snapshot.plans {
+        let over = !plan.during.is_empty() && plan.during.iter().all(|window| window.is_over(now));
+        if over {
+            let message = format!("plan `{}` is never active again: its `during` is over", plan.name);
+            report
+                .warning(plan_place(written, plan), "never-holds", message)
+                .help("take the plan out, or give it a later `until`");
         }
     }
 }

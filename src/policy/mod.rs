@@ -14,7 +14,6 @@ mod nearest;
 mod read;
 mod report;
 mod resolve;
-pub mod schema;
 pub mod snapshot;
 mod source;
 mod supply;
@@ -24,6 +23,7 @@ mod tests;
 
 pub use diagnostic::{Caret, Diagnostic, Related, Severity, codes, github, sarif};
 
+use jiff::Timestamp;
 use report::Report;
 use sha2::{Digest, Sha256};
 use snapshot::Snapshot;
@@ -98,11 +98,12 @@ impl Sources {
     }
 }
 
-/// Compiles a policy. Errors and warnings come in the order of the text; with any error there is no snapshot.
-pub fn compile(sources: &Sources) -> Result<Compiled, Vec<Diagnostic>> {
+/// Compiles a policy as of `now`, which only warnings look at. Errors and warnings come in the order of the text; with any
+/// error there is no snapshot.
+pub fn compile(sources: &Sources, now: Timestamp) -> Result<Compiled, Vec<Diagnostic>> {
     let files = source::Files::new(sources);
     let mut report = Report::new(&files);
-    let snapshot = snapshot_of(sources, &files, &mut report);
+    let snapshot = snapshot_of(sources, now, &files, &mut report);
     let failed = report.has_errors();
     let diagnostics = report.finish();
     match snapshot {
@@ -114,7 +115,12 @@ pub fn compile(sources: &Sources) -> Result<Compiled, Vec<Diagnostic>> {
     }
 }
 
-fn snapshot_of<'f>(sources: &Sources, files: &'f source::Files, report: &mut Report<'f>) -> Option<Snapshot> {
+fn snapshot_of<'f>(
+    sources: &Sources,
+    now: Timestamp,
+    files: &'f source::Files,
+    report: &mut Report<'f>,
+) -> Option<Snapshot> {
     let document = source::load(files, report);
     // A tree with a hole in it would only breed errors that are not there.
     if report.has_errors() && document.is_none() {
@@ -137,7 +143,7 @@ fn snapshot_of<'f>(sources: &Sources, files: &'f source::Files, report: &mut Rep
         plans: draft.plans,
         alerts: draft.alerts,
     };
-    check::check(&snapshot, &written, report);
+    check::check(&snapshot, &written, now, report);
     Some(snapshot)
 }
 

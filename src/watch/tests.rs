@@ -66,7 +66,7 @@ fn without_a_path_the_quickstart_is_the_policy() {
     let sources = read_sources(None).unwrap();
     assert_eq!(sources.origin, "built-in quickstart");
     assert!(sources.directory.is_absolute());
-    assert!(crate::policy::compile(&sources).is_ok());
+    assert!(crate::policy::compile(&sources, jiff::Timestamp::UNIX_EPOCH).is_ok());
 }
 
 #[tokio::test]

@@ -324,3 +324,137 @@ async fn an_active_plan_and_an_override_survive_a_kill_without_a_second_announce
     ids.dedup();
     assert_eq!(ids.len(), 2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_sheds_with_its_message_and_says_when_to_come_back() {
+    let three = Three::start().await;
+    let plan = "name: closed, when: 'budget(\"month\").used > 5.0', shed: Search is closed until Monday.";
+    let daemon = Daemon::start(&three.policy("10").plan(plan)).await;
+    daemon.chat(&one_cent()).await.expect(200);
+    assert!(daemon.cli(&["plan", "activate", "closed"]).status.success());
+    daemon.when_plan("closed", true).await;
+    let asked = three.paid.count();
+    let refused = daemon.chat(&one_cent()).await.expect(503);
+    assert_eq!(refused.json()["error"]["code"], "plan_active");
+    assert_eq!(refused.json()["error"]["message"], "Search is closed until Monday.");
+    assert_eq!(refused.header("x-planb-plan"), Some("closed"));
+    assert_eq!(refused.header("x-should-retry"), Some("false"));
+    let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!((10..=60).contains(&wait), "{wait}");
+    assert_eq!(three.paid.count(), asked);
+    let decision = daemon.decision(&refused).await;
+    let reasons: Vec<_> = decision["excluded"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["reason"].clone())
+        .collect();
+    assert_eq!(reasons, ["shed", "shed", "shed"]);
+    assert!(daemon.cli(&["plan", "release", "closed"]).status.success());
+    daemon.chat(&one_cent()).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_a_restriction_leaves_nothing_the_plans_message_is_told() {
+    let three = Three::start().await;
+    let plan = "name: lights-out, when: 'budget(\"month\").used > 5.0', only: 'model.supply == \"local\"', \
+                message: \"Paid models are off: ask #ml.\", change: {chat: {need: {quality: 0}}}";
+    let policy = three.policy("10").plan(plan).route("name: paid, try: [dear, cheap]");
+    let daemon = Daemon::start(&policy).await;
+    assert!(daemon.cli(&["plan", "activate", "lights-out"]).status.success());
+    let mut request = one_cent();
+    request["model"] = json!("paid");
+    let refused = daemon.chat(&request).await.expect(503);
+    assert_eq!(refused.json()["error"]["message"], "Paid models are off: ask #ml.");
+    assert_eq!(
+        daemon.chat(&one_cent()).await.expect(200).header("x-planb-model"),
+        Some("tiny")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_window_alone_makes_a_plan_active() {
+    let three = Three::start().await;
+    let policy = three
+        .policy("10")
+        .plan("name: always, during: {hours: [\"00:00-24:00\"]}, avoid: 'model.name == \"dear\"'")
+        .plan("name: long-ago, during: {until: 2026-01-01}, avoid: 'model.name == \"cheap\"'");
+    let daemon = Daemon::start(&policy).await;
+    daemon.when_plan("always", true).await;
+    assert_eq!(daemon.plan("long-ago").await["active"], false);
+    assert_eq!(
+        daemon.chat(&one_cent()).await.expect(200).header("x-planb-model"),
+        Some("cheap")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plans_history_says_when_it_came_and_went_and_why() {
+    let three = Three::start().await;
+    let plan = "name: austerity, when: 'budget(\"month\").used > 0.5', at_least: 1s, change: {chat: {pick: cheapest}}";
+    let daemon = Daemon::start(&three.policy("0.1").plan(plan)).await;
+    spend_cents(&daemon, 6).await;
+    daemon.when_plan("austerity", true).await;
+    assert!(daemon.cli(&["plan", "release", "austerity"]).status.success());
+    daemon.when_plan("austerity", false).await;
+    let plan = daemon
+        .when("/planb/plans/austerity", "both are recorded", |plan| {
+            plan["history"].as_array().is_some_and(|history| history.len() == 2)
+        })
+        .await;
+    let turns: Vec<_> = plan["history"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (one["active"].clone(), one["cause"].clone()))
+        .collect();
+    assert_eq!(
+        turns,
+        [(json!(false), json!("hand")), (json!(true), json!("condition"))]
+    );
+    assert_eq!(plan["history"][0]["override"], "released");
+    let output = daemon.cli(&["plan", "history", "austerity"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        text.contains("active by condition") && text.contains("released by hand"),
+        "{text}"
+    );
+    assert_eq!(Call::get("/planb/plans/nope").send(daemon.address()).await.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_that_flaps_is_held_on_and_told_once_over_a_kill_too() {
+    let three = Three::start().await;
+    let sink = Sink::start().await;
+    let with = |limit: &str| {
+        let plan =
+            "name: austerity, when: 'budget(\"month\").used > 0.5', at_least: 1s, change: {chat: {pick: cheapest}}";
+        three.policy(limit).plan(plan).alert(&sink, "plan")
+    };
+    let mut daemon = Daemon::start(&with("0.03")).await;
+    spend_cents(&daemon, 2).await;
+    daemon.when_plan("austerity", true).await;
+    daemon.edit(&with("1")).await;
+    daemon.when_plan("austerity", false).await;
+    daemon.edit(&with("0.03")).await;
+    sink.got("plan.flapping", 1).await;
+    assert_eq!(daemon.when_plan("austerity", true).await["flapping"], true);
+    daemon.kill9();
+    daemon.restart().await;
+    daemon.edit(&with("1")).await;
+    daemon
+        .when("/planb/plans", "its condition no longer holds", |plans| {
+            plans["plans"][0]["why"]
+                .as_str()
+                .is_some_and(|why| why.contains("0.02"))
+        })
+        .await;
+    let plan = daemon.plan("austerity").await;
+    assert_eq!(
+        (plan["active"].clone(), plan["flapping"].clone()),
+        (json!(true), json!(true))
+    );
+    assert!(daemon.cli(&["plan", "release", "austerity"]).status.success());
+    assert_eq!(daemon.when_plan("austerity", false).await["flapping"], false);
+    assert_eq!(sink.accepted("plan.flapping").len(), 1);
+}

@@ -114,6 +114,8 @@ async fn the_last_state_of_a_plan_is_restored() {
         since: active.then(noon),
         why: "used = 0.83".to_owned(),
         manual,
+        cause: "condition".into(),
+        latched: false,
     };
     ledger.plan_changed(plan(false, None)).await.unwrap();
     let last = plan(
@@ -125,6 +127,60 @@ async fn the_last_state_of_a_plan_is_restored() {
     );
     ledger.plan_changed(last.clone()).await.unwrap();
     assert_eq!(ledger.plan_states().await.unwrap(), [last]);
+}
+
+#[tokio::test]
+async fn toggles_count_since_a_latch_or_a_hand_and_the_history_has_them_all() {
+    let (_directory, path) = place();
+    let (ledger, _) = Ledger::open(&path, noon()).unwrap();
+    let minute = |minute| noon() + jiff::SignedDuration::from_mins(minute);
+    let at = |when, cause: &str, latched| PlanRecord {
+        plan: "austerity".into(),
+        at: when,
+        active: true,
+        since: Some(when),
+        why: "why".to_owned(),
+        manual: None,
+        cause: cause.into(),
+        latched,
+    };
+    for (when, cause, latched) in [
+        (minute(1), "condition", false),
+        (minute(2), "condition", true),
+        (minute(3), "condition", false),
+        (minute(4), "hand", false),
+        (minute(5), "condition", false),
+        (minute(6), "", false),
+        (minute(7), "condition", false),
+    ] {
+        ledger.plan_changed(at(when, cause, latched)).await.unwrap();
+    }
+    let found = ledger.plan_toggles(noon()).await.unwrap();
+    assert_eq!(
+        found,
+        [("austerity".into(), minute(5)), ("austerity".into(), minute(7))]
+    );
+    assert_eq!(
+        ledger.plan_toggles(minute(5)).await.unwrap().len(),
+        1,
+        "older ones are over"
+    );
+    let history = ledger.plan_history("austerity".to_owned(), 6).await.unwrap();
+    let causes: Vec<_> = history
+        .iter()
+        .map(|event| (event.cause.as_str(), event.flapping))
+        .collect();
+    assert_eq!(
+        causes,
+        [
+            ("condition", false),
+            ("", false),
+            ("condition", false),
+            ("hand", false),
+            ("condition", false),
+            ("condition", true)
+        ]
+    );
 }
 
 #[tokio::test]

@@ -35,7 +35,7 @@ fn snapshot(budgets: &str) -> Snapshot {
             text: format!("{POLICY}{budgets}"),
         }],
     };
-    compile(&sources)
+    compile(&sources, jiff::Timestamp::UNIX_EPOCH)
         .map(|compiled| compiled.snapshot)
         .unwrap_or_else(|found| panic!("{found:?}"))
 }

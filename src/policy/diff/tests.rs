@@ -18,7 +18,9 @@ plans:
 
 fn snapshot(text: &str) -> Snapshot {
     let sources = Sources::single("p.yaml", PathBuf::new(), text);
-    compile(&sources).unwrap_or_else(|found| panic!("{found:?}")).snapshot
+    compile(&sources, jiff::Timestamp::UNIX_EPOCH)
+        .unwrap_or_else(|found| panic!("{found:?}"))
+        .snapshot
 }
 
 fn told(edits: &[(&str, &str)]) -> Vec<String> {
@@ -123,7 +125,7 @@ fn a_folder_is_compared_as_the_one_policy_that_it_is() {
                 file("2.yaml", format!("routes:{second}")),
             ],
         };
-        compile(&sources).unwrap().snapshot
+        compile(&sources, jiff::Timestamp::UNIX_EPOCH).unwrap().snapshot
     };
     let edited = second.replace("0.05 USD", "0.10 USD");
     assert_eq!(

@@ -17,7 +17,7 @@ pub(super) use alerts::Alert;
 pub(super) use budgets::{Budget, Raise};
 pub(super) use clients::Client;
 pub(super) use models::{Model, Price};
-pub(super) use plans::{Change, Plan};
+pub(super) use plans::{Change, During, Plan};
 pub(super) use providers::{Provider, Start, Timeouts};
 pub(super) use routes::Route;
 

@@ -4,7 +4,7 @@ use super::fields::Fields;
 use super::routes::need;
 use super::words;
 use crate::policy::report::Report;
-use crate::policy::source::{Node, Place, Word};
+use crate::policy::source::{Node, Place, Value, Word};
 
 #[derive(Debug)]
 pub(in crate::policy) struct Plan {
@@ -14,9 +14,25 @@ pub(in crate::policy) struct Plan {
     pub until: Option<Word>,
     pub after: Option<Word>,
     pub at_least: Option<Word>,
+    /// `None` where it is not given; empty where nothing of it could be read.
+    pub during: Option<Vec<During>>,
     pub only: Option<Word>,
     pub avoid: Option<Word>,
+    pub shed: Option<Word>,
+    pub message: Option<Word>,
+    pub warm: Option<Vec<Word>>,
     pub change: Vec<Change>,
+}
+
+/// One window of time.
+#[derive(Debug)]
+pub(in crate::policy) struct During {
+    pub place: Place,
+    pub hours: Option<Vec<Word>>,
+    pub days: Option<Vec<Word>>,
+    pub timezone: Option<Word>,
+    pub from: Option<Word>,
+    pub until: Option<Word>,
 }
 
 #[derive(Debug)]
@@ -44,8 +60,34 @@ pub(super) fn read(node: &Node, report: &mut Report) -> Plan {
         until: fields.word("until", report),
         after: fields.word("after", report),
         at_least: fields.word("at_least", report),
+        during: during(fields, report),
         only: fields.word("only", report),
         avoid: fields.word("avoid", report),
+        shed: fields.word("shed", report),
+        message: fields.word("message", report),
+        warm: fields.words("warm", report),
         change,
+    }
+}
+
+/// One window, or a list of them.
+fn during(fields: Fields<'_>, report: &mut Report) -> Option<Vec<During>> {
+    let node = fields.node("during")?;
+    let windows = match &node.value {
+        Value::List(items) => items.iter().map(|item| window(item, report)).collect(),
+        _ => vec![window(node, report)],
+    };
+    Some(windows)
+}
+
+fn window(node: &Node, report: &mut Report) -> During {
+    let fields = Fields::open(node, &words::DURING, report);
+    During {
+        place: node.place,
+        hours: fields.words("hours", report),
+        days: fields.words("days", report),
+        timezone: fields.word("timezone", report),
+        from: fields.word("from", report),
+        until: fields.word("until", report),
     }
 }

@@ -11,7 +11,7 @@ mod routes;
 
 pub(in crate::policy) use accounts::{ALERT, BUDGET, CLIENT, RAISE};
 pub(in crate::policy) use models::{MODEL, PRICE};
-pub(in crate::policy) use plans::{CHANGE, PLAN};
+pub(in crate::policy) use plans::{CHANGE, DURING, PLAN};
 pub(in crate::policy) use providers::{PROVIDER, START, TIMEOUTS};
 pub(in crate::policy) use routes::{LIMITS, MATCH, NEED, ROUTE};
 
@@ -26,6 +26,7 @@ pub(in crate::policy) struct Section {
 }
 
 #[derive(Debug)]
+#[cfg_attr(not(test), expect(dead_code, reason = "the reference is written by a test"))]
 pub(in crate::policy) struct Key {
     pub name: &'static str,
     pub kind: Kind,
@@ -42,6 +43,7 @@ pub(in crate::policy) const REQUIRED: &str = "required";
 
 /// What may stand behind a key.
 #[derive(Debug)]
+#[cfg_attr(not(test), expect(dead_code, reason = "the reference is written by a test"))]
 pub(in crate::policy) enum Kind {
     Text,
     Truth,

@@ -11,11 +11,12 @@ use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 /// Events of this version; their first words are patterns, too.
-pub(in crate::policy) const EVENTS: [&str; 8] = [
+pub(in crate::policy) const EVENTS: [&str; 9] = [
     "budget.threshold",
     "budget.exhausted",
     "plan.activated",
     "plan.released",
+    "plan.flapping",
     "policy.reloaded",
     "policy.rejected",
     "provider.down",
@@ -59,18 +60,6 @@ const LATER_FORMATS: [&str; 13] = [
     "opsgenie",
     "telegram",
 ];
-
-/// All that `events` may name: everything, first words, whole names.
-pub(in crate::policy) fn alert_patterns() -> Vec<&'static str> {
-    let mut patterns = vec!["*"];
-    for event in EVENTS {
-        let first = event.split('.').next().unwrap_or(event);
-        patterns.extend([first, event]);
-    }
-    patterns.sort_unstable();
-    patterns.dedup();
-    patterns
-}
 
 impl Resolver<'_, '_> {
     pub fn alerts(&mut self, written: &[read::Alert]) -> Vec<AlertTarget> {

@@ -35,7 +35,7 @@ impl Resolver<'_, '_> {
 }
 
 /// The calendar's own form alone: jiff would take more than people write here.
-fn date(text: &str) -> Option<Date> {
+pub(super) fn date(text: &str) -> Option<Date> {
     let plain = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
     plain.then(|| text.parse().ok()).flatten()
 }

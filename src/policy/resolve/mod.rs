@@ -9,14 +9,13 @@ mod choose;
 mod clients;
 mod credentials;
 mod dates;
+mod during;
 mod models;
 mod plans;
 mod providers;
 mod routes;
 mod units;
 mod urls;
-
-pub(super) use alerts::alert_patterns;
 
 use super::condition::{self, Fault, Names, Selector, StateCondition};
 use super::defaults;
@@ -75,6 +74,11 @@ pub(super) fn resolve<'f>(
         currency: None,
         timezone_name: Arc::from(defaults::TIMEZONE),
         zone: TimeZone::UTC,
+        starts: written
+            .providers
+            .iter()
+            .map(|provider| provider.start.is_some())
+            .collect(),
     };
     if let Some((zone, name)) = resolver.timezone(written.timezone.as_ref()) {
         (resolver.zone, resolver.timezone_name) = (zone, name);
@@ -112,6 +116,8 @@ struct Resolver<'r, 'f> {
     currency: Option<(Currency, Place)>,
     timezone_name: Arc<str>,
     zone: TimeZone,
+    /// By provider: planb starts its server.
+    starts: Vec<bool>,
 }
 
 impl Resolver<'_, '_> {

@@ -10,7 +10,7 @@ use std::time::Duration;
 const LONGEST: Duration = Duration::from_secs(366 * 86_400);
 
 impl Resolver<'_, '_> {
-    fn unreadable(&mut self, word: &Word, what: &str, help: &str) {
+    pub fn unreadable(&mut self, word: &Word, what: &str, help: &str) {
         let message = format!("`{}` is no {what}", shown(&word.text));
         self.report.error(word.place, "bad-value", message).help(help);
     }

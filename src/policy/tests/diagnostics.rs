@@ -304,7 +304,38 @@ fn every_kind_of_error_points_at_its_place() {
             "duplicate-name",
             "p",
         ),
-        ("plans", "  - {name: p, when: 'true', shed: true}", "not-yet", "shed"),
+        ("plans", "  - {name: p, when: 'true', shed: true}", "bad-value", "true"),
+        (
+            "plans",
+            "  - {name: p, during: {hours: [9-18]}, avoid: 'false'}",
+            "bad-value",
+            "9-18",
+        ),
+        (
+            "plans",
+            "  - {name: p, during: {days: [monday]}, avoid: 'false'}",
+            "bad-value",
+            "monday",
+        ),
+        (
+            "plans",
+            "  - {name: p, during: {from: 2027-02-01, until: 2027-01-01}, avoid: 'false'}",
+            "bad-value",
+            "2027-01-01",
+        ),
+        (
+            "plans",
+            "  - {name: p, during: {timezone: Mars/Base, days: [mon]}, avoid: 'false'}",
+            "unknown-timezone",
+            "Mars/Base",
+        ),
+        (
+            "plans",
+            "  - {name: p, during: {timezone: UTC}, avoid: 'false'}",
+            "missing-key",
+            "{timezone: UTC}",
+        ),
+        ("plans", "  - {name: p, when: 'true', warm: [hub]}", "not-here", "hub"),
         (
             "plans",
             "  - {name: p, when: 'true', change: {caht: {pick: cheapest}}}",
@@ -323,12 +354,7 @@ fn every_kind_of_error_points_at_its_place() {
             "not-yet",
             "weighted",
         ),
-        (
-            "plans",
-            "  - {name: p, only: 'true'}",
-            "missing-key",
-            "{name: p, only: 'true'}",
-        ),
+        ("plans", "  - {name: p, only: 'true'}", "missing-key", "p"),
         (
             "alerts",
             "  - {url: https://a.example, secret: env:A, format: slack}",
@@ -394,7 +420,7 @@ fn a_need_without_a_quality_names_the_model() {
     assert_eq!(findings(&found), [("no-quality", "50".to_owned())]);
     assert!(found[0].message.contains("`plain`"), "{}", found[0].message);
     let text = text.replace(", need: {quality: 50}", "");
-    assert!(compile(&sources(&[("policy.yaml", &text)])).is_ok());
+    assert!(compile(&sources(&[("policy.yaml", &text)]), NOW).is_ok());
     let text = text.replace(
         "avoid: 'model.provider == \"hub\"'",
         "change: {r: {need: {quality: 50}}}",
@@ -450,6 +476,18 @@ fn unwise_policies_compile_with_a_warning() {
             "zed",
         ),
         ("plans", "  - {name: p, when: 'true'}", "no-effect", "p"),
+        (
+            "plans",
+            "  - {name: p, when: 'true', shed: Closed., message: Never said.}",
+            "no-effect",
+            "Never said.",
+        ),
+        (
+            "plans",
+            "  - {name: p, during: {until: 2026-11-22}, avoid: 'model.name == \"big\"'}",
+            "never-holds",
+            "p",
+        ),
         (
             "plans",
             "  - {name: p, when: 'true', only: 'model.provider == \"hub\"'}",

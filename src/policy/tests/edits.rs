@@ -20,8 +20,8 @@ proptest! {
 
     #[test]
     fn no_text_makes_the_reader_panic(text in "\\PC{0,200}", bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-        let _ = compile(&sources(&[("a.yaml", &text)]));
-        let _ = compile(&sources(&[("a.yaml", &String::from_utf8_lossy(&bytes))]));
+        let _ = compile(&sources(&[("a.yaml", &text)]), NOW);
+        let _ = compile(&sources(&[("a.yaml", &String::from_utf8_lossy(&bytes))]), NOW);
     }
 
     #[test]
@@ -31,7 +31,7 @@ proptest! {
     ) {
         let text = mutated(EXAMPLE, at, length, &insert);
         let files = sources(&[("a.yaml", &text)]);
-        let (once, twice) = (compile(&files), compile(&files));
+        let (once, twice) = (compile(&files, NOW), compile(&files, NOW));
         match (once, twice) {
             (Ok(a), Ok(b)) => {
                 prop_assert_eq!(a.warnings, b.warnings);

@@ -1,6 +1,6 @@
 //! The keys of plans.
 
-use super::Kind::{Duration, In, Map, Selector, State, Text, Word};
+use super::Kind::{Duration, Either, In, List, Map, NameIn, Pattern, Selector, State, Text, Timezone, Word};
 use super::{NEED, REQUIRED, Section, key};
 
 #[rustfmt::skip]
@@ -8,15 +8,32 @@ pub(in crate::policy) static PLAN: Section = Section {
     what: "a plan",
     keys: &[
         key("name", Text, REQUIRED, "austerity", "unique"),
-        key("when", State, REQUIRED, "'budget(\"month\").used > 0.8'", "what brings it into force"),
+        key("when", State, "`during` alone", "'budget(\"month\").used > 0.8'", "what brings it into force; required without `during`"),
         key("until", State, "`when` no longer holds", "'budget(\"month\").used < 0.5'", "what must hold, besides `when` no longer holding, before it is released"),
         key("after", Duration, "0s", "30s", "how long `when` must have held"),
         key("at_least", Duration, "5m", "10m", "how long it stays in force"),
+        key("during", Either(&[In(&DURING), List(&In(&DURING))]), "at any time", "{hours: [\"22:00-06:00\"], days: [mon-fri]}", "windows of time, one or a list, outside which it is not active; without `when` it is active in all of them"),
         key("only", Selector, "", "'model.supply == \"local\"'", "no other models"),
         key("avoid", Selector, "", "'model.provider == \"qwen\"'", "not these models"),
+        key("shed", Text, "", "Only the night team is served until Monday.", "every request is refused with this message"),
+        key("message", Text, "", "Paid models are off until the month ends.", "what clients are told where its restrictions leave no model"),
+        key("warm", List(&NameIn("providers")), "", "[home]", "local servers that are started and kept running while it is active"),
         key("change", Map(&In(&CHANGE)), "", "{chat: {pick: cheapest}}", "routes by name, and what changes of each"),
     ],
-    later: &["shed", "message", "cap_output", "approve", "requires", "for", "alert", "probe", "set"],
+    later: &["cap_output", "approve", "requires", "for", "alert", "probe", "set"],
+};
+
+#[rustfmt::skip]
+pub(in crate::policy) static DURING: Section = Section {
+    what: "`during`",
+    keys: &[
+        key("hours", List(&Pattern("`09:00-18:00`", "^([01][0-9]|2[0-3]):[0-5][0-9] *- *(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$")), "the whole day", "[\"22:00-06:00\"]", "intervals; one that passes midnight belongs to the day on which it begins"),
+        key("days", List(&Pattern("`mon` … `sun`, or a run such as `mon-fri`", "^(mon|tue|wed|thu|fri|sat|sun)(-(mon|tue|wed|thu|fri|sat|sun))?$")), "every day", "[mon-fri]", "weekdays"),
+        key("timezone", Timezone, "the policy's", "Asia/Shanghai", "whose wall clock counts"),
+        key("from", Pattern("a date", "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"), "", "2027-01-01", "the first day"),
+        key("until", Pattern("a date", "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"), "", "2027-01-31", "the last day, which counts"),
+    ],
+    later: &["except"],
 };
 
 #[rustfmt::skip]

@@ -1,0 +1,137 @@
+//! What active plans together make of a policy.
+
+use super::super::effective::{Names, Restriction, Restrictions, Selects, routes_under};
+use super::super::*;
+use crate::policy::condition::ModelFacts;
+use crate::policy::snapshot::{ModelId, OnDisconnect, Pick, Route, RouteChange, RouteId, Terms, Timeouts};
+use crate::request::{Caller, Tags};
+use proptest::prelude::*;
+
+/// Selects local models, or a caller's tag.
+#[derive(Clone, Copy, Debug)]
+enum Fake {
+    Local,
+    Gold,
+}
+
+impl Selects for Fake {
+    fn matches(&self, model: ModelFacts<'_>, caller: &Caller) -> bool {
+        match self {
+            Self::Local => model.supply == "local",
+            Self::Gold => caller.tags.get("tier") == "gold",
+        }
+    }
+
+    fn folded(&self, model: ModelFacts<'_>) -> Option<bool> {
+        match self {
+            Self::Local => Some(model.supply == "local"),
+            Self::Gold => None,
+        }
+    }
+}
+
+fn models() -> Vec<Names> {
+    let names = |name: &str, supply| Names {
+        name: name.into(),
+        provider: "p".into(),
+        supply,
+    };
+    vec![names("hosted", "licensed"), names("own", "local")]
+}
+
+fn gold() -> Caller {
+    Caller {
+        tags: Tags::new([("tier", "gold")]),
+        ..Caller::default()
+    }
+}
+
+#[test]
+fn restrictions_add_up_and_the_first_in_file_order_is_named() {
+    let list = vec![
+        Restriction {
+            plan: 2,
+            keeps: false,
+            selector: Fake::Gold,
+        },
+        Restriction {
+            plan: 5,
+            keeps: true,
+            selector: Fake::Local,
+        },
+        Restriction {
+            plan: 6,
+            keeps: false,
+            selector: Fake::Local,
+        },
+    ];
+    let restrictions = Restrictions::new(list, models());
+    assert_eq!(restrictions.first(ModelId(0), &gold()), Some(2));
+    assert_eq!(restrictions.first(ModelId(0), &Caller::default()), Some(5));
+    assert_eq!(restrictions.first(ModelId(1), &Caller::default()), Some(6));
+    let open = Restrictions::new(
+        vec![Restriction {
+            plan: 0,
+            keeps: true,
+            selector: Fake::Local,
+        }],
+        models(),
+    );
+    assert_eq!(open.first(ModelId(1), &gold()), None);
+}
+
+proptest! {
+    /// Folding is only a shortcut: it never changes which plan is named.
+    #[test]
+    fn masks_agree_with_asking_every_restriction(
+        list in prop::collection::vec((any::<bool>(), any::<bool>()), 0..6),
+        is_gold in any::<bool>(),
+        model in 0usize..2,
+    ) {
+        let list: Vec<_> = list.into_iter().enumerate().map(|(plan, (keeps, local))| {
+            Restriction { plan, keeps, selector: if local { Fake::Local } else { Fake::Gold } }
+        }).collect();
+        let caller = if is_gold { gold() } else { Caller::default() };
+        let names = models();
+        let facts = ModelFacts { name: &names[model].name, provider: "p", supply: names[model].supply };
+        let naive = list.iter().find(|one| one.selector.matches(facts, &caller) != one.keeps).map(|one| one.plan);
+        prop_assert_eq!(Restrictions::new(list, models()).first(ModelId(model), &caller), naive);
+    }
+}
+
+#[test]
+fn changes_apply_in_file_order_and_name_the_plans_that_made_them() {
+    let terms = |pick, quality| Terms {
+        pick,
+        need_quality: Some(quality),
+        ..Terms::DIRECT
+    };
+    let route = |name: &str| Route {
+        name: name.into(),
+        matches: Vec::new(),
+        candidates: Vec::new(),
+        terms: terms(Pick::InOrder, 60),
+        timeouts: Timeouts::default(),
+        on_disconnect: OnDisconnect::Cancel,
+    };
+    let change = |route, pick, need_quality| (RouteId(route), RouteChange { pick, need_quality });
+    let first = [change(0, Some(Pick::Cheapest), None)];
+    let second = [
+        change(0, Some(Pick::Cheapest), None),
+        change(1, Some(Pick::InOrder), None),
+    ];
+    let third = [change(0, None, Some(0)), change(9, None, Some(0))];
+    let changes: [(usize, &[_]); 3] = [(1, &first), (2, &second), (4, &third)];
+    let now = routes_under(&[route("chat"), route("code")], changes.into_iter());
+    let chat = RouteNow {
+        shed: None,
+        terms: terms(Pick::Cheapest, 0),
+        changed_by: vec![1, 4],
+    };
+    let code = RouteNow {
+        shed: None,
+        terms: terms(Pick::InOrder, 60),
+        changed_by: Vec::new(),
+    };
+    assert_eq!(now, [chat, code]);
+}

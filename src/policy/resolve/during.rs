@@ -1,0 +1,80 @@
+//! Windows of time in which a plan may be active.
+
+use super::Resolver;
+use super::dates::date;
+use crate::period::window::{Days, Hours, Window};
+use crate::policy::mask::shown;
+use crate::policy::read::During;
+use crate::policy::source::Word;
+use jiff::civil::Date;
+
+impl Resolver<'_, '_> {
+    pub fn during(&mut self, written: &[During]) -> Vec<Window> {
+        written.iter().map(|window| self.window(window)).collect()
+    }
+
+    fn window(&mut self, written: &During) -> Window {
+        let own = self.timezone(written.timezone.as_ref());
+        let zone = own.map_or_else(|| self.zone.clone(), |(zone, _)| zone);
+        let days = match written.days.as_deref() {
+            None => Days::ALL,
+            Some(words) => words.iter().fold(Days::NONE, |days, word| days.and(self.days(word))),
+        };
+        let (from, until) = (self.date(written.from.as_ref()), self.date(written.until.as_ref()));
+        if let (Some(first), Some(last), Some(word)) = (from, until, &written.until)
+            && last < first
+        {
+            self.report
+                .error(word.place, "bad-value", "`until` is before `from`")
+                .help("both are days that count, the last one to its end");
+        }
+        let said = [&written.hours, &written.days].iter().any(|words| words.is_some());
+        if !said && written.from.is_none() && written.until.is_none() {
+            self.report
+                .error(written.place, "missing-key", "`during` says no time")
+                .help("give it `hours: [\"22:00-06:00\"]`, `days: [mon-fri]`, `from:` or `until:`");
+        }
+        let hours = written.hours.as_deref().unwrap_or_default();
+        Window {
+            zone,
+            days,
+            hours: hours.iter().filter_map(|word| self.hours(word)).collect(),
+            from,
+            until,
+        }
+    }
+
+    fn hours(&mut self, word: &Word) -> Option<Hours> {
+        if word.broken {
+            return None;
+        }
+        let found = Hours::parse(&word.text);
+        if found.is_none() {
+            let help = "hours are written `\"09:00-18:00\"`; `\"22:00-06:00\"` passes midnight, a day ends at `24:00`";
+            self.unreadable(word, "interval of hours", help);
+        }
+        found
+    }
+
+    fn days(&mut self, word: &Word) -> Days {
+        if word.broken {
+            return Days::NONE;
+        }
+        Days::parse(&word.text).unwrap_or_else(|| {
+            self.unreadable(word, "weekday", "days are written `mon`, `sat`, or as a run: `mon-fri`");
+            Days::NONE
+        })
+    }
+
+    fn date(&mut self, word: Option<&Word>) -> Option<Date> {
+        let word = word.filter(|word| !word.broken)?;
+        let found = date(&word.text);
+        if found.is_none() {
+            let message = format!("`{}` is no date", shown(&word.text));
+            self.report
+                .error(word.place, "bad-value", message)
+                .help("dates are written `2027-01-31`");
+        }
+        found
+    }
+}
