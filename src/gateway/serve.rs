@@ -1,5 +1,7 @@
 //! Drives one request from its decision to its answer: candidate by candidate, as the course says.
 
+mod refuse;
+
 use super::Gateway;
 use super::attempt::Attempt;
 use super::attempt::Reserved;
@@ -7,7 +9,7 @@ use super::body::ResponseBody;
 use super::claim::Claim;
 use super::deadlines::Deadlines;
 use super::exchange::{Exchanged, Wire, exchange};
-use super::failed::{self, Told};
+use super::failed::Told;
 use super::headers::AnswerHeaders;
 use super::large::LargeAnswer;
 use super::overdue::Watched;
@@ -17,7 +19,7 @@ use super::stream::{AnswerStream, StreamLimits};
 use super::survey::{self, Survey, survey, survey_in_order};
 use super::ticket::Ticket;
 use crate::budget::{Charges, End, Facts};
-use crate::decide::{self, Candidate, Family, Reason, Refusal};
+use crate::decide::{self, Candidate};
 use crate::failover::{self, Ending, Limits, NotTaken, Step, Turn, Warming};
 use crate::health::Verdict;
 use crate::ledger::record::ExcludedRecord;
@@ -427,80 +429,6 @@ impl Serving {
     fn exclude(&mut self, candidate: Candidate, reason: &'static str, detail: String) {
         let model = self.prepared.policy.snapshot.model(candidate.id).name.clone();
         self.ticket.excluded.push(ExcludedRecord { model, reason, detail });
-    }
-
-    /// Nothing was sent: every model is excluded.
-    fn refuse(&mut self) -> Response<ResponseBody> {
-        let refusal = decide::refusal(&self.survey.decision.excluded);
-        let nearest = refusal.nearest.map(|exclusion| {
-            format!(
-                "`{}`: {}",
-                self.prepared.policy.snapshot.model(exclusion.id).name,
-                exclusion.reason
-            )
-        });
-        let told = match self.said_by_plan(&refusal) {
-            Some(told) => told,
-            None => failed::refused(&refusal, nearest.as_deref().unwrap_or_default()),
-        };
-        self.end(&told, "refused")
-    }
-
-    /// Where a plan is the reason: in its own words, and not before it may be over.
-    fn said_by_plan(&self, refusal: &Refusal<'_>) -> Option<Told> {
-        let (Reason::Plan { plan } | Reason::Shed { plan }) = &refusal.nearest?.reason else {
-            return None;
-        };
-        let policy = &self.prepared.policy;
-        let at = policy.snapshot.plans.iter().position(|known| known.name == *plan)?;
-        let shed = policy
-            .effective
-            .shed(self.prepared.route_id())
-            .map(|shed| &shed.message);
-        let message = shed.or(policy.snapshot.plans[at].message.as_ref());
-        let stays = policy.effective.stays_until(at);
-        let left = stays.saturating_sub(self.gateway.clock.uptime());
-        Some(failed::kept_by_plan(plan, message.map(AsRef::as_ref), left))
-    }
-
-    fn tell(&mut self, ending: Ending) -> Response<ResponseBody> {
-        let told = match ending {
-            Ending::Failed(failure) => {
-                let told = failed::told(&failure);
-                return self.end(&told, "failed");
-            }
-            Ending::NothingLeft(refusals) => self.nothing_left(&refusals),
-            Ending::AnsweredEmpty => failed::empty(),
-            // Only a driver that is told so itself comes here.
-            Ending::Answered | Ending::ClientLeft => failed::unavailable(String::new(), None),
-        };
-        self.end(&told, "refused")
-    }
-
-    /// Nothing was sent, though candidates there were: time before money, as for a refusal.
-    fn nothing_left(&self, refusals: &[(usize, NotTaken)]) -> Told {
-        let now = self.gateway.clock.uptime();
-        let rest = |why: &NotTaken| match why {
-            NotTaken::Resting { until } => Some(until.saturating_sub(now)),
-            _ => None,
-        };
-        let out = decide::refusal(&self.survey.decision.excluded);
-        let rests = refusals.iter().filter_map(|(_, why)| rest(why));
-        let earliest = rests.chain(out.retry_after).min();
-        let waits = |why: &NotTaken| matches!(why, NotTaken::Resting { .. } | NotTaken::NotReady | NotTaken::Cold);
-        let timed = refusals.iter().any(|(_, why)| waits(why)) || out.family == Family::Time;
-        match (&self.money, timed) {
-            (Some(NoMoney::Refused(text)), false) => failed::out_of_money(text.clone()),
-            (Some(NoMoney::Closed(text)), false) => failed::unavailable(text.clone(), None),
-            _ => {
-                let last = self
-                    .ticket
-                    .excluded
-                    .last()
-                    .map(|last| format!("`{}`: {}", last.model, last.detail));
-                failed::unavailable(last.unwrap_or_default(), earliest)
-            }
-        }
     }
 
     fn end(&mut self, told: &Told, outcome: &'static str) -> Response<ResponseBody> {
