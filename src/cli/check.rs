@@ -192,6 +192,20 @@ fn reference_text(reference: &CredentialRef) -> String {
     }
 }
 
+/// What a key is missing for, a line each.
+pub fn missing_credentials(snapshot: &Snapshot) -> Vec<String> {
+    let providers = snapshot
+        .providers
+        .iter()
+        .map(|p| ("provider", &p.name, p.api_key.as_ref()));
+    let clients = snapshot.clients.iter().map(|c| ("client", &c.name, Some(&c.key)));
+    let missing = providers.chain(clients).filter_map(|(kind, name, reference)| {
+        let reference = reference.filter(|reference| !is_present(reference))?;
+        Some(format!("{} of {kind} {name} is missing", reference.label()))
+    });
+    missing.collect()
+}
+
 fn is_present(reference: &CredentialRef) -> bool {
     match reference {
         CredentialRef::Env(name) => std::env::var_os(name.as_ref()).is_some_and(|value| !value.is_empty()),

@@ -2,8 +2,11 @@
 
 pub mod budget;
 pub mod check;
+mod csv;
 mod daemon_client;
 pub mod diff;
+pub mod doctor;
+pub mod ledger;
 pub mod plan;
 pub mod serve;
 pub mod spend;
@@ -41,6 +44,10 @@ enum Command {
     },
     /// Activate or release a plan by hand
     Plan(plan::PlanArgs),
+    /// Prove the ledger, back it up, export its rows
+    Ledger(ledger::LedgerArgs),
+    /// Look whether everything is in order on this machine
+    Doctor(doctor::DoctorArgs),
     /// Raise a budget's limit by hand, with an end
     Budget(budget::BudgetArgs),
 }
@@ -54,6 +61,8 @@ impl Arguments {
             Command::Status(args) => status::run(&args),
             Command::Spend { args, state } => spend::run(&state.path(), &args, jiff::Timestamp::now()),
             Command::Plan(args) => plan::run(&args),
+            Command::Ledger(args) => ledger::run(&args),
+            Command::Doctor(args) => doctor::run(&args),
             Command::Budget(args) => budget::run(&args, jiff::Timestamp::now()),
         }
     }
@@ -63,7 +72,7 @@ impl Arguments {
 #[derive(Debug, clap::Args)]
 pub struct StateArg {
     /// State directory [default: $XDG_STATE_HOME/planb or ~/.local/state/planb]
-    #[arg(long, value_name = "DIR", env = "PLANB_STATE")]
+    #[arg(long, value_name = "DIR", env = "PLANB_STATE", global = true)]
     state: Option<PathBuf>,
 }
 

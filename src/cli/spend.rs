@@ -1,6 +1,7 @@
 //! `planb spend`: what was spent, by model, provider, supply, route, client, tag or day. Reads the ledger's file, so
 //! that it answers while a daemon runs and when none does.
 
+use super::csv;
 use crate::ledger::FILE_NAME;
 use crate::ledger::spend::{By, Spend, SpendQuery, SpendRow, spend};
 use crate::period::Period;
@@ -79,7 +80,7 @@ impl SpendArgs {
 pub fn render(spend: &Spend, query: &SpendQuery, format: Format) -> String {
     match format {
         Format::Table => table(spend, query),
-        Format::Csv => csv(spend, query),
+        Format::Csv => table_as_csv(spend, query),
         Format::Json => json(spend, query),
     }
 }
@@ -114,11 +115,11 @@ fn table(spend: &Spend, query: &SpendQuery) -> String {
     lines.join("\n") + "\n"
 }
 
-fn csv(spend: &Spend, query: &SpendQuery) -> String {
+fn table_as_csv(spend: &Spend, query: &SpendQuery) -> String {
     let header = std::iter::once(heading(&query.by)).chain(COLUMNS.map(str::to_owned));
-    let mut text = line(header);
+    let mut text = csv::line(header);
     for row in spend.rows.iter().chain(&spend.totals) {
-        text.push_str(&line(cells(row, spend, "").into_iter()));
+        text.push_str(&csv::line(cells(row, spend, "").into_iter()));
     }
     text
 }
@@ -191,17 +192,6 @@ fn share(row: &SpendRow, spend: &Spend) -> f64 {
     }
 }
 
-fn line(cells: impl Iterator<Item = String>) -> String {
-    let quoted = |cell: String| {
-        if cell.contains([',', '"', '\n', '\r']) {
-            format!("\"{}\"", cell.replace('"', "\"\""))
-        } else {
-            cell
-        }
-    };
-    cells.map(quoted).collect::<Vec<_>>().join(",") + "\r\n"
-}
-
 fn day(at: Timestamp) -> String {
     at.to_zoned_datetime(TimeZone::UTC).date().to_string()
 }
@@ -226,7 +216,7 @@ fn read_month(text: &str) -> Result<Date, String> {
     first.parse().map_err(|_| "expected a month such as 2026-11".to_owned())
 }
 
-fn read_instant(text: &str) -> Result<Timestamp, String> {
+pub fn read_instant(text: &str) -> Result<Timestamp, String> {
     if let Ok(at) = text.parse::<Timestamp>() {
         return Ok(at);
     }

@@ -53,6 +53,7 @@ pub fn router(control: Arc<Control>) -> Router {
         .route("/planb/status", get(status))
         .route("/planb/budgets", get(budgets))
         .route("/planb/budgets/{name}/raise", post(raise::raise))
+        .route("/planb/proof", get(proof))
         .route("/planb/plans", get(plans))
         .route("/planb/plans/{name}", get(plan))
         .route("/planb/plans/{name}/{action}", post(actions::override_plan))
@@ -94,6 +95,15 @@ async fn status(State(control): State<Arc<Control>>) -> Response {
 
 async fn budgets(State(control): State<Arc<Control>>) -> Response {
     Json(json!({"budgets": views::budgets(&control.live)})).into_response()
+}
+
+/// Adds the books up from the open reservations and compares, at this instant.
+async fn proof(State(control): State<Arc<Control>>) -> Response {
+    let books = control.live.books.lock();
+    let (proof, open) = (books.prove(), books.open_reservations());
+    drop(books);
+    let violation = proof.err().map(|violation| violation.to_string());
+    Json(json!({"proven": violation.is_none(), "open_reservations": open, "violation": violation})).into_response()
 }
 
 async fn plans(State(control): State<Arc<Control>>) -> Response {

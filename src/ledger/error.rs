@@ -12,6 +12,8 @@ pub enum LedgerError {
     Newer { path: PathBuf, found: i64, known: i64 },
     #[error("the ledger {path} is damaged: {reason}")]
     Damaged { path: PathBuf, reason: String },
+    #[error("the ledger cannot be copied to {path}: {reason}")]
+    Copy { path: PathBuf, reason: String },
     /// Writing fails at present; it is retried, and nothing paid may be started meanwhile.
     #[error("the ledger cannot be written: {0}")]
     Degraded(String),

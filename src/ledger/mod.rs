@@ -3,6 +3,7 @@
 //! One thread writes, in the order in which records are sent, many to a transaction; only what must be durable before
 //! the answer (a lease) waits for a disk. People read over connections of their own. Nothing is ever deleted.
 
+pub mod copy;
 mod error;
 mod files;
 mod handle;
@@ -16,6 +17,7 @@ mod schema;
 mod shared;
 pub mod spend;
 mod text;
+pub mod verify;
 mod write;
 mod writer;
 

@@ -5,6 +5,7 @@
 mod support;
 
 mod alerts;
+mod books_kept;
 mod budgets;
 mod cli;
 mod clients;

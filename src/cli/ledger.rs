@@ -1,0 +1,147 @@
+//! `planb ledger check|backup|export`: the books proven, saved, and handed to other tools.
+
+use super::spend::read_instant;
+use super::{StateArg, csv, fail, print};
+use crate::ledger::FILE_NAME;
+use crate::ledger::copy::{Rows, back_up, export};
+use crate::ledger::verify::verify;
+use clap::{Args, Subcommand, ValueEnum};
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+use std::fmt::Write as _;
+use std::io::{BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+#[derive(Debug, Args)]
+pub struct LedgerArgs {
+    #[command(subcommand)]
+    action: Action,
+    #[command(flatten)]
+    state: StateArg,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Prove that the file is whole and that every sum in it is the sum of its parts
+    Check,
+    /// Copy the whole ledger, beside a running daemon too
+    Backup {
+        /// The new file
+        file: PathBuf,
+    },
+    /// Write rows to standard output, oldest first
+    Export {
+        /// Which rows
+        #[arg(value_enum, default_value_t = What::Attempts)]
+        what: What,
+        /// From this day or instant (UTC)
+        #[arg(long, value_parser = read_instant)]
+        since: Option<Timestamp>,
+        /// Up to this day or instant (UTC), itself left out
+        #[arg(long, value_parser = read_instant)]
+        until: Option<Timestamp>,
+        /// How to write them
+        #[arg(long, value_enum, default_value_t = Format::Csv)]
+        format: Format,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum What {
+    Attempts,
+    Decisions,
+    Plans,
+    Events,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Csv,
+    /// One JSON object a line
+    Jsonl,
+}
+
+pub fn run(args: &LedgerArgs) -> ExitCode {
+    let path = args.state.path().join(FILE_NAME);
+    if !path.exists() {
+        return fail(format_args!("there is no ledger at {}", path.display()));
+    }
+    match &args.action {
+        Action::Check => check(&path),
+        Action::Backup { file } => match back_up(&path, file) {
+            Ok(()) => {
+                println!("{} is a whole copy of {}", file.display(), path.display());
+                ExitCode::SUCCESS
+            }
+            Err(error) => fail(error),
+        },
+        Action::Export {
+            what,
+            since,
+            until,
+            format,
+        } => {
+            let span = (since.unwrap_or(Timestamp::MIN), until.unwrap_or(Timestamp::MAX));
+            write(&path, *what, span, *format)
+        }
+    }
+}
+
+fn check(path: &Path) -> ExitCode {
+    let proofs = match verify(path) {
+        Ok(proofs) => proofs,
+        Err(error) => return fail(error),
+    };
+    let mut text = String::new();
+    for proof in &proofs {
+        let mark = if proof.broken.is_empty() { "ok    " } else { "BROKEN" };
+        let _ = writeln!(text, "{mark}  {}", proof.promise);
+        for place in &proof.broken {
+            let _ = writeln!(text, "        {place}");
+        }
+    }
+    print(&text);
+    if proofs.iter().all(|proof| proof.broken.is_empty()) {
+        return ExitCode::SUCCESS;
+    }
+    fail("the ledger does not add up: keep the file as it is, take a backup, and do not trust its sums")
+}
+
+fn write(path: &Path, what: What, (since, until): (Timestamp, Timestamp), format: Format) -> ExitCode {
+    let rows = match what {
+        What::Attempts => Rows::Attempts,
+        What::Decisions => Rows::Decisions,
+        What::Plans => Rows::Plans,
+        What::Events => Rows::Events,
+    };
+    let mut out = BufWriter::new(std::io::stdout());
+    let mut begun = false;
+    let written = export(path, rows, since, until, |names, values| {
+        let text = match format {
+            Format::Jsonl => {
+                let row: Map<String, Value> = names.iter().cloned().zip(values).collect();
+                format!("{}\n", Value::Object(row))
+            }
+            Format::Csv => {
+                let head = (!begun).then(|| csv::line(names.iter().cloned())).unwrap_or_default();
+                head + &csv::line(values.iter().map(cell))
+            }
+        };
+        begun = true;
+        // A reader that has gone away (`| head`) is no failure.
+        let _ = out.write_all(text.as_bytes());
+    });
+    match written {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(error),
+    }
+}
+
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,96 @@
+//! Proves a ledger's file: that it is whole, and that every sum in it is the sum of its parts.
+//!
+//! Reads one frozen view of the file, beside a daemon that writes or without one, and changes nothing.
+
+use super::error::LedgerError;
+use super::read::open;
+use rusqlite::Connection;
+use std::path::Path;
+
+/// One promise of the ledger and what was found of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proof {
+    pub promise: &'static str,
+    /// The places where it is broken; empty when it holds. At most [`MOST`] are named.
+    pub broken: Vec<String>,
+}
+
+/// Places a promise names at most: the first ones lead to the others.
+const MOST: usize = 20;
+
+/// A query answers with one line of text for each place where its promise is broken.
+const PROMISES: [(&str, &str); 8] = [
+    (
+        "the file is whole",
+        "SELECT * FROM pragma_integrity_check WHERE integrity_check <> 'ok'",
+    ),
+    (
+        "every row that is referred to is there",
+        "SELECT \"table\" || ' row ' || coalesce(rowid, '?') || ' refers to a missing row of ' || parent FROM pragma_foreign_key_check",
+    ),
+    (
+        "every account is the sum of its postings and of what crashes left",
+        "SELECT p.budget || ' ' || p.period_start || ' key ' || quote(a.key) || ': posted ' || a.posted || ' of ' || s.posted
+             || ', held ' || a.held || ' of ' || (s.held + a.unaccounted) || ', overdraft ' || a.overdraft || ' of ' || s.overdraft
+         FROM accounts a JOIN pools p ON p.id = a.pool
+         JOIN (SELECT a.pool, a.key, coalesce(sum(o.posted), 0) AS posted, coalesce(sum(o.held), 0) AS held,
+                      coalesce(sum(o.overdraft), 0) AS overdraft
+               FROM accounts a LEFT JOIN postings o ON o.pool = a.pool AND o.key = a.key GROUP BY a.pool, a.key) s
+           ON s.pool = a.pool AND s.key = a.key
+         WHERE a.posted <> s.posted OR a.held <> s.held + a.unaccounted OR a.overdraft <> s.overdraft",
+    ),
+    (
+        "every posting has its account",
+        "SELECT 'pool ' || o.pool || ' key ' || quote(o.key) FROM postings o
+         WHERE NOT EXISTS (SELECT 1 FROM accounts a WHERE a.pool = o.pool AND a.key = o.key) GROUP BY o.pool, o.key",
+    ),
+    (
+        "every posting is what its attempt cost, and in its period and currency",
+        "SELECT 'attempt ' || a.id || ' in ' || p.budget || ': ' || (o.posted + o.held) || ' of ' || a.amount
+         FROM postings o JOIN attempts a ON a.id = o.attempt JOIN pools p ON p.id = o.pool
+         WHERE o.posted + o.held <> a.amount OR a.currency <> p.currency
+            OR a.at < p.period_start OR a.at >= p.period_end
+            OR (a.ended = 'posted' AND o.held <> 0) OR (a.ended = 'held' AND o.posted <> 0)",
+    ),
+    (
+        "every attempt has one end, and one that was voided cost nothing",
+        "SELECT 'attempt ' || id || ': ' || ended || ' with ' || amount FROM attempts
+         WHERE ended NOT IN ('posted', 'voided', 'held') OR amount < 0 OR (ended = 'voided' AND amount <> 0)",
+    ),
+    (
+        "every lease has drawn what its daemon's attempts took",
+        "SELECT p.budget || ' ' || p.period_start || ', start ' || l.incarnation || ': ' || l.used || ' of ' || coalesce(s.drawn, 0)
+         FROM (SELECT pool, incarnation, sum(used) AS used FROM leases GROUP BY pool, incarnation) l
+         JOIN pools p ON p.id = l.pool
+         LEFT JOIN (SELECT o.pool, a.incarnation, sum(o.posted + o.held - o.overdraft) AS drawn FROM postings o
+                    JOIN attempts a ON a.id = o.attempt WHERE NOT o.found GROUP BY o.pool, a.incarnation) s
+           ON s.pool = l.pool AND s.incarnation = l.incarnation
+         WHERE l.used <> coalesce(s.drawn, 0)",
+    ),
+    (
+        "no lease of an earlier daemon is open",
+        "SELECT p.budget || ' ' || p.period_start || ', start ' || l.incarnation FROM leases l JOIN pools p ON p.id = l.pool
+         WHERE l.ended_at IS NULL AND l.incarnation < (SELECT max(number) FROM incarnations)",
+    ),
+];
+
+/// Every promise, kept or not.
+pub fn verify(path: &Path) -> Result<Vec<Proof>, LedgerError> {
+    let mut connection = open(path)?;
+    let frozen = connection.transaction()?;
+    PROMISES
+        .iter()
+        .map(|(promise, sql)| {
+            Ok(Proof {
+                promise,
+                broken: broken(&frozen, sql)?,
+            })
+        })
+        .collect()
+}
+
+fn broken(connection: &Connection, sql: &str) -> Result<Vec<String>, LedgerError> {
+    let mut statement = connection.prepare(sql)?;
+    let places = statement.query_map([], |row| row.get(0))?;
+    Ok(places.take(MOST).collect::<rusqlite::Result<_>>()?)
+}
