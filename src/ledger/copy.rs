@@ -85,7 +85,7 @@ pub fn export(
         rows.table()
     );
     let mut statement = connection.prepare(&sql)?;
-    let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let mut found = statement.query(params![time(since), time(until)])?;
     while let Some(row) = found.next()? {
         let mut values = Vec::with_capacity(names.len());

@@ -1,6 +1,6 @@
 //! The books can be proven, saved, and handed on: `planb ledger` and `planb doctor` beside a daemon that works.
 
-use crate::support::{CENT, Daemon, Policy, cents, one_cent, run};
+use crate::support::{CENT, Daemon, Policy, Upstream, cents, one_cent, run};
 use rusqlite::Connection;
 use serde_json::Value;
 use std::process::Output;
@@ -13,7 +13,7 @@ fn said(output: &Output) -> String {
     )
 }
 
-async fn spent_three_cents() -> Daemon {
+async fn spent_three_cents() -> (Daemon, Upstream) {
     let upstream = cents().await;
     let policy = Policy::one(&upstream)
         .budget("month", "limit: 1 USD, per: month")
@@ -28,12 +28,12 @@ async fn spent_three_cents() -> Daemon {
             all["decisions"].as_array().is_some_and(|all| all.len() == 3)
         })
         .await;
-    daemon
+    (daemon, upstream)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ledger_is_proven_beside_its_daemon_and_what_was_changed_by_hand_is_found() {
-    let daemon = spent_three_cents().await;
+    let (daemon, _upstream) = spent_three_cents().await;
     let proven = daemon.cli(&["ledger", "check"]);
     assert!(proven.status.success(), "{}", said(&proven));
     for (damage, promise) in [
@@ -76,7 +76,7 @@ async fn a_ledger_is_proven_beside_its_daemon_and_what_was_changed_by_hand_is_fo
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_takes_the_place_of_the_ledger_it_was_made_of() {
-    let mut daemon = spent_three_cents().await;
+    let (mut daemon, _upstream) = spent_three_cents().await;
     let copy = daemon.home.folder().join("saved.sqlite");
     let saved = daemon.cli(&["ledger", "backup", copy.to_str().unwrap()]);
     assert!(saved.status.success(), "{}", said(&saved));
@@ -96,7 +96,7 @@ async fn a_backup_takes_the_place_of_the_ledger_it_was_made_of() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_leave_the_ledger_as_csv_and_as_json_lines() {
-    let daemon = spent_three_cents().await;
+    let (daemon, _upstream) = spent_three_cents().await;
     let csv = said(&daemon.cli(&["ledger", "export"]));
     let lines: Vec<&str> = csv.lines().collect();
     assert_eq!(lines.len(), 4, "{csv}");
@@ -116,7 +116,7 @@ async fn rows_leave_the_ledger_as_csv_and_as_json_lines() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_doctor_finds_a_rejected_edit_and_an_open_state_directory() {
     use std::os::unix::fs::PermissionsExt;
-    let daemon = spent_three_cents().await;
+    let (daemon, _upstream) = spent_three_cents().await;
     let policy = daemon.home.policy();
     let words = ["doctor", "--policy", policy.to_str().unwrap()];
     let well = daemon.cli(&words);
