@@ -7,6 +7,7 @@ use crate::ledger::verify::verify;
 use crate::policy;
 use crate::watch::read_sources;
 use clap::Args;
+use jiff::Timestamp;
 use std::fmt::Write as _;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -40,12 +41,12 @@ const fn found(what: &'static str, state: State, says: String) -> Found {
     Found { what, state, says }
 }
 
-pub fn run(args: &DoctorArgs) -> ExitCode {
+pub fn run(args: &DoctorArgs, now: Timestamp) -> ExitCode {
     let state = args.state.path();
     let mut all = vec![directory(&state)];
     all.extend(ledger(&state));
     all.extend(daemon(&state));
-    all.extend(policy(args.policy.as_deref()));
+    all.extend(policy(args.policy.as_deref(), now));
     let mut text = String::new();
     for one in &all {
         let mark = match one.state {
@@ -159,14 +160,14 @@ fn daemon(state: &Path) -> Vec<Found> {
     all
 }
 
-fn policy(asked: Option<&Path>) -> Vec<Found> {
+fn policy(asked: Option<&Path>, now: Timestamp) -> Vec<Found> {
     let default = state_dir::default_policy();
     let path = asked.or(default.as_deref());
     let sources = match read_sources(path) {
         Ok(sources) => sources,
         Err(error) => return vec![found("policy", State::Wrong, error.to_string())],
     };
-    match policy::compile(&sources) {
+    match policy::compile(&sources, now) {
         Err(diagnostics) => {
             let errors = diagnostics.iter().filter(|found| found.is_error()).count();
             let says = format!("{} has {errors} errors: planb check", sources.origin);

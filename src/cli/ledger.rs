@@ -124,8 +124,12 @@ fn write(path: &Path, what: What, (since, until): (Timestamp, Timestamp), format
                 format!("{}\n", Value::Object(row))
             }
             Format::Csv => {
-                let head = (!begun).then(|| csv::line(names.iter().cloned())).unwrap_or_default();
-                head + &csv::line(values.iter().map(cell))
+                let row = csv::line(values.iter().map(cell));
+                if begun {
+                    row
+                } else {
+                    csv::line(names.iter().cloned()) + &row
+                }
             }
         };
         begun = true;

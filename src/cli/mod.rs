@@ -62,7 +62,7 @@ impl Arguments {
             Command::Spend { args, state } => spend::run(&state.path(), &args, jiff::Timestamp::now()),
             Command::Plan(args) => plan::run(&args),
             Command::Ledger(args) => ledger::run(&args),
-            Command::Doctor(args) => doctor::run(&args),
+            Command::Doctor(args) => doctor::run(&args, jiff::Timestamp::now()),
             Command::Budget(args) => budget::run(&args, jiff::Timestamp::now()),
         }
     }
