@@ -40,6 +40,31 @@ fn evaluate(gateway: &Gateway) -> Vec<News> {
     news
 }
 
+/// Local servers that are to run: those of active plans' `warm`, and those whose `warm_when` holds; the others may rest.
+pub fn keep_warm(gateway: &Gateway) {
+    let live = &gateway.live;
+    let policy = live.policy();
+    let snapshot = &policy.snapshot;
+    let mut warm = vec![false; snapshot.providers.len()];
+    let plans = policy
+        .effective
+        .active()
+        .iter()
+        .filter_map(|plan| snapshot.plans.get(*plan));
+    for provider in plans.flat_map(|plan| &plan.warm) {
+        warm[provider.0] = true;
+    }
+    let signals = FrozenSignals::take(&policy, &live.books.lock());
+    for (provider, warm) in snapshot.providers.iter().zip(warm) {
+        let running = &provider.running;
+        if warm || running.warm_when.as_ref().is_some_and(|when| when.holds(&signals)) {
+            gateway.locals.keep(&provider.name);
+        } else if let Some(idle) = running.idle {
+            gateway.locals.rest_after(&provider.name, idle);
+        }
+    }
+}
+
 /// Recorded so that it stands after a restart, then announced.
 async fn tell(gateway: &Gateway, announcer: &Announcer, change: &PlanChange) {
     let views = gateway.live.plans.lock().views();

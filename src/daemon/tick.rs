@@ -54,6 +54,7 @@ impl Ticker {
             self.announcer.announce(event).await;
         }
         plans::turn(gateway, &self.announcer).await;
+        plans::keep_warm(gateway);
         let (notices, violations) = {
             let mut books = gateway.live.books.lock();
             (books.take_notices(), books.take_violations())

@@ -20,6 +20,7 @@ use crate::policy::snapshot::{Model, Provider};
 use crate::price::{Bill, Moment};
 use crate::request::Requirements;
 use crate::telemetry::metrics::{AttemptLabels, ModelLabels, TokenLabels};
+use crate::upstream::local::Occupied;
 use crate::usage::Usage;
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -41,6 +42,8 @@ pub struct Attempt {
     number: u8,
     claim: Claim,
     reserved: Option<Reserved>,
+    /// A local server does not rest under it.
+    _server: Option<Occupied>,
     sent_at: Duration,
     /// Bytes may have reached the provider: from here on abandoning is not free.
     pub sent: bool,
@@ -65,6 +68,7 @@ impl Attempt {
             number,
             claim,
             reserved: Some(reserved),
+            _server: None,
             sent_at: ticket.gateway.clock.uptime(),
             sent: false,
             status: 0,
@@ -73,6 +77,12 @@ impl Attempt {
             usage: None,
             ended: false,
         }
+    }
+
+    /// Its provider is a local server of planb's.
+    pub fn on(mut self, server: Option<Occupied>) -> Self {
+        self._server = server;
+        self
     }
 
     pub fn model(&self) -> &Model {

@@ -248,6 +248,10 @@ impl Serving {
 
     async fn attempt(&mut self, turn: Turn) -> Go {
         let candidate = self.survey.decision.candidates[turn.candidate()];
+        let provider = self.prepared.policy.snapshot.provider_of(candidate.id).name.clone();
+        let Ok(server) = self.gateway.locals.occupy(&provider) else {
+            return Continue(turn.refused(NotTaken::Cold, self.gateway.clock.uptime()));
+        };
         let (claim, reserved) = match self.take(&turn, candidate).await {
             Ok(taken) => taken,
             Err(why) => return Continue(turn.refused(why, self.gateway.clock.uptime())),
@@ -260,7 +264,7 @@ impl Serving {
                 return Continue(turn.refused(why, self.gateway.clock.uptime()));
             }
         };
-        let attempt = Attempt::new(&self.ticket, candidate, turn.number(), claim, reserved);
+        let attempt = Attempt::new(&self.ticket, candidate, turn.number(), claim, reserved).on(server);
         let fresh = turn.fresh_connection();
         self.send(turn.sent(), attempt, credential.as_deref(), fresh).await
     }

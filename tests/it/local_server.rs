@@ -264,3 +264,90 @@ fn text_below(folder: &Path) -> String {
     }
     text
 }
+
+/// A local server with more words in its `start`, behind a hosted model.
+fn started_with(port: u16, hosted: &Upstream, words: &str) -> Policy {
+    let start = format!("start: {{command: [./serve-stub, --port, \"{port}\"], ready: 60s, {words}}}");
+    Policy::new()
+        .provider_line(
+            "home",
+            &format!("vendor: llama.cpp, base_url: \"http://127.0.0.1:{port}\", {start}"),
+        )
+        .model_line(
+            "tiny",
+            "provider: home, name: stub, supply: local, quality: 20, context: 8k",
+        )
+        .provider(hosted, "")
+        .model("first", hosted, LICENSED)
+        .route("name: chat, try: [first]")
+        .route("name: home, try: [tiny]")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_server_is_stopped_and_started_again_at_the_next_need() {
+    let hosted = Upstream::start("alpha", Price::LIST).await;
+    let daemon = start(&started_with(free_port(), &hosted, "idle: 1s")).await;
+    let mut request = hello();
+    request["model"] = json!("home");
+    daemon.chat(&request).await.expect(200);
+    let first = started(&daemon)[0];
+    is_gone(first).await;
+    let answer = daemon.chat(&request).await.expect(200);
+    let pids = started(&daemon);
+    assert_eq!((pids.len(), answer.content()), (2, format!("pid {}", pids[1])));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_warms_a_server_and_keeps_it_as_long_as_it_is_active() {
+    let hosted = Upstream::start("alpha", Price::LIST).await;
+    let plan = "name: ready, when: 'budget(\"month\").used > 5.0', warm: [home]";
+    let policy = started_with(free_port(), &hosted, "idle: 1s")
+        .budget("month", "limit: 10 USD, per: month")
+        .plan(plan);
+    let daemon = start(&policy).await;
+    assert!(started(&daemon).is_empty());
+    assert!(daemon.cli(&["plan", "activate", "ready"]).status.success());
+    let up = |status: &Value| {
+        status["providers"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|one| one["name"] == "home" && one["state"] == "up")
+    };
+    daemon.when("/planb/status", "the server runs", up).await;
+    let pid = started(&daemon)[0];
+    let since = daemon.plan("ready").await["since"]
+        .as_str()
+        .unwrap()
+        .parse::<jiff::Timestamp>()
+        .unwrap();
+    until("more than its idle time has passed", || async move {
+        let long = jiff::Timestamp::now().duration_since(since);
+        if long > jiff::SignedDuration::from_secs(4) {
+            Ok(())
+        } else {
+            Err(format!("{long}"))
+        }
+    })
+    .await;
+    assert!(is_alive(pid));
+    assert!(daemon.cli(&["plan", "release", "ready"]).status.success());
+    is_gone(pid).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn warm_when_starts_a_server_before_it_is_needed() {
+    let hosted = Upstream::start("alpha", Price::LIST).await;
+    let words = "warm_when: 'budget(\"month\").used >= 0.0', env: {STUB_DELAY: \"0.1\"}";
+    let policy = started_with(free_port(), &hosted, words).budget("month", "limit: 10 USD, per: month");
+    let daemon = start(&policy).await;
+    let up = |status: &Value| {
+        status["providers"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|one| one["name"] == "home" && one["state"] == "up")
+    };
+    daemon.when("/planb/status", "the server runs", up).await;
+    assert_eq!(started(&daemon).len(), 1);
+}

@@ -1,6 +1,6 @@
 //! Providers as written, and the maps that routes share with them.
 
-use super::fields::Fields;
+use super::fields::{Fields, word};
 use super::words;
 use crate::policy::report::Report;
 use crate::policy::source::{Node, Place, Word};
@@ -33,6 +33,10 @@ pub(in crate::policy) struct Start {
     pub place: Place,
     pub command: Option<Vec<Word>>,
     pub ready: Option<Word>,
+    pub idle: Option<Word>,
+    pub warm_when: Option<Word>,
+    /// Variables and their values.
+    pub env: Vec<(Word, Word)>,
 }
 
 pub(super) fn read(name: &Word, node: &Node, report: &mut Report) -> Provider {
@@ -41,6 +45,9 @@ pub(super) fn read(name: &Word, node: &Node, report: &mut Report) -> Provider {
         place: start.place,
         command: start.words("command", report),
         ready: start.word("ready", report),
+        idle: start.word("idle", report),
+        warm_when: start.word("warm_when", report),
+        env: variables(start, report),
     });
     Provider {
         name: name.clone(),
@@ -55,6 +62,13 @@ pub(super) fn read(name: &Word, node: &Node, report: &mut Report) -> Provider {
         cooldown: fields.word("cooldown", report),
         allow_private: fields.word("allow_private", report),
     }
+}
+
+fn variables(start: Fields<'_>, report: &mut Report) -> Vec<(Word, Word)> {
+    let pairs = start.pairs("env", report).into_iter();
+    pairs
+        .map(|(name, value)| (name.clone(), word(value, &name.text, report)))
+        .collect()
 }
 
 /// The `timeouts` of a provider or a route.

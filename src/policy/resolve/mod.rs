@@ -14,6 +14,7 @@ mod models;
 mod plans;
 mod providers;
 mod routes;
+mod start;
 mod units;
 mod urls;
 

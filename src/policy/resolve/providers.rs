@@ -1,12 +1,11 @@
 //! Providers: vendor, address, key, deadlines, and how to start a local server.
 
 use super::Resolver;
-use super::credentials::from_folder;
 use super::urls::Address;
 use crate::catalog::{Vendor, VendorFacts};
 use crate::policy::defaults;
-use crate::policy::read::{self, Start as WrittenStart};
-use crate::policy::snapshot::{CredentialRef, Provider, Start, Timeouts};
+use crate::policy::read;
+use crate::policy::snapshot::{CredentialRef, Provider, Timeouts};
 use crate::policy::source::Word;
 use std::sync::Arc;
 
@@ -56,6 +55,7 @@ impl Resolver<'_, '_> {
             .start
             .as_ref()
             .and_then(|start| self.start(start, facts, address.as_ref()));
+        let running = self.running(written.start.as_ref());
         Provider {
             name: Arc::clone(&written.name.text),
             vendor: vendor.unwrap_or(Vendor::OpenaiCompatible),
@@ -66,6 +66,7 @@ impl Resolver<'_, '_> {
             cooldown,
             allow_private,
             start,
+            running,
         }
     }
 
@@ -183,47 +184,5 @@ impl Resolver<'_, '_> {
             idle: self.span(written.idle.as_ref()),
             total: self.span(written.total.as_ref()),
         }
-    }
-
-    fn start(
-        &mut self,
-        written: &WrittenStart,
-        facts: Option<&VendorFacts>,
-        address: Option<&Address>,
-    ) -> Option<Start> {
-        if let Some(facts) = facts.filter(|facts| !facts.local) {
-            let message = format!("planb starts local servers, and `{}` is none", facts.word);
-            self.report.error(written.place, "not-here", message);
-        } else if address.is_some_and(|address| !address.loopback) {
-            self.report
-                .error(
-                    written.place,
-                    "not-here",
-                    "planb starts servers on this machine, and `base_url` is elsewhere",
-                )
-                .help("use `http://127.0.0.1:PORT`");
-        }
-        let ready = self.span(written.ready.as_ref()).unwrap_or(defaults::READY);
-        let Some(words) = &written.command else {
-            self.report
-                .error(written.place, "missing-key", "`start` needs `command`");
-            return None;
-        };
-        let Some(program) = words.first() else {
-            self.report
-                .error(written.place, "missing-value", "`command` names no program");
-            return None;
-        };
-        let mut command: Vec<String> = words.iter().map(|word| word.text.to_string()).collect();
-        if program.text.contains('/') {
-            command[0] = from_folder(self.directory, &program.text)
-                .to_string_lossy()
-                .into_owned();
-        }
-        Some(Start {
-            command,
-            directory: self.directory.to_path_buf(),
-            ready,
-        })
     }
 }

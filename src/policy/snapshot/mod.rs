@@ -16,7 +16,7 @@ pub use budget::{Budget, Each, Enforce, Raise};
 pub use client::Client;
 pub use model::Model;
 pub use plan::{Plan, RouteChange};
-pub use provider::{CredentialRef, Provider, Start, Timeouts};
+pub use provider::{CredentialRef, Provider, Running, Start, Timeouts};
 pub use route::{OnDisconnect, Pattern, Pick, Route, Terms};
 
 use super::condition::ModelFacts;

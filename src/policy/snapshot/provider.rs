@@ -1,6 +1,7 @@
 //! Providers: where models are called, with which key and patience.
 
 use crate::catalog::Vendor;
+use crate::policy::condition::StateCondition;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +39,16 @@ pub struct Provider {
     pub cooldown: bool,
     pub allow_private: bool,
     pub start: Option<Start>,
+    pub running: Running,
+}
+
+/// When a local server runs; an edit of it restarts nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Running {
+    /// A server that planb started is stopped once nothing has asked for it so long; `None` is never.
+    pub idle: Option<Duration>,
+    /// Kept running while this holds.
+    pub warm_when: Option<StateCondition>,
 }
 
 /// `None` leaves the word to the next wider scope; the tightest of those given counts.
@@ -56,6 +67,8 @@ pub struct Start {
     pub command: Vec<String>,
     /// The policy's folder, in which the command runs.
     pub directory: PathBuf,
+    /// On top of planb's own environment.
+    pub env: Vec<(Arc<str>, Arc<str>)>,
     /// How long the server may take until its health path answers.
     pub ready: Duration,
 }

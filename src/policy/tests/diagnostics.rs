@@ -151,9 +151,33 @@ fn every_kind_of_error_points_at_its_place() {
         ),
         (
             "providers",
-            "  a: {vendor: vllm, start: {command: [serve], idle: 15m}}",
+            "  a: {vendor: vllm, start: {command: [serve], health: /up}}",
             "not-yet",
-            "idle",
+            "health",
+        ),
+        (
+            "providers",
+            "  a: {vendor: vllm, start: {command: [serve], idle: 0s}}",
+            "bad-value",
+            "0s",
+        ),
+        (
+            "providers",
+            "  a: {vendor: vllm, start: {command: [serve], env: {PLANB_STATE: /tmp}}}",
+            "not-here",
+            "PLANB_STATE",
+        ),
+        (
+            "providers",
+            "  a: {vendor: vllm, start: {command: [serve], env: {HF_TOKEN: hunter2hunter2}}}",
+            "literal-credential",
+            "HF_TOKEN",
+        ),
+        (
+            "providers",
+            "  a: {vendor: vllm, start: {command: [serve], warm_when: 'model.supply == \"local\"'}}",
+            "wrong-environment",
+            "model",
         ),
         ("providers", "  a b: {vendor: vllm}", "bad-name", "a b"),
         (
@@ -438,6 +462,7 @@ fn literal_credentials_are_errors_and_are_shown_nowhere() {
         "  a:\n    vendor: deepseek\n    api_key: |\n      hunter2hunter2\n",
         "  a: {vendor: deepseek, api_key: env:A, base_url: https://u:hunter2hunter2@host/}",
         "  a: {vendor: sk-hunter2hunter2, api_key: env:A}",
+        "  a: {vendor: vllm, start: {command: [serve], env: {HF_TOKEN: hunter2hunter2}}}",
         "  a: {vendor: deepseek, api_key: hunter2hunter2, region: [",
     ] {
         let found = refused(&with("providers", line));

@@ -108,7 +108,7 @@ impl Machine {
         };
     }
 
-    /// An adopted server left: nobody's fault.
+    /// An adopted server left, or an own one rests: nobody's fault.
     pub fn left(&mut self) {
         self.state = LocalState::Cold;
     }

@@ -5,23 +5,26 @@
 
 mod logfile;
 mod machine;
+mod occupied;
 mod process;
 mod supervise;
 #[cfg(test)]
 mod tests;
 
 pub use machine::LocalState;
+pub use occupied::Occupied;
 
 use super::connect::Connections;
 use super::probe::health_url;
 use crate::policy::snapshot::{Provider, Start};
+use occupied::Uses;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use supervise::Supervisor;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -84,6 +87,8 @@ struct Servers {
 struct Running {
     spec: LocalSpec,
     need: watch::Sender<u64>,
+    rest: Arc<Notify>,
+    uses: Arc<Uses>,
     state: watch::Receiver<LocalState>,
     stop: CancellationToken,
     task: JoinHandle<()>,
@@ -127,6 +132,44 @@ impl LocalServers {
     pub fn ensure(&self, provider: &str) {
         if let Some(one) = self.lock().running.get(provider) {
             one.need.send_modify(|count| *count += 1);
+        }
+    }
+
+    /// Says that the server is to run: starts it, and puts off its rest.
+    pub fn keep(&self, provider: &str) {
+        let servers = self.lock();
+        let Some(one) = servers.running.get(provider) else {
+            return;
+        };
+        one.uses.touch();
+        let starts = match &*one.state.borrow() {
+            LocalState::Cold => true,
+            LocalState::Failed { retry_at, .. } => *retry_at <= Instant::now(),
+            LocalState::Starting { .. } | LocalState::Ready { .. } => false,
+        };
+        if starts {
+            one.need.send_modify(|count| *count += 1);
+        }
+    }
+
+    /// Stops a ready server of planb's own that nothing has asked for so long.
+    pub fn rest_after(&self, provider: &str, idle: Duration) {
+        let servers = self.lock();
+        let Some(one) = servers.running.get(provider) else {
+            return;
+        };
+        let own = matches!(&*one.state.borrow(), LocalState::Ready { adopted: false, .. });
+        if own && one.uses.rest_after(idle) {
+            one.rest.notify_one();
+        }
+    }
+
+    /// The right to send to a local server, which is not stopped for idleness meanwhile. `None` for a provider whose
+    /// server planb does not run; an error where it is just being stopped.
+    pub fn occupy(&self, provider: &str) -> Result<Option<Occupied>, NotReady> {
+        match self.lock().running.get(provider) {
+            None => Ok(None),
+            Some(one) => one.uses.begin().map(Some).ok_or(NotReady::Stopped),
         }
     }
 
@@ -185,15 +228,19 @@ impl LocalServers {
         let (need, needed) = watch::channel(0);
         let (publish, state) = watch::channel(LocalState::Cold);
         let stop = CancellationToken::new();
+        let (rest, uses) = (Arc::new(Notify::new()), Arc::new(Uses::new()));
         let supervisor = Supervisor {
             spec: spec.clone(),
             state_directory: self.state_directory.clone(),
             withheld,
             connections: self.connections.clone(),
             needed,
+            rest: rest.clone(),
+            uses: uses.clone(),
             publish,
             changes: self.changes.clone(),
             stop: stop.clone(),
+            rested: false,
         };
         let task = tokio::spawn(async move {
             // Two servers of one provider at once would fight for its port.
@@ -205,6 +252,8 @@ impl LocalServers {
         Running {
             spec,
             need,
+            rest,
+            uses,
             state,
             stop,
             task,

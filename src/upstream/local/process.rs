@@ -90,6 +90,7 @@ fn command(start: &Start, state_directory: &Path, withheld: &[Arc<str>]) -> io::
     for name in withheld {
         command.env_remove(name.as_ref());
     }
+    command.envs(start.env.iter().map(|(name, value)| (name.as_ref(), value.as_ref())));
     die_with_planb(&mut command);
     Ok(command)
 }

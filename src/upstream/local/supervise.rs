@@ -5,13 +5,14 @@
 
 use super::LocalSpec;
 use super::machine::{LocalState, Machine};
+use super::occupied::Uses;
 use super::process::Process;
 use crate::upstream::connect::Connections;
 use crate::upstream::probe::{Health, probe_health};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 /// Between two looks at a starting server: its first answer is not to wait for us.
@@ -27,9 +28,14 @@ pub struct Supervisor {
     pub withheld: Vec<Arc<str>>,
     pub connections: Arc<Connections>,
     pub needed: watch::Receiver<u64>,
+    /// It has been idle long enough.
+    pub rest: Arc<Notify>,
+    pub uses: Arc<Uses>,
     pub publish: watch::Sender<LocalState>,
     pub changes: watch::Sender<u64>,
     pub stop: CancellationToken,
+    /// The last run ended for idleness.
+    pub rested: bool,
 }
 
 impl Supervisor {
@@ -44,6 +50,7 @@ impl Supervisor {
             if !machine.needed(Instant::now()) {
                 continue;
             }
+            self.uses.reset();
             self.tell(&machine);
             match self.find().await {
                 Found::Ready => self.watch_adopted(&mut machine).await,
@@ -53,6 +60,10 @@ impl Supervisor {
             }
             if stop.is_cancelled() {
                 return;
+            }
+            if std::mem::take(&mut self.rested) {
+                // Who needs it again has said so since it was told to be cold.
+                continue;
             }
             // Needs of the time when it ran are met. Marked before the new state is told: who asks upon it is heard.
             self.needed.borrow_and_update();
@@ -138,6 +149,16 @@ impl Supervisor {
                 stop_process(&mut process).await;
                 self.fail(machine, self.too_slow());
             }
+            Ended::Rested => {
+                // Cold before it stops: whoever comes from here on starts it again.
+                self.needed.borrow_and_update();
+                self.rested = true;
+                machine.left();
+                self.tell(machine);
+                self.uses.reset();
+                stop_process(&mut process).await;
+                tracing::info!(provider = %self.spec.provider, "stopped the idle local server");
+            }
             Ended::Stopped | Ended::NotYet => {
                 stop_process(&mut process).await;
                 tracing::info!(provider = %self.spec.provider, "stopped the local server");
@@ -153,6 +174,7 @@ impl Supervisor {
                 if let Ok(how) = process.exit.try_recv() {
                     return Ended::ByItself(how);
                 }
+                self.uses.reset();
                 machine.answered(false, Instant::now());
                 tracing::info!(provider = %self.spec.provider, "the local server is ready after {:.1?}", begun.elapsed());
                 self.tell(machine);
@@ -178,6 +200,7 @@ impl Supervisor {
         tokio::select! {
             () = self.stop.cancelled() => Ended::Stopped,
             how = &mut process.exit => Ended::ByItself(how.unwrap_or_default()),
+            () = self.rest.notified() => Ended::Rested,
         }
     }
 
@@ -222,6 +245,8 @@ enum Ended {
     NotYet,
     ByItself(String),
     TooSlow,
+    /// Idle long enough.
+    Rested,
     Stopped,
 }
 

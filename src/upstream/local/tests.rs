@@ -93,6 +93,7 @@ fn spec(folder: &std::path::Path, port: u16, mode: &str, ready: Duration) -> Loc
         start: Start {
             command,
             directory: folder.to_owned(),
+            env: vec![("PLANB_TEST_GIVEN".into(), "by the policy".into())],
             ready,
         },
         health_url: format!("http://127.0.0.1:{port}/health"),
@@ -326,4 +327,44 @@ async fn plays_a_planb_that_is_killed() {
     servers.sync(vec![spec], &[]);
     servers.ensure("home");
     std::future::pending::<()>().await;
+}
+
+#[tokio::test]
+async fn an_idle_server_rests_unless_it_is_used_or_kept_and_starts_again_when_it_is_needed() {
+    let bench = Bench::new();
+    bench.servers.sync(vec![bench.spec("good")], &[]);
+    bench.wait().await.unwrap();
+    let used = bench.servers.occupy("home").unwrap();
+    bench.servers.rest_after("home", Duration::ZERO);
+    assert!(
+        matches!(bench.servers.state("home"), Some(LocalState::Ready { .. })),
+        "in use"
+    );
+    drop(used);
+    bench.servers.keep("home");
+    bench.servers.rest_after("home", Duration::from_secs(600));
+    assert!(
+        matches!(bench.servers.state("home"), Some(LocalState::Ready { .. })),
+        "used lately"
+    );
+    bench.servers.rest_after("home", Duration::ZERO);
+    let first = bench.pids()[0];
+    until("it has stopped", || gone(first)).await;
+    bench.wait().await.unwrap();
+    assert_eq!(bench.pids().len(), 2);
+    assert!(bench.servers.occupy("home").unwrap().is_some());
+    bench.servers.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_kept_is_started_without_being_asked_for() {
+    let bench = Bench::new();
+    bench.servers.sync(vec![bench.spec("good")], &[]);
+    bench.servers.keep("home");
+    until("it is ready", || {
+        matches!(bench.servers.state("home"), Some(LocalState::Ready { .. }))
+    })
+    .await;
+    assert!(bench.get("/").await.unwrap().contains("PLANB_TEST_GIVEN=by the policy"));
+    bench.servers.shutdown().await;
 }

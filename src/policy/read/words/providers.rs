@@ -1,6 +1,6 @@
 //! The keys of providers, and of the maps that routes share with them.
 
-use super::Kind::{Address, Credential, Duration, In, List, Text, Truth, Vendor, Word};
+use super::Kind::{Address, Credential, Duration, In, List, Map, State, Text, Truth, Vendor, Word};
 use super::{REQUIRED, Section, key};
 
 #[rustfmt::skip]
@@ -41,6 +41,9 @@ pub(in crate::policy) static START: Section = Section {
     keys: &[
         key("command", List(&Text), REQUIRED, "[llama-server, -m, qwen3-4b.gguf, --port, \"8080\"]", "program and arguments; a program with a slash is found from the policy's folder"),
         key("ready", Duration, "2m", "10m", "how long until its health path answers"),
+        key("idle", Duration, "never", "30m", "stops a server that planb started once nothing has asked for it so long"),
+        key("warm_when", State, "", "'budget(\"month\").used > 0.8'", "started, and not stopped for idleness, while this holds"),
+        key("env", Map(&Text), "", "{CUDA_VISIBLE_DEVICES: \"0\"}", "variables on top of planb's own; no secrets"),
     ],
-    later: &["idle", "warm_when", "env", "directory", "health"],
+    later: &["directory", "health"],
 };
