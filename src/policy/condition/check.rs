@@ -2,9 +2,10 @@
 //!
 //! A part that is wrong becomes `Typed::Wrong`, about which nothing further is said.
 
-use super::signature::{Environment, LATER, SIGNATURES, Signature, Subject, Type};
+use super::read::Read;
+use super::signature::{Environment, Type};
 use super::syntax::{Comparison, Kind, Operator, Syntax};
-use super::tree::{Affix, Fact, Flag, Gauge, Number, Text, Truth};
+use super::tree::{Affix, Fact, Number, Text, Truth};
 use super::{Fault, Names, literals};
 use crate::policy::mask::shown;
 use crate::policy::nearest::suggestion;
@@ -29,17 +30,21 @@ pub(super) enum Typed {
     Truth(Truth),
     Number(Number),
     Text(Text),
+    /// A signal that is a list.
+    Texts(Fact),
+    /// A list as written.
     List(Vec<(Typed, Range<usize>)>),
     /// Already reported.
     Wrong,
 }
 
 impl Typed {
-    const fn word(&self) -> &'static str {
+    pub const fn word(&self) -> &'static str {
         match self {
             Self::Truth(_) => Type::Bool.word(),
             Self::Number(_) => Type::Number.word(),
             Self::Text(_) => Type::Text.word(),
+            Self::Texts(_) => Type::Texts.word(),
             Self::List(_) => "a list",
             Self::Wrong => "wrong",
         }
@@ -47,13 +52,13 @@ impl Typed {
 }
 
 pub(super) struct Checker<'a> {
-    environment: Environment,
+    pub environment: Environment,
     pub names: &'a Names,
     pub faults: Vec<Fault>,
 }
 
 impl Checker<'_> {
-    fn wrong(&mut self, fault: Fault) -> Typed {
+    pub fn wrong(&mut self, fault: Fault) -> Typed {
         self.faults.push(fault);
         Typed::Wrong
     }
@@ -168,7 +173,7 @@ impl Checker<'_> {
             }
             (Operator::Compare(comparison), (Typed::Number(a), Typed::Number(b))) => {
                 self.faults
-                    .extend(literals::reachable(self.names, comparison, &a, &b, whole));
+                    .extend(literals::numbers(self.names, comparison, (&a, left), (&b, right), whole));
                 Typed::Truth(Truth::Numbers(comparison, Box::new([a, b])))
             }
             (Operator::Compare(comparison), (Typed::Text(a), Typed::Text(b))) => {
@@ -183,7 +188,12 @@ impl Checker<'_> {
                 sides: Box::new([a, b]),
                 equal: comparison == Comparison::Equal,
             }),
-            (Operator::In, (wanted, Typed::List(items))) => self.membership(whole, wanted, items),
+            (Operator::In, (wanted, Typed::List(items))) => self.membership(whole, left, wanted, items),
+            (Operator::In, (Typed::Text(wanted), Typed::Texts(list))) => {
+                let faults = literals::listed(self.names, &list, (&wanted, &left.range));
+                self.faults.extend(faults);
+                Typed::Truth(Truth::Among(wanted, list))
+            }
             (_, (a, b)) => {
                 let message = format!(
                     "`{}` cannot stand between {} and {}",
@@ -192,7 +202,9 @@ impl Checker<'_> {
                     b.word()
                 );
                 let fault = Fault::error("type", whole.range.clone(), message);
+                let list = matches!(a, Typed::Texts(_)) || matches!(b, Typed::Texts(_));
                 self.wrong(match operator {
+                    _ if list => fault.help("ask a list for a text: `\"eu\" in model.labels`"),
                     Operator::In => fault.help("write `x in [\"a\", \"b\"]`"),
                     _ if is_signal(left) && matches!(right.kind, Kind::Name(_)) => fault.help("texts stand in quotes"),
                     _ => fault,
@@ -201,7 +213,13 @@ impl Checker<'_> {
         }
     }
 
-    fn membership(&mut self, whole: &Syntax, wanted: Typed, items: Vec<(Typed, Range<usize>)>) -> Typed {
+    fn membership(
+        &mut self,
+        whole: &Syntax,
+        left: &Syntax,
+        wanted: Typed,
+        items: Vec<(Typed, Range<usize>)>,
+    ) -> Typed {
         if items.is_empty() {
             return self.wrong(Fault::error(
                 "never-matches",
@@ -213,7 +231,12 @@ impl Checker<'_> {
         for (item, range) in items {
             match (&wanted, item) {
                 (_, Typed::Wrong) => return Typed::Wrong,
-                (Typed::Number(_), Typed::Number(item)) => numbers.push(item),
+                (Typed::Number(wanted), Typed::Number(item)) => {
+                    let equal = Comparison::Equal;
+                    self.faults
+                        .extend(literals::numbers(self.names, equal, (wanted, left), (&item, &range), &range));
+                    numbers.push(item);
+                }
                 (Typed::Text(wanted), Typed::Text(item)) => {
                     self.faults
                         .extend(literals::possible(self.names, wanted, (&item, &range), None));
@@ -293,154 +316,8 @@ impl Checker<'_> {
         };
         self.signal(&read)
     }
-
-    fn signal(&mut self, read: &Read<'_>) -> Typed {
-        if let Some(fault) = read.later(self.environment) {
-            return self.wrong(fault);
-        }
-        let known: Vec<&Signature> = SIGNATURES.iter().filter(|s| s.subject.word() == read.subject).collect();
-        let Some(first) = known.first() else {
-            return self.unknown(read);
-        };
-        if first.environment != self.environment {
-            let message = match first.environment {
-                Environment::State => format!("`{}` is a live signal: it stands in `when` and `until`", read.subject),
-                Environment::Selector => {
-                    format!(
-                        "`{}` tells requests apart: it stands in `only`, `avoid` and `covers`",
-                        read.subject
-                    )
-                }
-            };
-            return self.wrong(Fault::error("wrong-environment", read.subject_range.clone(), message));
-        }
-        let name = match self.name_of(first.subject, read) {
-            Ok(name) => name,
-            Err(fault) => return self.wrong(fault),
-        };
-        let field = read.field.map(|(field, _)| field);
-        let found = known
-            .iter()
-            .find(|s| s.field == field || s.field == Some("*") && field.is_some());
-        match (found, read.field) {
-            (Some(_), Some((tag, _))) if first.subject == Subject::Tag => {
-                Typed::Text(Text::Fact(Fact::Tag(tag.into())))
-            }
-            (Some(signature), _) => typed(signature, name),
-            (None, Some((field, range))) => {
-                let help = suggestion(field, known.iter().filter_map(|s| s.field));
-                let message = format!("`{}` has no `{}`", read.subject, shown(field));
-                self.wrong(Fault::error("unknown-signal", range.clone(), message).maybe_help(help))
-            }
-            (None, None) => {
-                let fields: Vec<_> = known.iter().filter_map(|s| s.field).collect();
-                let message = format!("`{}` has no value by itself", read.subject);
-                let help = format!("add `.{}`", fields.join("` or `.").replace('*', "NAME"));
-                self.wrong(Fault::error("unknown-signal", read.whole.clone(), message).help(help))
-            }
-        }
-    }
-
-    /// The name in `budget("…")`, checked; empty for subjects that take none.
-    fn name_of(&self, subject: Subject, read: &Read<'_>) -> Result<Arc<str>, Fault> {
-        let example = format!("write `{}(\"NAME\")`", subject.word());
-        let argument = match (subject.is_named(), read.arguments) {
-            (false, None) => return Ok(Arc::from("")),
-            (false, Some(_)) => {
-                let message = format!("`{}` takes no argument", subject.word());
-                return Err(Fault::error("type", read.subject_range.clone(), message));
-            }
-            (true, Some([argument])) => argument,
-            (true, _) => {
-                let message = format!("`{}` takes the name of one", subject.word());
-                return Err(Fault::error("type", read.subject_range.clone(), message).help(example));
-            }
-        };
-        let Kind::Text(name) = &argument.kind else {
-            let message = format!("the name of a {} is a text in quotes", subject.word());
-            return Err(Fault::error("type", argument.range.clone(), message).help(example));
-        };
-        let known: Vec<&Arc<str>> = match subject {
-            Subject::Budget => self.names.budgets.iter().map(|(name, _)| name).collect(),
-            _ => self.names.providers.iter().collect(),
-        };
-        let found = known.iter().find(|known| known.as_ref() == name.as_str());
-        found.map(|name| Arc::clone(name)).ok_or_else(|| {
-            let help = suggestion(name, known.iter().map(|name| name.as_ref()));
-            let message = format!("no {} is called `{}`", subject.word(), shown(name));
-            Fault::error("unknown-name", argument.range.clone(), message).maybe_help(help)
-        })
-    }
-
-    fn unknown(&mut self, read: &Read<'_>) -> Typed {
-        let here = SIGNATURES.iter().filter(|s| s.environment == self.environment);
-        let mut subjects: Vec<&str> = here.map(|s| s.subject.word()).collect();
-        subjects.dedup();
-        let bare = read.arguments.is_none() && read.field.is_none();
-        let help = if bare && literals::is_known_value(read.subject, self.names) {
-            Some(format!("texts stand in quotes: `\"{}\"`", shown(read.subject)))
-        } else {
-            suggestion(read.subject, subjects)
-        };
-        let message = format!("unknown name `{}`", shown(read.subject));
-        self.wrong(Fault::error("unknown-signal", read.subject_range.clone(), message).maybe_help(help))
-    }
-}
-
-/// A place where a signal is read: `subject`, `subject.field`, `subject(arguments).field`.
-struct Read<'a> {
-    subject: &'a str,
-    subject_range: &'a Range<usize>,
-    arguments: Option<&'a [Syntax]>,
-    field: Option<(&'a str, &'a Range<usize>)>,
-    whole: &'a Range<usize>,
-}
-
-impl<'a> Read<'a> {
-    fn bare(subject: &'a str, range: &'a Range<usize>) -> Self {
-        Self {
-            subject,
-            subject_range: range,
-            arguments: None,
-            field: None,
-            whole: range,
-        }
-    }
-
-    /// Is it a signal of the product that this version lacks?
-    fn later(&self, environment: Environment) -> Option<Fault> {
-        let field = self.field.map_or("", |(field, _)| field);
-        let subject_is_later = !SIGNATURES.iter().any(|s| s.subject.word() == self.subject);
-        // `model("x")` is live, `model` is a selector's.
-        let live_model = self.subject == "model" && self.arguments.is_some() && environment == Environment::State;
-        let named = LATER.iter().find(|(subject, later)| {
-            *subject == self.subject && (*later == field || subject_is_later || live_model && field.is_empty())
-        });
-        let (subject, later) = named?;
-        let word = if later.is_empty() || field.is_empty() {
-            (*subject).to_owned()
-        } else {
-            format!("{subject}.{field}")
-        };
-        let message = format!("`{}` is not supported by this version yet", shown(&word));
-        Some(Fault::error("not-yet", self.whole.clone(), message))
-    }
 }
 
 fn is_signal(syntax: &Syntax) -> bool {
     matches!(syntax.kind, Kind::Field { .. } | Kind::Name(_))
-}
-
-fn typed(signature: &Signature, name: Arc<str>) -> Typed {
-    match (signature.subject, signature.field) {
-        (Subject::Budget, Some("used")) => Typed::Number(Number::Gauge(Gauge::BudgetUsed(name))),
-        (Subject::Budget, _) => Typed::Truth(Truth::Flag(Flag::BudgetExhausted(name))),
-        (Subject::Provider, _) => Typed::Truth(Truth::Flag(Flag::ProviderUp(name))),
-        (Subject::Model, Some("provider")) => Typed::Text(Text::Fact(Fact::ModelProvider)),
-        (Subject::Model, Some("supply")) => Typed::Text(Text::Fact(Fact::ModelSupply)),
-        (Subject::Model, _) => Typed::Text(Text::Fact(Fact::ModelName)),
-        (Subject::Tag, _) => Typed::Text(Text::Fact(Fact::Tag(name))),
-        (Subject::Client, _) => Typed::Text(Text::Fact(Fact::Client)),
-        (Subject::Use, _) => Typed::Text(Text::Fact(Fact::Use)),
-    }
 }

@@ -4,36 +4,42 @@
 //! parser needs over 100 KB of stack for each bracket, so that an edit with sixteen of them would end the daemon, and
 //! places inside the expression come out exact this way. A test holds parser and evaluation against that crate.
 
+mod answers;
 mod check;
+mod facts;
 mod lex;
 mod literals;
+mod names;
 mod parse;
+mod read;
+mod signals;
 pub mod signature;
 mod syntax;
 mod tree;
+mod world;
 
 #[cfg(test)]
 mod tests;
+
+pub use answers::{Answers, Selectors};
+pub use facts::{ModelFacts, MoreFacts};
+pub(super) use names::Names;
+pub use signals::{Sample, Signal, Signals, Value};
 
 use crate::request::Caller;
 use signature::Environment;
 use std::ops::Range;
 use std::sync::Arc;
-use tree::{Truth, World};
+use std::sync::atomic::{AtomicU64, Ordering};
+use tree::{Fact, Truth};
 
-/// What a selector may know of a model.
-#[derive(Clone, Copy, Debug)]
-pub struct ModelFacts<'a> {
-    pub name: &'a str,
-    pub provider: &'a str,
-    pub supply: &'a str,
-}
-
-/// A checked condition over `model.*`, `tag.*`, `client` and `use`.
+/// A checked condition over `model.*`, `tag.*`, `client`, `use` and their like.
 #[derive(Clone, Debug)]
 pub struct Selector {
     text: Arc<str>,
     tree: Arc<Truth>,
+    /// Its place among the policy's selectors.
+    at: usize,
 }
 
 impl Selector {
@@ -41,25 +47,21 @@ impl Selector {
         &self.text
     }
 
-    pub fn matches(&self, model: ModelFacts<'_>, caller: &Caller) -> bool {
-        self.tree.holds(&Request {
-            model,
-            caller: Some(caller),
-        }) == Some(true)
+    /// Evaluates it. On a request's way [`Answers`] has the answer already.
+    pub fn matches(&self, model: &ModelFacts, caller: &Caller) -> bool {
+        count(Environment::Selector);
+        self.tree.holds(&world::Request::by(model, caller)) == Some(true)
     }
 
     /// The answer when it depends on the model alone; `None` when the request's caller decides.
-    pub fn folded(&self, model: ModelFacts<'_>) -> Option<bool> {
-        self.tree.holds(&Request { model, caller: None })
+    pub fn folded(&self, model: &ModelFacts) -> Option<bool> {
+        self.tree.holds(&world::Request::of(model))
     }
-}
 
-/// The live values that a state condition may read.
-pub trait Signals {
-    /// `(posted + held) / limit`; of a keyed budget, its fullest key.
-    fn budget_used(&self, budget: &str) -> f64;
-    fn budget_exhausted(&self, budget: &str) -> bool;
-    fn provider_up(&self, provider: &str) -> bool;
+    /// Its place among the selectors of its policy, in [`Selectors`].
+    pub(super) fn placed(self, at: usize) -> Self {
+        Self { at, ..self }
+    }
 }
 
 /// A checked condition over live signals.
@@ -67,6 +69,8 @@ pub trait Signals {
 pub struct StateCondition {
     text: Arc<str>,
     tree: Arc<Truth>,
+    /// Each that it reads, once.
+    signals: Arc<[Signal]>,
 }
 
 impl StateCondition {
@@ -74,24 +78,38 @@ impl StateCondition {
         &self.text
     }
 
-    pub fn holds(&self, signals: &dyn Signals) -> bool {
-        self.tree.holds(&State(signals)) == Some(true)
+    /// False too where it depends on a signal that is not known yet.
+    pub fn holds(&self, signals: &Signals) -> bool {
+        count(Environment::State);
+        self.tree.holds(signals) == Some(true)
+    }
+
+    /// The signals that it reads.
+    pub fn signals(&self) -> &[Signal] {
+        &self.signals
     }
 
     /// The signals it reads with their present values, for people: `budget("month").used = 0.83`.
-    pub fn why(&self, signals: &dyn Signals) -> String {
-        self.tree.readings(&State(signals)).join(", ")
+    pub fn why(&self, signals: &Signals) -> String {
+        let readings: Vec<String> = self
+            .signals
+            .iter()
+            .map(|signal| signals::reading(signal, signals))
+            .collect();
+        readings.join(", ")
     }
 }
 
-/// The policy's names, against which a condition is checked.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Names {
-    pub providers: Vec<Arc<str>>,
-    pub models: Vec<Arc<str>>,
-    pub clients: Vec<Arc<str>>,
-    /// With whether it is enforced hard.
-    pub budgets: Vec<(Arc<str>, bool)>,
+/// How often conditions of each kind were evaluated since the start.
+static EVALUATIONS: [AtomicU64; 2] = [AtomicU64::new(0), AtomicU64::new(0)];
+
+fn count(environment: Environment) {
+    EVALUATIONS[environment as usize].fetch_add(1, Ordering::Relaxed);
+}
+
+/// How many conditions of this kind were evaluated since the start.
+pub fn evaluations(environment: Environment) -> u64 {
+    EVALUATIONS[environment as usize].load(Ordering::Relaxed)
 }
 
 /// Something wrong or unwise in a condition; `range` is in bytes of its text.
@@ -115,6 +133,13 @@ impl Fault {
         }
     }
 
+    fn warning(code: &'static str, range: Range<usize>, message: impl Into<String>) -> Self {
+        Self {
+            warning: true,
+            ..Self::error(code, range, message)
+        }
+    }
+
     fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
@@ -129,13 +154,18 @@ impl Fault {
 pub(super) fn selector(text: &str, names: &Names) -> (Option<Selector>, Vec<Fault>) {
     let (tree, faults) = compile(text, Environment::Selector, names);
     let text = Arc::from(text.trim());
-    (tree.map(|tree| Selector { text, tree }), faults)
+    (tree.map(|tree| Selector { text, tree, at: usize::MAX }), faults)
 }
 
 pub(super) fn state(text: &str, names: &Names) -> (Option<StateCondition>, Vec<Fault>) {
     let (tree, faults) = compile(text, Environment::State, names);
     let text = Arc::from(text.trim());
-    (tree.map(|tree| StateCondition { text, tree }), faults)
+    let condition = tree.map(|tree| StateCondition {
+        signals: signals_of(&tree),
+        text,
+        tree,
+    });
+    (condition, faults)
 }
 
 fn compile(text: &str, environment: Environment, names: &Names) -> (Option<Arc<Truth>>, Vec<Fault>) {
@@ -147,50 +177,16 @@ fn compile(text: &str, environment: Environment, names: &Names) -> (Option<Arc<T
     (tree.map(Arc::new), faults)
 }
 
-/// A request's half of the values, or only its model's.
-struct Request<'a> {
-    model: ModelFacts<'a>,
-    caller: Option<&'a Caller>,
-}
-
-impl World for Request<'_> {
-    fn text(&self, fact: &tree::Fact) -> Option<&str> {
-        match fact {
-            tree::Fact::ModelName => Some(self.model.name),
-            tree::Fact::ModelProvider => Some(self.model.provider),
-            tree::Fact::ModelSupply => Some(self.model.supply),
-            tree::Fact::Tag(name) => self.caller.map(|caller| caller.tags.get(name)),
-            tree::Fact::Client => self.caller.map(|caller| caller.client.as_ref()),
-            tree::Fact::Use => self.caller.map(|caller| caller.purpose.as_ref()),
+fn signals_of(tree: &Truth) -> Arc<[Signal]> {
+    let mut facts = Vec::new();
+    tree.facts(&mut facts);
+    let mut signals: Vec<Signal> = Vec::new();
+    for fact in facts {
+        if let Fact::Live(signal) = fact
+            && !signals.contains(signal)
+        {
+            signals.push(signal.clone());
         }
     }
-
-    fn number(&self, _: &tree::Gauge) -> Option<f64> {
-        None
-    }
-
-    fn truth(&self, _: &tree::Flag) -> Option<bool> {
-        None
-    }
-}
-
-struct State<'a>(&'a dyn Signals);
-
-impl World for State<'_> {
-    fn text(&self, _: &tree::Fact) -> Option<&str> {
-        None
-    }
-
-    fn number(&self, gauge: &tree::Gauge) -> Option<f64> {
-        match gauge {
-            tree::Gauge::BudgetUsed(name) => Some(self.0.budget_used(name)),
-        }
-    }
-
-    fn truth(&self, flag: &tree::Flag) -> Option<bool> {
-        match flag {
-            tree::Flag::BudgetExhausted(name) => Some(self.0.budget_exhausted(name)),
-            tree::Flag::ProviderUp(name) => Some(self.0.provider_up(name)),
-        }
-    }
+    signals.into()
 }

@@ -3,44 +3,32 @@
 //! Evaluation is three-valued: `None` stands for a value that is not known yet, and a part whose answer does not
 //! depend on it is answered all the same. That is also how a selector is folded over a model's static facts.
 
+use super::signals::Signal;
+use super::signature::Of;
 use super::syntax::{Arithmetic, Comparison};
 use std::sync::Arc;
 
-/// A text that a selector reads.
+/// A value that is read where the condition runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fact {
-    ModelName,
-    ModelProvider,
-    ModelSupply,
+    Live(Signal),
+    /// Of the model or the caller, but tags.
+    Of(Of),
     Tag(Arc<str>),
-    Client,
-    Use,
 }
 
-/// A live number.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Gauge {
-    BudgetUsed(Arc<str>),
-}
-
-/// A live truth value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Flag {
-    BudgetExhausted(Arc<str>),
-    ProviderUp(Arc<str>),
-}
-
-/// Where the values come from; `None` is not known.
+/// Where the values come from; `None` is not known. Each is asked only for facts of its type.
 pub(super) trait World {
+    fn truth(&self, fact: &Fact) -> Option<bool>;
+    fn number(&self, fact: &Fact) -> Option<f64>;
     fn text(&self, fact: &Fact) -> Option<&str>;
-    fn number(&self, gauge: &Gauge) -> Option<f64>;
-    fn truth(&self, flag: &Flag) -> Option<bool>;
+    fn texts(&self, fact: &Fact) -> Option<&[Arc<str>]>;
 }
 
 #[derive(Clone, Debug)]
 pub(super) enum Truth {
     Const(bool),
-    Flag(Flag),
+    Fact(Fact),
     Not(Box<Truth>),
     All(Vec<Truth>),
     Any(Vec<Truth>),
@@ -50,6 +38,8 @@ pub(super) enum Truth {
     Texts(Comparison, Box<[Text; 2]>),
     NumberIn(Number, Vec<Number>),
     TextIn(Text, Vec<Text>),
+    /// Is the text one of a fact's texts?
+    Among(Text, Fact),
     Affix(Affix, Box<[Text; 2]>),
 }
 
@@ -73,7 +63,7 @@ impl Affix {
 #[derive(Clone, Debug)]
 pub(super) enum Number {
     Const(f64),
-    Gauge(Gauge),
+    Fact(Fact),
     Negative(Box<Number>),
     Calculate(Arithmetic, Box<[Number; 2]>),
     If(Box<(Truth, Number, Number)>),
@@ -90,7 +80,7 @@ impl Truth {
     pub fn holds(&self, world: &dyn World) -> Option<bool> {
         match self {
             Self::Const(value) => Some(*value),
-            Self::Flag(flag) => world.truth(flag),
+            Self::Fact(fact) => world.truth(fact),
             Self::Not(inner) => inner.holds(world).map(|value| !value),
             Self::All(parts) => decided(parts, world, false),
             Self::Any(parts) => decided(parts, world, true),
@@ -119,6 +109,15 @@ impl Truth {
                 let wanted = wanted.value(world);
                 among(list.iter().map(|item| Some(wanted? == item.value(world)?)))
             }
+            Self::Among(wanted, list) => {
+                let list = world.texts(list)?;
+                // In an empty list there is nothing, whatever is wanted.
+                if list.is_empty() {
+                    return Some(false);
+                }
+                let wanted = wanted.value(world)?;
+                Some(list.iter().any(|item| item.as_ref() == wanted))
+            }
             Self::Affix(affix, sides) => {
                 let [text, part] = sides.as_ref();
                 Some(affix.holds(text.value(world)?, part.value(world)?))
@@ -126,37 +125,38 @@ impl Truth {
         }
     }
 
-    /// Each signal that it reads, once, with its value: `budget("month").used = 0.83`.
-    pub fn readings(&self, world: &dyn World) -> Vec<String> {
-        let mut found = Vec::new();
-        self.collect(world, &mut found);
-        found
-    }
-
-    fn collect(&self, world: &dyn World, found: &mut Vec<String>) {
+    /// Every fact that it reads, in the order of the text, as often as it does.
+    pub fn facts<'a>(&'a self, found: &mut Vec<&'a Fact>) {
         match self {
-            Self::Flag(flag) => note(found, flag_reading(flag, world)),
-            Self::Not(inner) => inner.collect(world, found),
-            Self::All(parts) | Self::Any(parts) => parts.iter().for_each(|part| part.collect(world, found)),
-            Self::If(parts) => parts.iter().for_each(|part| part.collect(world, found)),
-            Self::Same { sides, .. } => sides.iter().for_each(|part| part.collect(world, found)),
-            Self::Numbers(_, sides) => sides.iter().for_each(|part| part.collect(world, found)),
+            Self::Const(_) => {}
+            Self::Fact(fact) => found.push(fact),
+            Self::Not(inner) => inner.facts(found),
+            Self::All(parts) | Self::Any(parts) => parts.iter().for_each(|part| part.facts(found)),
+            Self::If(parts) => parts.iter().for_each(|part| part.facts(found)),
+            Self::Same { sides, .. } => sides.iter().for_each(|part| part.facts(found)),
+            Self::Numbers(_, sides) => sides.iter().for_each(|part| part.facts(found)),
+            Self::Texts(_, sides) | Self::Affix(_, sides) => sides.iter().for_each(|part| part.facts(found)),
             Self::NumberIn(wanted, list) => {
-                std::iter::once(wanted)
-                    .chain(list)
-                    .for_each(|part| part.collect(world, found));
+                wanted.facts(found);
+                list.iter().for_each(|part| part.facts(found));
             }
-            // Texts are no live signals.
-            Self::Const(_) | Self::Texts(..) | Self::TextIn(..) | Self::Affix(..) => {}
+            Self::TextIn(wanted, list) => {
+                wanted.facts(found);
+                list.iter().for_each(|part| part.facts(found));
+            }
+            Self::Among(wanted, list) => {
+                wanted.facts(found);
+                found.push(list);
+            }
         }
     }
 }
 
 impl Number {
-    fn value(&self, world: &dyn World) -> Option<f64> {
+    pub fn value(&self, world: &dyn World) -> Option<f64> {
         match self {
             Self::Const(value) => Some(*value),
-            Self::Gauge(gauge) => world.number(gauge),
+            Self::Fact(fact) => world.number(fact),
             Self::Negative(inner) => inner.value(world).map(|value| -value),
             Self::Calculate(operator, sides) => {
                 let [left, right] = sides.as_ref();
@@ -169,16 +169,16 @@ impl Number {
         }
     }
 
-    fn collect(&self, world: &dyn World, found: &mut Vec<String>) {
+    fn facts<'a>(&'a self, found: &mut Vec<&'a Fact>) {
         match self {
             Self::Const(_) => {}
-            Self::Gauge(gauge) => note(found, gauge_reading(gauge, world)),
-            Self::Negative(inner) => inner.collect(world, found),
-            Self::Calculate(_, sides) => sides.iter().for_each(|part| part.collect(world, found)),
+            Self::Fact(fact) => found.push(fact),
+            Self::Negative(inner) => inner.facts(found),
+            Self::Calculate(_, sides) => sides.iter().for_each(|part| part.facts(found)),
             Self::If(parts) => {
-                parts.0.collect(world, found);
-                parts.1.collect(world, found);
-                parts.2.collect(world, found);
+                parts.0.facts(found);
+                parts.1.facts(found);
+                parts.2.facts(found);
             }
         }
     }
@@ -194,6 +194,36 @@ impl Text {
                 chosen(condition, world, || yes.value(world), || no.value(world))
             }
         }
+    }
+
+    fn facts<'a>(&'a self, found: &mut Vec<&'a Fact>) {
+        match self {
+            Self::Const(_) => {}
+            Self::Fact(fact) => found.push(fact),
+            Self::If(parts) => {
+                parts.0.facts(found);
+                parts.1.facts(found);
+                parts.2.facts(found);
+            }
+        }
+    }
+}
+
+/// Nothing is known: only what the text alone decides has a value.
+pub(super) struct Nothing;
+
+impl World for Nothing {
+    fn truth(&self, _: &Fact) -> Option<bool> {
+        None
+    }
+    fn number(&self, _: &Fact) -> Option<f64> {
+        None
+    }
+    fn text(&self, _: &Fact) -> Option<&str> {
+        None
+    }
+    fn texts(&self, _: &Fact) -> Option<&[Arc<str>]> {
+        None
     }
 }
 
@@ -245,8 +275,8 @@ fn calculate(operator: Arithmetic, left: f64, right: f64) -> f64 {
     }
 }
 
-/// False, `!=` included, where either side is no value (a division by zero).
-fn compare_numbers(comparison: Comparison, left: f64, right: f64) -> bool {
+/// False, `!=` included, where either side is no value (a division by zero, a quality that is not there).
+pub(super) fn compare_numbers(comparison: Comparison, left: f64, right: f64) -> bool {
     left.partial_cmp(&right).is_some_and(|order| compare(comparison, order))
 }
 
@@ -258,28 +288,5 @@ fn compare(comparison: Comparison, order: std::cmp::Ordering) -> bool {
         Comparison::AtMost => order.is_le(),
         Comparison::Greater => order.is_gt(),
         Comparison::AtLeast => order.is_ge(),
-    }
-}
-
-fn note(found: &mut Vec<String>, reading: String) {
-    if !found.contains(&reading) {
-        found.push(reading);
-    }
-}
-
-fn gauge_reading(gauge: &Gauge, world: &dyn World) -> String {
-    let Gauge::BudgetUsed(name) = gauge;
-    let value = world.number(gauge).unwrap_or(f64::NAN);
-    // Four decimals tell 0.7999 from 0.8; more says nothing.
-    let shown = format!("{value:.4}");
-    let shown = shown.trim_end_matches('0').trim_end_matches('.');
-    format!("budget(\"{name}\").used = {shown}")
-}
-
-fn flag_reading(flag: &Flag, world: &dyn World) -> String {
-    let value = world.truth(flag).unwrap_or(false);
-    match flag {
-        Flag::BudgetExhausted(name) => format!("budget(\"{name}\").exhausted = {value}"),
-        Flag::ProviderUp(name) => format!("provider(\"{name}\").up = {value}"),
     }
 }
