@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 use planb::budget::{Books, End, Facts, Grant, Rebuilt};
 use planb::money::{Currency, Money};
 use planb::period::{Period, Start};
+use planb::policy::condition::ModelFacts;
 use planb::policy::snapshot::{Budget, Enforce};
 use planb::request::Caller;
 use std::hint::black_box;
@@ -102,9 +103,7 @@ fn books(count: usize) -> (Mutex<Books>, Facts) {
         });
     }
     let facts = Facts {
-        model: "qwen-max".into(),
-        provider: "qwen".into(),
-        supply: "licensed",
+        model: Arc::new(ModelFacts::recorded("qwen-max", "qwen", "licensed")),
         currency: Currency::USD,
         caller: Arc::new(Caller::default()),
     };

@@ -4,8 +4,10 @@
 
 use jiff::Timestamp;
 use planb::decide::{Decision, Funds, Standing, decide};
+use planb::live::CallerAnswers;
 use planb::money::Money;
 use planb::plan::Effective;
+use planb::policy::condition::Answers;
 use planb::policy::snapshot::{ModelId, Snapshot};
 use planb::policy::{Sources, compile};
 use planb::price::{Moment, Quote};
@@ -48,6 +50,7 @@ fn main() {
 struct Bench {
     snapshot: Snapshot,
     effective: Effective,
+    answers: CallerAnswers,
     by_name: HashMap<Arc<str>, usize>,
     asked: Arc<str>,
     needs: Requirements,
@@ -63,6 +66,7 @@ impl Bench {
         let routes = snapshot.routes.iter().enumerate();
         Self {
             effective: Effective::compose(&snapshot, &vec![true; snapshot.plans.len()]),
+            answers: CallerAnswers::new(&snapshot.selectors),
             by_name: routes.map(|(at, route)| (route.name.clone(), at)).collect(),
             asked: snapshot.routes[ROUTES - 1].name.clone(),
             needs: Requirements {
@@ -84,12 +88,14 @@ impl Bench {
         let id = self.snapshot.route_for(&self.asked).expect("it is there");
         let (route, now) = (&self.snapshot.routes[id.0], self.effective.route(id));
         let terms = now.map_or(&route.terms, |now| &now.terms);
-        let standings: Vec<Standing<'_>> = route.candidates.iter().map(|id| self.standing(*id)).collect();
+        let answers = self.answers.to(&self.needs.caller);
+        let standing = |id: &ModelId| self.standing(*id, &answers);
+        let standings: Vec<Standing<'_>> = route.candidates.iter().map(standing).collect();
         decide(terms, &self.needs, &standings, Duration::from_secs(1))
     }
 
-    fn standing(&self, id: ModelId) -> Standing<'_> {
-        let shut_by = self.effective.restriction(id, &self.needs.caller);
+    fn standing(&self, id: ModelId, answers: &Answers) -> Standing<'_> {
+        let shut_by = self.effective.restriction(id, answers);
         Standing {
             id,
             model: self.snapshot.model(id),

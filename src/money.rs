@@ -56,6 +56,11 @@ impl Money {
         }
     }
 
+    /// Whole units, for conditions and metrics; never fed back into an amount.
+    pub fn as_number(self) -> f64 {
+        self.0 as f64 / NANOS_PER_UNIT as f64
+    }
+
     /// Reads `12`, `0.25`, `1,234.5`. At most nine decimals; `None` on anything else or out of range.
     pub fn parse(text: &str) -> Option<Self> {
         let clean: String = text.trim().chars().filter(|c| *c != ',' && *c != '_').collect();

@@ -38,13 +38,15 @@ impl Tags {
 }
 
 /// Who asks and for what: the request's half of a selector's environment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Caller {
     /// The policy's name of the client; empty where no clients are configured.
     pub client: Arc<str>,
     pub tags: Tags,
     /// `commercial`, `internal`, `research` or empty.
     pub purpose: Arc<str>,
+    /// The name of the route that serves the request; `planb/NAME` for one model asked for by name.
+    pub route: Arc<str>,
 }
 
 /// What a request says of thinking.

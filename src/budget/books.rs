@@ -8,8 +8,8 @@ use super::pool_id::PoolId;
 use super::worst::WorstCases;
 use crate::money::{Currency, Money};
 use crate::period::Span;
-use crate::policy::condition::ModelFacts;
-use crate::policy::snapshot::{Budget, Raise};
+use crate::policy::condition::{Answers, ModelFacts, Selectors};
+use crate::policy::snapshot::{Budget, ModelId, Raise};
 use crate::request::Caller;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
@@ -21,6 +21,8 @@ use std::sync::Arc;
 pub struct RebuildRequest {
     pub pool: Arc<PoolId>,
     pub budget: Budget,
+    /// With the facts of the models in force; what a record leaves out is found there by name.
+    pub selectors: Arc<Selectors>,
 }
 
 /// The store's answer to a [`RebuildRequest`]: everything but what this pool itself has ended.
@@ -91,6 +93,8 @@ pub(super) struct Reservation {
 #[derive(Debug)]
 pub struct Books {
     pub(super) rules: Vec<Rule>,
+    /// Of the policy whose budgets these are.
+    selectors: Arc<Selectors>,
     pub(super) pools: BTreeMap<u64, Pool>,
     pub(super) open: HashMap<u64, Reservation>,
     /// Raises of limits by hand, by the budget's name: they outlive edits of the policy.
@@ -116,6 +120,7 @@ impl Books {
     pub fn new() -> Self {
         Self {
             rules: Vec::new(),
+            selectors: Arc::default(),
             pools: BTreeMap::new(),
             open: HashMap::new(),
             by_hand: HashMap::new(),
@@ -157,6 +162,11 @@ impl Books {
         requests
     }
 
+    /// The selectors of the policy that is installed next.
+    pub fn judge_by(&mut self, selectors: &Arc<Selectors>) {
+        self.selectors = selectors.clone();
+    }
+
     /// Makes the pools of the period that contains `now` and of one that begins within a minute. Called each second.
     /// Returns what the store must be asked for.
     pub fn roll(&mut self, now: Timestamp) -> Vec<RebuildRequest> {
@@ -170,6 +180,7 @@ impl Books {
                 requests.push(RebuildRequest {
                     pool: pool.id.clone(),
                     budget: rule.budget.clone(),
+                    selectors: self.selectors.clone(),
                 });
             }
         }
@@ -265,12 +276,35 @@ impl Books {
     }
 
     /// Which accounts a request on this model by this caller would charge.
-    pub fn charges(&self, model: ModelFacts<'_>, caller: &Caller, now: Timestamp) -> Charges {
+    pub fn charges(&self, model: &ModelFacts, caller: &Caller, now: Timestamp) -> Charges {
+        let covered = |budget: &Budget| covers(budget, model, caller);
+        self.charges_where(covered, model, caller, now)
+    }
+
+    /// The same from what the policy's selectors are known to answer, where these are the budgets' own.
+    pub fn charges_by(&self, answers: &Answers, model: ModelId, caller: &Caller, now: Timestamp) -> Charges {
+        let Some(facts) = answers.facts(model.0) else {
+            return Charges::of(self.epoch);
+        };
+        if !answers.are_of(&self.selectors) {
+            return self.charges(facts, caller, now);
+        }
+        let covered = |budget: &Budget| {
+            let covers = budget.covers.as_ref();
+            covers.is_none_or(|selector| answers.hold(selector, model.0))
+        };
+        self.charges_where(covered, facts, caller, now)
+    }
+
+    fn charges_where(
+        &self,
+        covered: impl Fn(&Budget) -> bool,
+        model: &ModelFacts,
+        caller: &Caller,
+        now: Timestamp,
+    ) -> Charges {
         let mut charges = Charges::of(self.epoch);
-        for rule in &self.rules {
-            if !covers(&rule.budget, model, caller) {
-                continue;
-            }
+        for rule in self.rules.iter().filter(|rule| covered(&rule.budget)) {
             let life = rule.pools.iter().find(|(span, _)| span.contains(now));
             match life.and_then(|(_, life)| self.pools.get(life)) {
                 Some(pool) => {

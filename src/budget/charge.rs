@@ -16,26 +16,20 @@ pub const UNACCOUNTED_KEY: &str = "(unaccounted)";
 /// What a reservation remembers of its request, so that a budget that is new meanwhile can take it over.
 #[derive(Clone, Debug)]
 pub struct Facts {
-    pub model: Arc<str>,
-    pub provider: Arc<str>,
-    pub supply: &'static str,
+    pub model: Arc<ModelFacts>,
     /// In which its worst case and its bill are reckoned.
     pub currency: Currency,
     pub caller: Arc<Caller>,
 }
 
 impl Facts {
-    pub fn model(&self) -> ModelFacts<'_> {
-        ModelFacts {
-            name: &self.model,
-            provider: &self.provider,
-            supply: self.supply,
-        }
+    pub fn model(&self) -> &ModelFacts {
+        &self.model
     }
 }
 
 /// Does the budget count what this caller spends on this model?
-pub fn covers(budget: &Budget, model: ModelFacts<'_>, caller: &Caller) -> bool {
+pub fn covers(budget: &Budget, model: &ModelFacts, caller: &Caller) -> bool {
     budget
         .covers
         .as_ref()
@@ -43,13 +37,13 @@ pub fn covers(budget: &Budget, model: ModelFacts<'_>, caller: &Caller) -> bool {
 }
 
 /// The account's key: empty for a budget without `each`.
-pub fn key_of<'a>(budget: &Budget, model: ModelFacts<'a>, caller: &'a Caller) -> &'a str {
+pub fn key_of<'a>(budget: &Budget, model: &'a ModelFacts, caller: &'a Caller) -> &'a str {
     let key = match &budget.each {
         None => return "",
         Some(Each::Tag(name)) => caller.tags.get(name),
         Some(Each::Client) => caller.client.as_ref(),
-        Some(Each::Model) => model.name,
-        Some(Each::Provider) => model.provider,
+        Some(Each::Model) => &model.name,
+        Some(Each::Provider) => &model.provider,
     };
     match key {
         "" => NONE_KEY,

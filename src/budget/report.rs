@@ -54,6 +54,23 @@ impl Books {
         self.rule_named(budget).map_or(0.0, |rule| self.signals_of(rule).0)
     }
 
+    /// `budget(..).remaining`: what is left, reservations taken off, of a keyed budget's key that has least; the limit
+    /// while the spend is being found.
+    pub fn remaining(&self, budget: &str) -> Money {
+        let Some(rule) = self.rule_named(budget).and_then(|rule| self.rules.get(rule)) else {
+            return Money::ZERO;
+        };
+        let limit = rule.budget.limit;
+        let pool = self.present_pool(&rule.pools);
+        let accounts = pool.map(|pool| {
+            pool.accounts
+                .iter()
+                .map(|account| pool.taken(account).plus(account.reserved))
+        });
+        let taken = accounts.and_then(Iterator::max);
+        limit.minus(taken.unwrap_or_default()).max(Money::ZERO)
+    }
+
     /// `budget(..).exhausted`: true of a keyed budget once any key is.
     pub fn exhausted(&self, budget: &str) -> bool {
         self.rule_named(budget).is_some_and(|rule| self.signals_of(rule).1)

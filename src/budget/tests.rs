@@ -1,6 +1,7 @@
 use super::*;
 use crate::money::{Currency, Money};
 use crate::period::{Period, Start};
+use crate::policy::condition::ModelFacts;
 use crate::policy::snapshot::{Budget, Each, Enforce, Raise};
 use crate::request::{Caller, Tags};
 use jiff::tz::TimeZone;
@@ -48,9 +49,7 @@ fn facts(team: &str) -> Facts {
         Tags::new([("team", team)])
     };
     Facts {
-        model: "m".into(),
-        provider: "p".into(),
-        supply: "licensed",
+        model: Arc::new(ModelFacts::recorded("m", "p", "licensed")),
         currency: Currency::USD,
         caller: Arc::new(Caller {
             tags,

@@ -49,6 +49,10 @@ fn screen(status: &Value, budgets: &Value, plans: &Value) -> String {
         word(&status["policy"]["since"]),
     );
     text.push_str(&rejected(&status["policy"]["rejected"]));
+    let stale: Vec<String> = status["stale"].as_array().into_iter().flatten().map(word).collect();
+    if !stale.is_empty() {
+        text.push_str(&format!("nothing new is heard of {}\n", stale.join(", ")));
+    }
     let mut table = |list: &Value, fields: &[&str]| text.push_str(&table(list, fields));
     table(&status["providers"], &["provider", "state", "since", "reason"]);
     table(

@@ -107,7 +107,7 @@ async fn proof(State(control): State<Arc<Control>>) -> Response {
 }
 
 async fn plans(State(control): State<Arc<Control>>) -> Response {
-    Json(json!({"plans": views::plans(&control.live)})).into_response()
+    Json(json!({"plans": views::plans(&control)})).into_response()
 }
 
 #[derive(Deserialize)]
@@ -121,7 +121,7 @@ async fn plan(
     Query(params): Query<HistoryParams>,
 ) -> Response {
     let limit = params.limit.unwrap_or(EVENTS).clamp(1, MOST_EVENTS);
-    let view = views::plan(&control.live, &name);
+    let view = views::plan(&control, &name);
     match control.ledger.plan_history(name.clone(), limit).await {
         Err(error) => refused(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
         Ok(history) if view.is_none() && history.is_empty() => {

@@ -3,8 +3,8 @@
 use super::Control;
 use crate::budget::AccountView;
 use crate::health::{Options, Verdict};
-use crate::live::{FrozenSignals, Live, Policy};
-use crate::plan::why;
+use crate::live::{Live, Policy};
+use crate::plan::{Now, why};
 use crate::policy::snapshot::ModelId;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -26,6 +26,7 @@ pub fn status(control: &Control) -> Value {
         "providers": providers(&policy),
         "models": models(control, &policy),
         "plans": active(&control.live),
+        "stale": control.live.freeze(&policy, now(control)).stale(),
         "ledger": {"kind": ledger.kind, "state": ledger.state, "reason": ledger.reason},
     })
 }
@@ -47,14 +48,15 @@ pub fn budgets(live: &Live) -> Vec<Value> {
     views.iter().map(|view| budget(view, currency.code())).collect()
 }
 
-pub fn plan(live: &Live, name: &str) -> Option<Value> {
-    plans(live).into_iter().find(|plan| plan["name"] == name)
+pub fn plan(control: &Control, name: &str) -> Option<Value> {
+    plans(control).into_iter().find(|plan| plan["name"] == name)
 }
 
-pub fn plans(live: &Live) -> Vec<Value> {
+pub fn plans(control: &Control) -> Vec<Value> {
+    let live = &control.live;
     let plans = live.plans.lock();
     let policy = live.policy();
-    let signals = FrozenSignals::take(&policy, &live.books.lock());
+    let signals = live.freeze(&policy, now(control));
     let views = plans.views();
     policy
         .snapshot
@@ -76,6 +78,13 @@ pub fn plans(live: &Live) -> Vec<Value> {
             })
         })
         .collect()
+}
+
+fn now(control: &Control) -> Now {
+    Now {
+        wall: control.clock.now(),
+        up: control.clock.uptime(),
+    }
 }
 
 fn active(live: &Live) -> Vec<String> {

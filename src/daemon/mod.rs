@@ -9,6 +9,7 @@ mod plans;
 mod probes;
 mod providers;
 mod reload;
+mod signals;
 pub mod state_dir;
 mod tick;
 

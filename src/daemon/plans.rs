@@ -6,7 +6,7 @@ use crate::clock::Clock;
 use crate::gateway::Gateway;
 use crate::ledger::record::{ManualRecord, PlanRecord};
 use crate::ledger::{Ledger, LedgerError};
-use crate::live::{FrozenSignals, PlanChange};
+use crate::live::PlanChange;
 use crate::plan::{News, Now, Override, Plans, Reading, Recorded, View};
 use crate::policy::snapshot::Snapshot;
 use jiff::{SignedDuration, Timestamp};
@@ -29,8 +29,8 @@ fn evaluate(gateway: &Gateway) -> Vec<News> {
     let mut plans = live.plans.lock();
     // Under the lock that a reload takes: these readings and those plans are of one policy.
     let policy = live.policy();
-    let signals = FrozenSignals::take(&policy, &live.books.lock());
     let now = now(gateway.clock);
+    let signals = live.freeze(&policy, now);
     let of = |plan| Reading::of(plan, &signals, now.wall);
     let readings: Vec<Reading> = policy.snapshot.plans.iter().map(of).collect();
     let news = plans.tick(&readings, now);

@@ -79,11 +79,11 @@ fn is_kept_from_traffic(gateway: &Gateway, policy: &Policy, id: ProviderId) -> b
 
 /// For a caller without tags: what plans keep from everybody.
 fn is_shut_by_plans(policy: &Policy, id: ProviderId) -> bool {
-    let caller = Caller::default();
+    let answers = policy.answers.to(&Caller::default());
     let models = policy.snapshot.models.iter().enumerate();
     let mut of_provider = models.filter(|(_, model)| model.provider == id).peekable();
     of_provider.peek().is_some()
-        && of_provider.all(|(model, _)| policy.effective.restriction(ModelId(model), &caller).is_some())
+        && of_provider.all(|(model, _)| policy.effective.restriction(ModelId(model), &answers).is_some())
 }
 
 fn listing(probe: &Probe) -> Listing {

@@ -6,6 +6,7 @@ use crate::alert::{AlertEvent, EventKind};
 use crate::budget::{Crossing, Notice};
 use crate::gateway::Gateway;
 use crate::ledger::record::Record;
+use crate::plan::Now;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,7 +66,14 @@ impl Ticker {
         for violation in violations {
             tracing::error!(%violation, "the books do not add up; the budget spends nothing until they are read anew");
         }
-        self.measure();
+        super::signals::measure(gateway, self.now());
+    }
+
+    fn now(&self) -> Now {
+        Now {
+            wall: self.gateway.clock.now(),
+            up: self.gateway.clock.uptime(),
+        }
     }
 
     async fn tell_budget(&self, notice: &Notice) {
@@ -126,29 +134,5 @@ impl Ticker {
         if let Err(error) = self.gateway.ledger.send(record).await {
             tracing::error!(%error, "the ledger could not keep a record of the books");
         }
-    }
-
-    fn measure(&self) {
-        let gateway = &self.gateway;
-        let policy = gateway.live.policy();
-        let used: Vec<_> = {
-            let books = gateway.live.books.lock();
-            policy
-                .snapshot
-                .budgets
-                .iter()
-                .map(|budget| (budget.name.clone(), books.used(&budget.name)))
-                .collect()
-        };
-        for (name, used) in used {
-            gateway.metrics.set_budget_used(&name, used);
-        }
-        for (plan, active) in policy.snapshot.plans.iter().zip(gateway.live.plans.lock().active()) {
-            gateway.metrics.set_plan_active(&plan.name, active);
-        }
-        gateway
-            .metrics
-            .ledger_degraded
-            .set(i64::from(gateway.ledger.state().state != "ok"));
     }
 }

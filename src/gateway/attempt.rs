@@ -10,7 +10,7 @@ use super::ticket::Ticket;
 use crate::budget::{End, ReservationId};
 use crate::decide::Candidate;
 use crate::failure::{Billing, Failure};
-use crate::health::Outcome;
+use crate::health::{Outcome, Quotas};
 use crate::ledger::Permit;
 use crate::ledger::record::Record;
 use crate::ledger::record::{AttemptRecord, EndKind};
@@ -22,6 +22,7 @@ use crate::request::Requirements;
 use crate::telemetry::metrics::{AttemptLabels, ModelLabels, TokenLabels};
 use crate::upstream::local::Occupied;
 use crate::usage::Usage;
+use http::HeaderMap;
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
@@ -107,6 +108,15 @@ impl Attempt {
         self.first_token = Some(after);
         self.claim.answering(after);
         self.gateway.metrics.observe_first_token(&self.model().name, after);
+    }
+
+    /// The answer's headers may tell what is left of the provider's quotas.
+    pub fn note_headers(&self, headers: &HeaderMap) {
+        if let Some(quotas) = Quotas::read(headers, self.now()) {
+            let key = self.policy.key(self.candidate.id);
+            let now = self.gateway.clock.uptime();
+            self.gateway.live.health.lock().told(key, quotas, now);
+        }
     }
 
     /// The answer is whole. Returns what was posted.

@@ -24,7 +24,8 @@ impl Claim {
     /// The first meaningful event came.
     pub fn answering(&mut self, first_token: Duration) {
         if let Some(claim) = &mut self.open {
-            self.gateway.live.health.lock().answering(claim, first_token);
+            let now = self.gateway.clock.uptime();
+            self.gateway.live.health.lock().answering(claim, first_token, now);
         }
     }
 

@@ -87,6 +87,7 @@ pub async fn exchange(prepared: &Prepared, attempt: &mut Attempt, wire: &Wire<'_
         Err(_) => return Err(timed_out(attempt, stream, first_until < wire.until)),
     };
     attempt.status = response.status().as_u16();
+    attempt.note_headers(response.headers());
     if !response.status().is_success() {
         return Err(refused(attempt, response, first_until).await);
     }

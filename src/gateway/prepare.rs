@@ -7,9 +7,10 @@ use super::failed::Told;
 use crate::dialect::chat::request::ChatRequest;
 use crate::live::Policy;
 use crate::money::Money;
+use crate::policy::condition::Answers;
 use crate::policy::snapshot::{ModelId, OnDisconnect, RouteId, Terms, Timeouts};
 use crate::price::Moment;
-use crate::request::{Extras, Requirements};
+use crate::request::{Caller, Extras, Requirements};
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -38,6 +39,8 @@ pub struct Prepared {
     pub policy: Arc<Policy>,
     pub chat: ChatRequest,
     pub needs: Arc<Requirements>,
+    /// What the policy's selectors say of the caller.
+    pub answers: Arc<Answers>,
     pub target: Target,
     /// The route's name, or `planb/NAME`.
     pub route: Arc<str>,
@@ -115,8 +118,13 @@ pub async fn prepare(gateway: &Gateway, request: Request<Incoming>, peer: Option
     let (target, route) = target(&policy, &chat.model, known.trusted)?;
     let headers = Headers(&parts.headers);
     headers.refuse_unsupported()?;
+    let caller = Caller {
+        route: route.clone(),
+        ..known.caller
+    };
+    let answers = policy.answers.to(&caller);
     let needs = Requirements {
-        caller: known.caller,
+        caller,
         input: chat.input,
         output_bound: chat.output_bound,
         thinking: chat.thinking,
@@ -134,6 +142,7 @@ pub async fn prepare(gateway: &Gateway, request: Request<Incoming>, peer: Option
         policy,
         chat,
         needs: Arc::new(needs),
+        answers,
         target,
         route,
         deadline,

@@ -272,7 +272,7 @@ impl Serving {
     /// Everything that an attempt needs before it is sent: a running server, leave of its breaker, money.
     async fn take(&mut self, turn: &Turn, candidate: Candidate) -> Result<(Claim, Reserved), NotTaken> {
         let snapshot = self.prepared.policy.snapshot.clone();
-        let (model, provider) = (snapshot.model(candidate.id), snapshot.provider_of(candidate.id));
+        let provider = snapshot.provider_of(candidate.id);
         if let Some(state) = self.gateway.locals.state(&provider.name)
             && !matches!(state, LocalState::Ready { .. })
         {
@@ -302,9 +302,7 @@ impl Serving {
             }
         };
         let facts = Facts {
-            model: model.name.clone(),
-            provider: provider.name.clone(),
-            supply: model.supply.word(),
+            model: snapshot.facts(candidate.id).clone(),
             currency: snapshot.currency,
             caller: Arc::new(self.prepared.needs.caller.clone()),
         };

@@ -11,7 +11,6 @@ use crate::live::Policy;
 use crate::money::Money;
 use crate::plan::Shed;
 use crate::policy::snapshot::{Model, ModelId};
-use crate::request::Caller;
 use crate::uptime::Uptime;
 use std::sync::Arc;
 use tokio::time::{Instant, sleep};
@@ -50,7 +49,7 @@ pub fn survey(gateway: &Gateway, prepared: &Prepared) -> Survey {
     {
         let books = gateway.live.books.lock();
         for id in &ids {
-            let of_model = books.charges(policy.snapshot.facts(*id), caller, now);
+            let of_model = books.charges_by(&prepared.answers, *id, caller, now);
             let headroom = books.headroom(&of_model);
             if headroom.remaining.is_some() {
                 budget_left = Some(budget_left.map_or(headroom.share, |least| least.min(headroom.share)));
@@ -70,7 +69,7 @@ pub fn survey(gateway: &Gateway, prepared: &Prepared) -> Survey {
             let price = policy.snapshot.model(*id).price.as_ref();
             Standing {
                 quote: price.map(|price| price.quote(&moment)),
-                ..standing(policy, *id, caller, funds, wait)
+                ..standing(prepared, *id, funds, wait)
             }
         })
         .collect();
@@ -146,19 +145,14 @@ fn waits(gateway: &Gateway, policy: &Policy, ids: &[ModelId], now: Uptime) -> Ve
     ids.iter().map(wait).collect()
 }
 
-fn standing<'a>(
-    policy: &'a Policy,
-    id: ModelId,
-    caller: &Caller,
-    funds: Option<Funds>,
-    wait: Option<Wait>,
-) -> Standing<'a> {
+fn standing<'a>(prepared: &'a Prepared, id: ModelId, funds: Option<Funds>, wait: Option<Wait>) -> Standing<'a> {
+    let policy = &prepared.policy;
     let model: &Model = policy.snapshot.model(id);
     let provider = policy.snapshot.provider(model.provider);
     let live = policy.provider(model.provider);
     let shut_by = policy
         .effective
-        .restriction(id, caller)
+        .restriction(id, &prepared.answers)
         .map(|plan| policy.snapshot.plans[plan].name.clone());
     Standing {
         id,

@@ -6,18 +6,24 @@
 
 mod breaker;
 mod cooling;
+mod level;
+mod quota;
 mod retry_budget;
 
 #[cfg(test)]
 mod tests;
 
 pub use breaker::Trip;
+pub use level::Level;
+pub use quota::Quotas;
 
 use crate::failure::{BreakerEffect, Class, Failure, Length};
 use crate::policy::snapshot::Provider;
 use crate::uptime::Uptime;
 use breaker::{Answer, Breaker, Grant};
 use cooling::{Cooling, Place};
+use level::{ErrorRate, FirstTokens};
+use quota::Told;
 use retry_budget::RetryBudget;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -158,6 +164,10 @@ struct EndpointState {
     retries: RetryBudget,
     /// The last time its listing said that it lives, in turns.
     alive: Turn,
+    errors: ErrorRate,
+    first_tokens: FirstTokens,
+    /// By credential.
+    quotas: HashMap<Arc<str>, Told>,
 }
 
 #[derive(Debug, Default)]
@@ -211,7 +221,7 @@ impl Health {
     }
 
     /// The first meaningful event came: a probe has its answer long before a stream's end.
-    pub fn answering(&mut self, claim: &mut Claim, first_token: Duration) {
+    pub fn answering(&mut self, claim: &mut Claim, first_token: Duration, now: Uptime) {
         self.turn += 1;
         let turn = self.turn;
         let state = self.models.entry(model_of(&claim.key)).or_default();
@@ -221,6 +231,14 @@ impl Health {
         if claim.options.breaker {
             state.breaker.answering(&mut claim.grant);
         }
+        let endpoint = self.endpoints.entry(claim.key.endpoint.clone()).or_default();
+        endpoint.first_tokens.note(first_token, now);
+    }
+
+    /// An answer told what is left of the credential's quotas.
+    pub fn told(&mut self, key: &ModelKey, quotas: Quotas, now: Uptime) {
+        let endpoint = self.endpoints.entry(key.endpoint.clone()).or_default();
+        endpoint.quotas.insert(key.credential.clone(), Told::new(quotas, now));
     }
 
     /// Answers a claim.
@@ -228,6 +246,14 @@ impl Health {
         self.turn += 1;
         let turn = self.turn;
         let Claim { key, grant, options } = claim;
+        let failed = match outcome {
+            Outcome::Ok => Some(false),
+            Outcome::Failed(failure) => (failure.breaker != BreakerEffect::Ignore).then_some(true),
+            Outcome::Abandoned => None,
+        };
+        if let (Some(failed), Some(endpoint)) = (failed, self.endpoints.get_mut(&key.endpoint)) {
+            endpoint.errors.note(failed, now);
+        }
         let state = self.models.entry(model_of(&key)).or_default();
         let answer = match outcome {
             Outcome::Ok => {
@@ -308,6 +334,7 @@ impl Health {
         let alive = matches!(listing, Listing::Alive | Listing::Reachable);
         let at = self.endpoints.entry(endpoint.clone()).or_default();
         at.alive = if alive { turn } else { 0 };
+        at.errors.note(!alive, now);
         if !alive {
             return;
         }
@@ -365,6 +392,23 @@ impl Health {
     /// Moving average of the time to the first token.
     pub fn first_token(&self, key: &ModelKey) -> Option<Duration> {
         self.models.get(&model_of(key))?.first_token
+    }
+
+    /// The share of attempts that the endpoint failed of late.
+    pub fn error_rate(&self, endpoint: &str, now: Uptime) -> Option<Level> {
+        self.endpoints.get(endpoint)?.errors.level(now)
+    }
+
+    /// The time to first content, in seconds, that 95 of 100 streams of the endpoint kept of late.
+    pub fn first_token_p95(&self, endpoint: &str, now: Uptime) -> Option<Level> {
+        self.endpoints.get(endpoint)?.first_tokens.level(now)
+    }
+
+    /// The scarcest quota of the credential at the endpoint that has most left.
+    pub fn quota_left(&self, endpoint: &str, credentials: &[Arc<str>], now: Uptime) -> Option<Level> {
+        let quotas = &self.endpoints.get(endpoint)?.quotas;
+        let levels = credentials.iter().filter_map(|key| quotas.get(key)?.level(now));
+        levels.max_by(|one, other| one.value.total_cmp(&other.value))
     }
 
     /// Whatever shared the cooling comes back in steps, or everyone who waited comes at once.

@@ -252,7 +252,7 @@ fn first_tokens_make_a_moving_average() {
     let mut health = Health::default();
     for milliseconds in [800, 1600] {
         let mut claim = health.ask(&key("max"), ON, at(0)).unwrap();
-        health.answering(&mut claim, Duration::from_millis(milliseconds));
+        health.answering(&mut claim, Duration::from_millis(milliseconds), at(0));
         health.end(claim, Outcome::Ok, at(0));
     }
     assert_eq!(health.first_token(&key("max")), Some(Duration::from_millis(900)));

@@ -7,8 +7,8 @@ use super::text::{count, read_caller, read_time, time};
 use super::write::Write;
 use crate::budget::{RebuildRequest, Rebuilt, RebuiltAccount, Spent, UNACCOUNTED_KEY, covers, key_of};
 use crate::money::Money;
-use crate::policy::condition::ModelFacts;
-use crate::policy::snapshot::Enforce;
+use crate::policy::condition::{ModelFacts, Selectors};
+use crate::policy::snapshot::{Enforce, Supply};
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row, params};
 use std::sync::Arc;
@@ -85,7 +85,7 @@ impl Write<'_> {
     fn unposted(&self, pool: i64, request: &RebuildRequest) -> rusqlite::Result<Vec<Unposted>> {
         let id = &request.pool;
         let mut statement = self.connection.prepare_cached(
-            "SELECT id, model, provider, supply, client, tags, purpose, ended, amount FROM attempts a
+            "SELECT id, model, provider, supply, client, tags, purpose, route, ended, amount FROM attempts a
              WHERE at >= ?2 AND at < ?3 AND currency = ?4 AND amount > 0 AND ended <> 'voided'
              AND NOT EXISTS (SELECT 1 FROM postings p WHERE p.pool = ?1 AND p.attempt = a.id)",
         )?;
@@ -138,14 +138,26 @@ impl Write<'_> {
     }
 }
 
+/// What the record says of the model, and of the rest what the policy in force says of the one of that name. Of a model
+/// that is no longer there the rest is not known, and matches nothing.
+fn facts(row: &Row<'_>, selectors: &Selectors) -> rusqlite::Result<ModelFacts> {
+    let (name, provider): (Arc<str>, Arc<str>) = (row.get("model")?, row.get("provider")?);
+    let word = row.get_ref("supply")?.as_str()?;
+    let supply = Supply::ALL
+        .iter()
+        .map(|supply| supply.word())
+        .find(|known| *known == word);
+    let named = selectors.models().iter().find(|model| model.name == name);
+    Ok(ModelFacts {
+        more: named.and_then(|model| model.more.clone()),
+        ..ModelFacts::recorded(name, provider, supply.unwrap_or_default())
+    })
+}
+
 fn covered(row: &Row<'_>, request: &RebuildRequest) -> rusqlite::Result<Option<Unposted>> {
     let caller = read_caller(row)?;
-    let model = ModelFacts {
-        name: row.get_ref("model")?.as_str()?,
-        provider: row.get_ref("provider")?.as_str()?,
-        supply: row.get_ref("supply")?.as_str()?,
-    };
-    if !covers(&request.budget, model, &caller) {
+    let model = facts(row, &request.selectors)?;
+    if !covers(&request.budget, &model, &caller) {
         return Ok(None);
     }
     let amount = Money::from_nanos(row.get("amount")?);
@@ -161,7 +173,7 @@ fn covered(row: &Row<'_>, request: &RebuildRequest) -> rusqlite::Result<Option<U
             ..Spent::default()
         }
     };
-    let key = Arc::from(key_of(&request.budget, model, &caller));
+    let key = Arc::from(key_of(&request.budget, &model, &caller));
     Ok(Some(Unposted {
         attempt: row.get("id")?,
         key,

@@ -9,6 +9,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("schema/001_ledger.sql"),
     include_str!("schema/002_raises.sql"),
     include_str!("schema/003_plan_latch.sql"),
+    include_str!("schema/004_route.sql"),
 ];
 
 /// Brings the file up to the last migration. One that holds data is copied first, beside itself.

@@ -6,6 +6,7 @@ use super::*;
 use crate::budget::{Books, Charges, End, Facts, Refusal, ReservationId, UNACCOUNTED_KEY};
 use crate::money::{Currency, Money};
 use crate::period::{Period, Start};
+use crate::policy::condition::ModelFacts;
 use crate::policy::snapshot::{Budget, Each, Enforce};
 use crate::request::{Caller, Tags};
 use crate::usage::Usage;
@@ -51,9 +52,7 @@ fn budget(name: &str, limit: i64, each: Option<Each>, per: Period) -> Budget {
 
 fn facts(team: &str) -> Facts {
     Facts {
-        model: "qwen-max".into(),
-        provider: "qwen".into(),
-        supply: "licensed",
+        model: Arc::new(ModelFacts::recorded("qwen-max", "qwen", "licensed")),
         currency: Currency::USD,
         caller: Arc::new(Caller {
             tags: Tags::new([("team", team)]),
@@ -162,9 +161,9 @@ fn attempt(decision: &str, at: Timestamp, team: &str, end: EndKind, amount: Mone
         decision: decision.into(),
         number: 1,
         at,
-        model: facts.model,
-        provider: facts.provider,
-        supply: facts.supply,
+        model: facts.model.name.clone(),
+        provider: facts.model.provider.clone(),
+        supply: facts.model.supply,
         upstream: "qwen3.8-max".into(),
         caller: (*facts.caller).clone(),
         end,

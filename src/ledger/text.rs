@@ -33,7 +33,7 @@ pub(super) fn read_names(text: &str) -> Vec<String> {
     serde_json::from_str(text).unwrap_or_default()
 }
 
-/// From the columns `client`, `tags` and `purpose`.
+/// From the columns `client`, `tags`, `purpose` and `route`.
 pub(super) fn read_caller(row: &Row<'_>) -> rusqlite::Result<Caller> {
     let tags: String = row.get("tags")?;
     let pairs: Map<String, Value> = serde_json::from_str(&tags).unwrap_or_default();
@@ -44,6 +44,7 @@ pub(super) fn read_caller(row: &Row<'_>) -> rusqlite::Result<Caller> {
         client: row.get("client")?,
         tags: Tags::new(pairs),
         purpose: row.get("purpose")?,
+        route: row.get("route")?,
     })
 }
 

@@ -179,9 +179,9 @@ impl Write<'_> {
         self.run(
             "INSERT INTO attempts (incarnation, decision, number, at, model, provider, supply, upstream, client, tags,
              purpose, ended, outcome, class, status, input, cache_read, output, reasoning, estimated, amount, worst,
-             currency, rate_input, rate_cache_read, rate_output, first_token_ms, total_ms)
+             currency, rate_input, rate_cache_read, rate_output, first_token_ms, total_ms, route)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21,
-             ?22, ?23, ?24, ?25, ?26, ?27, ?28)",
+             ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29)",
             params![
                 self.incarnation,
                 a.decision,
@@ -211,6 +211,7 @@ impl Write<'_> {
                 rate(Kind::Output),
                 a.first_token_ms.map(count),
                 count(a.total_ms),
+                a.caller.route,
             ],
         )?;
         let attempt = self.connection.last_insert_rowid();

@@ -4,9 +4,8 @@
 //! the one that is named. What depends on the model alone is settled here, so that a request only evaluates what
 //! depends on its caller.
 
-use crate::policy::condition::{ModelFacts, Selector};
+use crate::policy::condition::{Answers, ModelFacts, Selector};
 use crate::policy::snapshot::{ModelId, Plan, Route, RouteChange, RouteId, Snapshot, Terms};
-use crate::request::Caller;
 use crate::uptime::Uptime;
 use std::sync::Arc;
 
@@ -49,11 +48,6 @@ impl Effective {
             .filter(|(_, active)| **active)
             .map(|(plan, _)| plan);
         let plans: Vec<(usize, &Plan)> = on.filter_map(|plan| Some((plan, snapshot.plans.get(plan)?))).collect();
-        let names = snapshot.models.iter().map(|model| Names {
-            name: model.name.clone(),
-            provider: snapshot.provider(model.provider).name.clone(),
-            supply: model.supply.word(),
-        });
         let list = plans
             .iter()
             .flat_map(|(index, plan)| restrictions_of(*index, plan))
@@ -64,7 +58,7 @@ impl Effective {
                 &snapshot.routes,
                 plans.iter().map(|(index, plan)| (*index, plan.change.as_slice())),
             ),
-            restrictions: Restrictions::new(list, names.collect()),
+            restrictions: Restrictions::new(list, snapshot.selectors.models().iter().map(AsRef::as_ref)),
             shed: plans.iter().find_map(|(plan, words)| {
                 let message = words.shed.clone()?;
                 Some(Shed { plan: *plan, message })
@@ -102,9 +96,9 @@ impl Effective {
         self.stays_until.get(plan).copied().unwrap_or_default()
     }
 
-    /// The first plan that shuts this model out for this caller.
-    pub fn restriction(&self, model: ModelId, caller: &Caller) -> Option<usize> {
-        self.restrictions.first(model, caller)
+    /// The first plan that shuts this model out for the caller who is answered so.
+    pub fn restriction(&self, model: ModelId, answers: &Answers) -> Option<usize> {
+        self.restrictions.first(model, answers)
     }
 }
 
@@ -146,17 +140,21 @@ fn restrictions_of(plan: usize, words: &Plan) -> impl Iterator<Item = Restrictio
     only.into_iter().chain(avoid)
 }
 
+/// What folding asks of a selector.
 pub(super) trait Selects {
-    fn matches(&self, model: ModelFacts<'_>, caller: &Caller) -> bool;
-    fn folded(&self, model: ModelFacts<'_>) -> Option<bool>;
+    type Asked;
+    fn holds(&self, asked: &Self::Asked, model: ModelId) -> bool;
+    fn folded(&self, model: &ModelFacts) -> Option<bool>;
 }
 
 impl Selects for Selector {
-    fn matches(&self, model: ModelFacts<'_>, caller: &Caller) -> bool {
-        Self::matches(self, model, caller)
+    type Asked = Answers;
+
+    fn holds(&self, answers: &Answers, model: ModelId) -> bool {
+        answers.hold(self, model.0)
     }
 
-    fn folded(&self, model: ModelFacts<'_>) -> Option<bool> {
+    fn folded(&self, model: &ModelFacts) -> Option<bool> {
         Self::folded(self, model)
     }
 }
@@ -169,28 +167,10 @@ pub(super) struct Restriction<S> {
     pub selector: S,
 }
 
-/// A model's words, as a selector reads them.
-#[derive(Clone, Debug)]
-pub(super) struct Names {
-    pub name: Arc<str>,
-    pub provider: Arc<str>,
-    pub supply: &'static str,
-}
-
-impl Names {
-    fn facts(&self) -> ModelFacts<'_> {
-        ModelFacts {
-            name: &self.name,
-            provider: &self.provider,
-            supply: self.supply,
-        }
-    }
-}
-
 #[derive(Clone, Debug)]
 pub(super) struct Restrictions<S> {
     list: Vec<Restriction<S>>,
-    models: Vec<(Names, Mask)>,
+    models: Vec<Mask>,
 }
 
 /// What is left to ask for one model.
@@ -204,11 +184,11 @@ struct Mask {
 
 impl<S: Selects> Restrictions<S> {
     /// `list` is in the order in which plans are named.
-    pub(super) fn new(list: Vec<Restriction<S>>, models: Vec<Names>) -> Self {
-        let models = models.into_iter().map(|names| {
+    pub(super) fn new<'a>(list: Vec<Restriction<S>>, models: impl Iterator<Item = &'a ModelFacts>) -> Self {
+        let models = models.map(|facts| {
             let mut mask = Mask::default();
             for (at, restriction) in list.iter().enumerate() {
-                match restriction.selector.folded(names.facts()) {
+                match restriction.selector.folded(facts) {
                     Some(matches) if matches == restriction.keeps => {}
                     Some(_) => {
                         mask.shut_by = Some(restriction.plan);
@@ -217,17 +197,16 @@ impl<S: Selects> Restrictions<S> {
                     None => mask.depends.push(at),
                 }
             }
-            (names, mask)
+            mask
         });
         let models = models.collect();
         Self { list, models }
     }
 
-    pub(super) fn first(&self, model: ModelId, caller: &Caller) -> Option<usize> {
-        let (names, mask) = self.models.get(model.0)?;
-        let asked = mask.depends.iter().filter_map(|at| self.list.get(*at));
-        let mut shut =
-            asked.filter(|restriction| restriction.selector.matches(names.facts(), caller) != restriction.keeps);
+    pub(super) fn first(&self, model: ModelId, asked: &S::Asked) -> Option<usize> {
+        let mask = self.models.get(model.0)?;
+        let left = mask.depends.iter().filter_map(|at| self.list.get(*at));
+        let mut shut = left.filter(|restriction| restriction.selector.holds(asked, model) != restriction.keeps);
         shut.next().map(|restriction| restriction.plan).or(mask.shut_by)
     }
 }

@@ -42,7 +42,7 @@ pub struct Reading {
 
 impl Reading {
     /// A plan without `when` is asked for whenever its window is open.
-    pub fn of(plan: &snapshot::Plan, signals: &dyn Signals, wall: Timestamp) -> Self {
+    pub fn of(plan: &snapshot::Plan, signals: &Signals, wall: Timestamp) -> Self {
         Self {
             when: plan.when.as_ref().is_none_or(|when| when.holds(signals)),
             until: plan.until.as_ref().map(|until| until.holds(signals)),
@@ -53,7 +53,7 @@ impl Reading {
 }
 
 /// What a plan's activation hangs on, with the values of this instant.
-pub fn why(plan: &snapshot::Plan, signals: &dyn Signals) -> String {
+pub fn why(plan: &snapshot::Plan, signals: &Signals) -> String {
     plan.when
         .as_ref()
         .map_or_else(|| plan.condition(), |when| when.why(signals))

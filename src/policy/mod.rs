@@ -23,6 +23,7 @@ mod tests;
 
 pub use diagnostic::{Caret, Diagnostic, Related, Severity, codes, github, sarif};
 
+use condition::Selectors;
 use jiff::Timestamp;
 use report::Report;
 use sha2::{Digest, Sha256};
@@ -128,7 +129,9 @@ fn snapshot_of<'f>(
     }
     let written = read::read(&document?, report);
     let draft = resolve::resolve(&written, &sources.directory, files, report)?;
+    let facts = snapshot::facts_of(&draft.models, &draft.providers);
     let snapshot = Snapshot {
+        selectors: Arc::new(Selectors::new(draft.selectors, facts)),
         hash: sources.hash().into(),
         text: sources.joined().into(),
         origin: Arc::from(sources.origin.as_str()),

@@ -194,15 +194,11 @@ fn the_quickstart_serves_chat_with_the_local_model_alone() {
     assert!(local.quality >= route.terms.need_quality);
     assert!(snapshot.provider(local.provider).start.is_some());
     for plan in &snapshot.plans {
-        let facts = ModelFacts {
-            name: &local.name,
-            provider: "home",
-            supply: "local",
-        };
+        let facts = ModelFacts::recorded(local.name.clone(), "home", "local");
         assert!(
             plan.only
                 .as_ref()
-                .is_none_or(|only| only.matches(facts, &Caller::default()))
+                .is_none_or(|only| only.matches(&facts, &Caller::default()))
         );
     }
 }

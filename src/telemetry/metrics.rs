@@ -4,6 +4,8 @@
 //! Money is counted in integer nano-units of the policy's currency. `docs/metrics.md` lists every name; a test holds
 //! the two together.
 
+use crate::policy::condition::signature::Environment;
+use crate::policy::condition::{Signal, evaluations};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -12,7 +14,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -47,6 +49,19 @@ pub struct NameLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct SignalLabels {
+    /// `budget`, `provider`, …; of what `name` is the name.
+    pub of: &'static str,
+    pub name: Arc<str>,
+    pub signal: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct EnvironmentLabels {
+    pub environment: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ExclusionLabels {
     pub model: Arc<str>,
     pub reason: &'static str,
@@ -71,6 +86,9 @@ pub struct Metrics {
     pub first_token: Family<ModelLabels, Histogram>,
     pub in_flight: Gauge,
     pub budget_used: Family<NameLabels, Gauge<f64, AtomicU64>>,
+    pub signals: Family<SignalLabels, Gauge<f64, AtomicU64>>,
+    pub signals_stale: Family<SignalLabels, Gauge>,
+    evaluations: Family<EnvironmentLabels, Counter>,
     pub plan_active: Family<NameLabels, Gauge>,
     pub provider_up: Family<NameLabels, Gauge>,
     pub reloads: Family<ResultLabels, Counter>,
@@ -93,6 +111,9 @@ impl Default for Metrics {
             first_token: Family::new_with_constructor(histogram),
             in_flight: Gauge::default(),
             budget_used: Family::default(),
+            signals: Family::default(),
+            signals_stale: Family::default(),
+            evaluations: Family::default(),
             plan_active: Family::default(),
             provider_up: Family::default(),
             reloads: Family::default(),
@@ -108,6 +129,13 @@ impl Default for Metrics {
 impl Metrics {
     /// The exposition text for `/metrics`.
     pub fn text(&self) -> String {
+        for environment in [Environment::State, Environment::Selector] {
+            let labels = EnvironmentLabels {
+                environment: environment.word(),
+            };
+            let counter = self.evaluations.get_or_create(&labels);
+            counter.inner().store(evaluations(environment), Ordering::Relaxed);
+        }
         let mut text = String::new();
         // Writing to a string does not fail.
         let _ = encode(&mut text, &self.registry);
@@ -118,6 +146,16 @@ impl Metrics {
         self.budget_used
             .get_or_create(&NameLabels { name: budget.into() })
             .set(used);
+    }
+
+    pub fn set_signal(&self, signal: &Signal, value: f64, stale: bool) {
+        let labels = SignalLabels {
+            of: signal.live.subject().word(),
+            name: signal.name.clone(),
+            signal: signal.live.word(),
+        };
+        self.signals.get_or_create(&labels).set(value);
+        self.signals_stale.get_or_create(&labels).set(i64::from(stale));
     }
 
     pub fn set_plan_active(&self, plan: &str, active: bool) {
@@ -191,6 +229,21 @@ impl Metrics {
             "(posted + held) / limit; the fullest key of a keyed budget",
             self.budget_used.clone(),
         );
+        r.register(
+            "signal",
+            "Each live signal that conditions may read, true as 1",
+            self.signals.clone(),
+        );
+        r.register(
+            "signal_stale",
+            "1 while the signal is the last that was heard",
+            self.signals_stale.clone(),
+        );
+        r.register(
+            "condition_evaluations",
+            "Conditions evaluated, by environment (state, selector)",
+            self.evaluations.clone(),
+        );
         r.register("plan_active", "1 while the plan is in force", self.plan_active.clone());
         r.register(
             "provider_up",
@@ -232,7 +285,7 @@ mod tests {
             .skip(1)
             .filter_map(|rest| rest.split('"').nth(1))
             .collect();
-        assert_eq!(names.len(), 15, "{names:?}");
+        assert_eq!(names.len(), 18, "{names:?}");
         for name in names {
             assert!(
                 listed.contains(&format!("`planb_{name}")),

@@ -19,6 +19,7 @@ mod local_server;
 mod plans;
 mod reload;
 mod serve;
+mod signals;
 mod streams;
 mod surface;
 mod trouble;

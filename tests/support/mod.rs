@@ -16,7 +16,7 @@ pub use client::{Answer, Call};
 pub use daemon::{Daemon, Home, run};
 pub use policy::{COMPETITOR, LICENSED, LOCAL, Policy};
 pub use sink::Sink;
-pub use upstream::{Price, Upstream, Usage};
+pub use upstream::{Price, Upstream, Usage, completion};
 pub use wire::{Gate, Reply};
 
 use std::time::{Duration, Instant};

@@ -51,9 +51,7 @@ fn request(rival: bool, team: &str) -> Facts {
         return licensed;
     }
     Facts {
-        model: "other".into(),
-        provider: "rival".into(),
-        supply: "competitor",
+        model: Arc::new(ModelFacts::recorded("other", "rival", "competitor")),
         ..licensed
     }
 }
@@ -78,7 +76,11 @@ fn close(daemon: &mut Daemon, id: ReservationId, (rival, team, worst): Ask, actu
     daemon.sent += 1;
     let name = format!("s{}", daemon.sent);
     let mut record = attempt(&name, daemon.now, team, EndKind::Posted, usd(actual));
-    (record.model, record.provider, record.supply) = (facts.model, facts.provider, facts.supply);
+    (record.model, record.provider, record.supply) = (
+        facts.model.name.clone(),
+        facts.model.provider.clone(),
+        facts.model.supply,
+    );
     record.worst = usd(worst);
     let permit = daemon.ledger.try_permit().unwrap();
     record.postings = daemon.books.end(id, End::Post(usd(actual)));

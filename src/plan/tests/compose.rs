@@ -1,6 +1,6 @@
 //! What active plans together make of a policy.
 
-use super::super::effective::{Names, Restriction, Restrictions, Selects, routes_under};
+use super::super::effective::{Restriction, Restrictions, Selects, routes_under};
 use super::super::*;
 use crate::policy::condition::ModelFacts;
 use crate::policy::snapshot::{ModelId, OnDisconnect, Pick, Route, RouteChange, RouteId, Terms, Timeouts};
@@ -15,14 +15,16 @@ enum Fake {
 }
 
 impl Selects for Fake {
-    fn matches(&self, model: ModelFacts<'_>, caller: &Caller) -> bool {
+    type Asked = Caller;
+
+    fn holds(&self, caller: &Caller, model: ModelId) -> bool {
         match self {
-            Self::Local => model.supply == "local",
+            Self::Local => models()[model.0].supply == "local",
             Self::Gold => caller.tags.get("tier") == "gold",
         }
     }
 
-    fn folded(&self, model: ModelFacts<'_>) -> Option<bool> {
+    fn folded(&self, model: &ModelFacts) -> Option<bool> {
         match self {
             Self::Local => Some(model.supply == "local"),
             Self::Gold => None,
@@ -30,13 +32,11 @@ impl Selects for Fake {
     }
 }
 
-fn models() -> Vec<Names> {
-    let names = |name: &str, supply| Names {
-        name: name.into(),
-        provider: "p".into(),
-        supply,
-    };
-    vec![names("hosted", "licensed"), names("own", "local")]
+fn models() -> Vec<ModelFacts> {
+    vec![
+        ModelFacts::recorded("hosted", "p", "licensed"),
+        ModelFacts::recorded("own", "p", "local"),
+    ]
 }
 
 fn gold() -> Caller {
@@ -65,7 +65,7 @@ fn restrictions_add_up_and_the_first_in_file_order_is_named() {
             selector: Fake::Local,
         },
     ];
-    let restrictions = Restrictions::new(list, models());
+    let restrictions = Restrictions::new(list, models().iter());
     assert_eq!(restrictions.first(ModelId(0), &gold()), Some(2));
     assert_eq!(restrictions.first(ModelId(0), &Caller::default()), Some(5));
     assert_eq!(restrictions.first(ModelId(1), &Caller::default()), Some(6));
@@ -75,7 +75,7 @@ fn restrictions_add_up_and_the_first_in_file_order_is_named() {
             keeps: true,
             selector: Fake::Local,
         }],
-        models(),
+        models().iter(),
     );
     assert_eq!(open.first(ModelId(1), &gold()), None);
 }
@@ -92,10 +92,8 @@ proptest! {
             Restriction { plan, keeps, selector: if local { Fake::Local } else { Fake::Gold } }
         }).collect();
         let caller = if is_gold { gold() } else { Caller::default() };
-        let names = models();
-        let facts = ModelFacts { name: &names[model].name, provider: "p", supply: names[model].supply };
-        let naive = list.iter().find(|one| one.selector.matches(facts, &caller) != one.keeps).map(|one| one.plan);
-        prop_assert_eq!(Restrictions::new(list, models()).first(ModelId(model), &caller), naive);
+        let naive = list.iter().find(|one| one.selector.holds(&caller, ModelId(model)) != one.keeps).map(|one| one.plan);
+        prop_assert_eq!(Restrictions::new(list, models().iter()).first(ModelId(model), &caller), naive);
     }
 }
 

@@ -172,8 +172,13 @@ impl Checker<'_> {
                 Typed::Number(Number::Calculate(arithmetic, Box::new([a, b])))
             }
             (Operator::Compare(comparison), (Typed::Number(a), Typed::Number(b))) => {
-                self.faults
-                    .extend(literals::numbers(self.names, comparison, (&a, left), (&b, right), whole));
+                self.faults.extend(literals::numbers(
+                    self.names,
+                    comparison,
+                    (&a, left),
+                    (&b, right),
+                    whole,
+                ));
                 Typed::Truth(Truth::Numbers(comparison, Box::new([a, b])))
             }
             (Operator::Compare(comparison), (Typed::Text(a), Typed::Text(b))) => {
@@ -213,13 +218,7 @@ impl Checker<'_> {
         }
     }
 
-    fn membership(
-        &mut self,
-        whole: &Syntax,
-        left: &Syntax,
-        wanted: Typed,
-        items: Vec<(Typed, Range<usize>)>,
-    ) -> Typed {
+    fn membership(&mut self, whole: &Syntax, left: &Syntax, wanted: Typed, items: Vec<(Typed, Range<usize>)>) -> Typed {
         if items.is_empty() {
             return self.wrong(Fault::error(
                 "never-matches",
@@ -233,8 +232,13 @@ impl Checker<'_> {
                 (_, Typed::Wrong) => return Typed::Wrong,
                 (Typed::Number(wanted), Typed::Number(item)) => {
                     let equal = Comparison::Equal;
-                    self.faults
-                        .extend(literals::numbers(self.names, equal, (wanted, left), (&item, &range), &range));
+                    self.faults.extend(literals::numbers(
+                        self.names,
+                        equal,
+                        (wanted, left),
+                        (&item, &range),
+                        &range,
+                    ));
                     numbers.push(item);
                 }
                 (Typed::Text(wanted), Typed::Text(item)) => {

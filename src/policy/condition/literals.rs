@@ -4,7 +4,7 @@
 use super::signals::Signal;
 use super::signature::{Live, Of, SIGNATURES, Source, USES, WEEKDAYS};
 use super::syntax::{Comparison, Syntax};
-use super::tree::{Affix, Fact, Nothing, Number, Text, compare_numbers};
+use super::tree::{Affix, Fact, Nothing, Number, Text};
 use super::{Fault, Names};
 use crate::policy::mask::shown;
 use crate::policy::nearest::suggestion;
@@ -61,7 +61,9 @@ fn text(names: &Names, comparison: Comparison, fact: (&Text, &Syntax), literal: 
     let same = matches!(comparison, Comparison::Equal | Comparison::NotEqual);
     match of {
         Fact::Live(Signal { live: Live::Date, .. }) => not_a_date(wanted, &literal.1.range),
-        Fact::Live(Signal { live: Live::Weekday, .. }) if !same => {
+        Fact::Live(Signal {
+            live: Live::Weekday, ..
+        }) if !same => {
             let fault = Fault::error("type", fact.1.range.clone(), "weekdays have no order");
             Some(fault.help("name them: `weekday in [\"sat\", \"sun\"]`"))
         }
@@ -140,10 +142,15 @@ pub(super) fn numbers(
         _ => return None,
     };
     out_of_range(fact, comparison, bound, range).or_else(|| {
-        let Fact::Live(Signal { live, name }) = fact else { return None };
+        let Fact::Live(Signal { live, name }) = fact else {
+            return None;
+        };
         match live {
             Live::BudgetUsed | Live::BudgetForecast if bound >= A_LOT => {
-                let message = format!("`{}` is a share of the limit, and {bound} is that many times it", spelled(fact));
+                let message = format!(
+                    "`{}` is a share of the limit, and {bound} is that many times it",
+                    spelled(fact)
+                );
                 Some(Fault::warning("never-holds", whole.place().clone(), message).help("80 % of the limit is `0.8`"))
             }
             Live::BudgetUsed if asks_for_all(comparison, bound) && is_hard(names, name) => {
@@ -167,7 +174,10 @@ fn asks_for_all(comparison: Comparison, bound: f64) -> bool {
 }
 
 fn is_hard(names: &Names, budget: &str) -> bool {
-    names.budgets.iter().any(|(name, hard)| name.as_ref() == budget && *hard)
+    names
+        .budgets
+        .iter()
+        .any(|(name, hard)| name.as_ref() == budget && *hard)
 }
 
 /// The least and the greatest value, and whether it is always whole.

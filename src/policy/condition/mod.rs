@@ -154,7 +154,14 @@ impl Fault {
 pub(super) fn selector(text: &str, names: &Names) -> (Option<Selector>, Vec<Fault>) {
     let (tree, faults) = compile(text, Environment::Selector, names);
     let text = Arc::from(text.trim());
-    (tree.map(|tree| Selector { text, tree, at: usize::MAX }), faults)
+    (
+        tree.map(|tree| Selector {
+            text,
+            tree,
+            at: usize::MAX,
+        }),
+        faults,
+    )
 }
 
 pub(super) fn state(text: &str, names: &Names) -> (Option<StateCondition>, Vec<Fault>) {

@@ -68,7 +68,11 @@ impl Signals {
 
     /// Those without fresh data, in order, as conditions write them.
     pub fn stale(&self) -> Vec<String> {
-        let mut stale: Vec<&Signal> = self.iter().filter(|(_, sample)| sample.stale).map(|(of, _)| of).collect();
+        let mut stale: Vec<&Signal> = self
+            .iter()
+            .filter(|(_, sample)| sample.stale)
+            .map(|(of, _)| of)
+            .collect();
         stale.sort();
         stale.into_iter().map(ToString::to_string).collect()
     }
@@ -136,11 +140,22 @@ mod tests {
     #[test]
     fn a_value_is_shown_with_its_name_and_its_age() {
         let mut signals = Signals::default();
-        signals.put(Live::ProviderBalance, "deepseek", 12.5, true);
+        signals.put(Live::ProviderErrorRate, "deepseek", 0.5, true);
         signals.set(Live::BudgetUsed, "month", 1.0);
-        assert_eq!(signals.stale(), ["provider(\"deepseek\").balance"]);
-        let of = |live, name: &str| reading(&Signal { live, name: name.into() }, &signals);
-        assert_eq!(of(Live::ProviderBalance, "deepseek"), "provider(\"deepseek\").balance = 12.5 (stale)");
+        assert_eq!(signals.stale(), ["provider(\"deepseek\").error_rate"]);
+        let of = |live, name: &str| {
+            reading(
+                &Signal {
+                    live,
+                    name: name.into(),
+                },
+                &signals,
+            )
+        };
+        assert_eq!(
+            of(Live::ProviderErrorRate, "deepseek"),
+            "provider(\"deepseek\").error_rate = 0.5 (stale)"
+        );
         assert_eq!(of(Live::BudgetUsed, "month"), "budget(\"month\").used = 1");
         assert_eq!(of(Live::BudgetUsed, "day"), "budget(\"day\").used is not known yet");
     }

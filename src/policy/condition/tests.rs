@@ -1,6 +1,8 @@
+use super::signature::Live;
 use super::*;
 use crate::request::Tags;
-use proptest::prelude::*;
+
+mod against_cel;
 
 fn names() -> Names {
     let list = |words: &[&str]| words.iter().map(|word| Arc::from(*word)).collect();
@@ -8,26 +10,40 @@ fn names() -> Names {
         providers: list(&["qwen", "rival", "home"]),
         models: list(&["qwen-max", "rival-1", "tiny"]),
         clients: list(&["search", "support"]),
+        routes: list(&["chat", "code"]),
         budgets: vec![("month".into(), true), ("teams".into(), false)],
+        vendors: list(&["dashscope", "openai", "llama.cpp"]),
     }
 }
 
-const QWEN: ModelFacts = ModelFacts {
-    name: "qwen-max",
-    provider: "qwen",
-    supply: "licensed",
-};
-const TINY: ModelFacts = ModelFacts {
-    name: "tiny",
-    provider: "home",
-    supply: "local",
-};
+fn qwen() -> ModelFacts {
+    ModelFacts {
+        more: Some(MoreFacts {
+            vendor: "dashscope",
+            quality: Some(88),
+            context: Some(256_000),
+        }),
+        ..ModelFacts::recorded("qwen-max", "qwen", "licensed")
+    }
+}
+
+/// Without a quality or a context.
+fn tiny() -> ModelFacts {
+    ModelFacts {
+        more: Some(MoreFacts {
+            vendor: "llama.cpp",
+            ..MoreFacts::default()
+        }),
+        ..ModelFacts::recorded("tiny", "home", "local")
+    }
+}
 
 fn caller() -> Caller {
     Caller {
         client: "search".into(),
         tags: Tags::new([("team", "search"), ("tier", "gold")]),
         purpose: "internal".into(),
+        route: "chat".into(),
     }
 }
 
@@ -41,33 +57,23 @@ fn sound_state(text: &str) -> StateCondition {
     condition.unwrap_or_else(|| panic!("{text}: {faults:?}"))
 }
 
-struct Now {
-    used: f64,
-    exhausted: bool,
-    up: bool,
+fn now() -> Signals {
+    let mut signals = Signals::default();
+    signals.set_time("2026-11-23T21:30:00Z".parse().unwrap(), &jiff::tz::TimeZone::UTC);
+    signals.set(Live::BudgetUsed, "month", 0.8333);
+    signals.set(Live::BudgetRemaining, "month", 333.4);
+    signals.set(Live::BudgetExhausted, "month", false);
+    signals.set(Live::BudgetUsed, "teams", 0.0);
+    signals.set(Live::BudgetExhausted, "teams", false);
+    signals.set(Live::ProviderUp, "qwen", true);
+    signals.set(Live::ProviderCooling, "qwen", true);
+    signals.put(Live::ProviderErrorRate, "qwen", 0.25, true);
+    signals
 }
-
-impl Signals for Now {
-    fn budget_used(&self, _: &str) -> f64 {
-        self.used
-    }
-    fn budget_exhausted(&self, _: &str) -> bool {
-        self.exhausted
-    }
-    fn provider_up(&self, _: &str) -> bool {
-        self.up
-    }
-}
-
-const NOW: Now = Now {
-    used: 0.8333,
-    exhausted: false,
-    up: true,
-};
 
 #[test]
 fn selectors_mean_what_they_say() {
-    for (text, qwen, tiny) in [
+    for (text, of_qwen, of_tiny) in [
         ("model.supply != \"local\"", true, false),
         ("model.name == 'tiny' || model.provider == 'qwen'", true, true),
         ("model.supply in [\"local\", \"competitor\"]", false, true),
@@ -95,16 +101,20 @@ fn selectors_mean_what_they_say() {
         ),
         ("1 + 2 * 3 == 7 && 6 / 4 == 1.5 && -(2 - 3) == 1", true, true),
         ("1 < 1.5 && 2 == 2.0 && 3 in [1, 3.0]", true, true),
+        ("model.vendor == \"dashscope\"", true, false),
+        ("model.quality >= 60 && model.context > 128000", true, false),
+        ("model.quality < 60 || model.quality != 60", true, false),
+        ("route == \"chat\" && route != \"planb/tiny\"", true, true),
     ] {
         let selector = sound(text);
-        assert_eq!(selector.matches(QWEN, &caller()), qwen, "{text} of qwen-max");
-        assert_eq!(selector.matches(TINY, &caller()), tiny, "{text} of tiny");
+        assert_eq!(selector.matches(&qwen(), &caller()), of_qwen, "{text} of qwen-max");
+        assert_eq!(selector.matches(&tiny(), &caller()), of_tiny, "{text} of tiny");
     }
 }
 
 #[test]
 fn what_depends_on_the_model_alone_is_folded() {
-    for (text, qwen, tiny) in [
+    for (text, of_qwen, of_tiny) in [
         ("model.supply != \"local\"", Some(true), Some(false)),
         ("model.supply == \"local\" && tag.team == \"a\"", Some(false), None),
         ("tag.team == \"a\" && model.supply == \"local\"", Some(false), None),
@@ -113,9 +123,11 @@ fn what_depends_on_the_model_alone_is_folded() {
         ("model.supply in [tag.team, \"local\"]", None, Some(true)),
         ("use != \"\"", None, None),
         ("false", Some(false), Some(false)),
+        ("model.quality >= 60 && route == \"chat\"", None, Some(false)),
+        ("model.vendor == \"openai\"", Some(false), Some(false)),
     ] {
-        assert_eq!(sound(text).folded(QWEN), qwen, "{text} of qwen-max");
-        assert_eq!(sound(text).folded(TINY), tiny, "{text} of tiny");
+        assert_eq!(sound(text).folded(&qwen()), of_qwen, "{text} of qwen-max");
+        assert_eq!(sound(text).folded(&tiny()), of_tiny, "{text} of tiny");
     }
 }
 
@@ -129,30 +141,79 @@ fn state_conditions_read_live_signals_and_say_what_they_read() {
         ("budget(\"month\").used in [0.8333]", true),
         ("(provider(\"qwen\").up ? 0.5 : 0.9) < budget(\"month\").used", true),
         ("provider(\"qwen\").up == true", true),
+        ("budget(\"month\").remaining < 500", true),
+        (
+            "provider(\"qwen\").cooling && provider(\"qwen\").error_rate >= 0.25",
+            true,
+        ),
+        ("hour >= 22 || hour < 6", false),
+        ("hour == 21 && hour < 24", true),
+        ("weekday in [\"sat\", \"sun\"]", false),
+        ("weekday == \"mon\" && date == \"2026-11-23\"", true),
+        ("date >= \"2026-12-01\"", false),
+        ("date > \"2026-09-30\" && date.startsWith(\"2026-11\")", true),
     ] {
-        assert_eq!(sound_state(text).holds(&NOW), holds, "{text}");
+        assert_eq!(sound_state(text).holds(&now()), holds, "{text}");
     }
-    let why = |text: &str| sound_state(text).why(&NOW);
+    let why = |text: &str| sound_state(text).why(&now());
     assert_eq!(why("budget(\"month\").used > 0.8"), "budget(\"month\").used = 0.8333");
     assert_eq!(
         why("budget(\"month\").used > 0.8 && (budget(\"month\").used < 2 || !provider(\"qwen\").up)"),
         "budget(\"month\").used = 0.8333, provider(\"qwen\").up = true"
     );
-    let full = Now { used: 1.0, ..NOW };
     assert_eq!(
-        sound_state("budget(\"teams\").used >= 1").why(&full),
-        "budget(\"teams\").used = 1"
+        why("hour >= 21 && weekday == \"mon\" && provider(\"qwen\").error_rate > 0.2"),
+        "hour = 21, weekday = \"mon\", provider(\"qwen\").error_rate = 0.25 (stale)"
     );
+}
+
+#[test]
+fn what_is_not_known_yet_makes_neither_side_hold() {
+    for text in [
+        "provider(\"home\").error_rate > 0.5",
+        "!(provider(\"home\").error_rate > 0.5)",
+        "provider(\"home\").error_rate > 0.5 && hour == 21",
+    ] {
+        assert!(!sound_state(text).holds(&now()), "{text}");
+    }
+    assert!(sound_state("provider(\"home\").error_rate > 0.5 || hour == 21").holds(&now()));
+    assert_eq!(
+        sound_state("provider(\"home\").error_rate > 0.5").why(&now()),
+        "provider(\"home\").error_rate is not known yet"
+    );
+}
+
+#[test]
+fn of_a_model_that_only_a_record_names_the_rest_matches_nothing() {
+    let gone = ModelFacts::recorded("old", "qwen", "licensed");
+    let matches = |text: &str| sound(text).matches(&gone, &caller());
+    assert!(matches("model.supply == \"licensed\""));
+    assert!(!matches("model.quality > 1") && !matches("!(model.quality > 1)"));
+    assert!(!matches("model.vendor == \"dashscope\"") && !matches("model.vendor != \"dashscope\""));
+}
+
+#[test]
+fn every_example_of_the_table_is_sound() {
+    let with = |name: &str| {
+        let mut names = names();
+        names.models.push("big".into());
+        names.providers.push("deepseek".into());
+        names.budgets.push((name.into(), true));
+        names
+    };
+    for row in &signature::SIGNATURES {
+        let (tree, faults) = compile(row.example, row.environment, &with("month"));
+        assert!(tree.is_some() && faults.is_empty(), "{}: {faults:?}", row.example);
+    }
 }
 
 #[test]
 fn a_division_by_zero_makes_every_comparison_false() {
     for comparison in ["==", "!=", "<", "<=", ">", ">="] {
-        let nothing = Now { used: 0.0, ..NOW };
         let text = format!("1 / budget(\"teams\").used {comparison} 2");
-        assert!(!sound_state(&text).holds(&nothing), "{text}");
+        assert!(!sound_state(&text).holds(&now()), "{text}");
     }
-    assert!(!sound("1 / 0 in [1]").matches(QWEN, &caller()));
+    assert!(!sound("1 / 0 in [1]").matches(&qwen(), &caller()));
 }
 
 fn fault(text: &str, environment: Environment) -> (&'static str, String, Option<String>) {
@@ -185,8 +246,20 @@ fn a_wrong_selector_is_refused_at_its_place() {
         ("tag == \"tiny\"", "unknown-signal", "tag"),
         ("model.supply == local", "unknown-signal", "local"),
         ("client.name == \"search\"", "unknown-signal", "name"),
-        ("model.quality > 50", "not-yet", "model.quality"),
-        ("hour > 8", "not-yet", "hour"),
+        ("model.license == \"x\"", "not-yet", "model.license"),
+        ("\"eu\" in model.labels", "not-yet", "model.labels"),
+        ("hour > 8", "wrong-environment", "hour"),
+        ("model.unit_cost > 1", "not-yet", "model.unit_cost"),
+        ("model.vendor == \"dashcope\"", "never-matches", "\"dashcope\""),
+        ("model.quality > 100", "never-matches", "100"),
+        ("model.quality == 60.5", "never-matches", "60.5"),
+        ("102 > model.quality", "never-matches", "102"),
+        ("route == \"chatt\"", "never-matches", "\"chatt\""),
+        (
+            "route in [\"code\", \"planb/tinny\"]",
+            "never-matches",
+            "\"planb/tinny\"",
+        ),
         ("budget(\"month\").exhausted", "wrong-environment", "budget"),
         ("model.supply == 1", "type", "model.supply == 1"),
         ("model.supply", "type", "model.supply"),
@@ -223,18 +296,32 @@ fn a_wrong_state_condition_is_refused_at_its_place() {
             "not-yet",
             "budget(\"month\").forecast",
         ),
-        (
-            "provider(\"qwen\").error_rate > 0.5",
-            "not-yet",
-            "provider(\"qwen\").error_rate",
-        ),
+        ("provider(\"qwen\").error_rate > 5", "never-matches", "5"),
+        ("provider(\"qwen\").quota_left < 10", "never-matches", "10"),
+        ("provider(\"qwen\").error_rate > 1", "never-matches", "1"),
+        ("budget(\"month\").remaining < 0", "never-matches", "0"),
+        ("hour == 25", "never-matches", "25"),
+        ("hour in [8, 24]", "never-matches", "24"),
+        ("23 < hour", "never-matches", "23"),
+        ("hour >= 8.5 && hour == 8.5", "never-matches", "8.5"),
+        ("hour > -1 + 0", "never-matches", "-1 + 0"),
+        ("weekday == \"monday\"", "never-matches", "\"monday\""),
+        ("weekday in [\"Sat\"]", "never-matches", "\"Sat\""),
+        ("weekday < \"wed\"", "type", "weekday"),
+        ("date == \"2026-13-01\"", "never-matches", "\"2026-13-01\""),
+        ("date < \"31.12.2026\"", "never-matches", "\"31.12.2026\""),
+        ("date in [\"2026-2-1\"]", "never-matches", "\"2026-2-1\""),
+        ("weekday == mon", "unknown-signal", "mon"),
+        ("hour(\"x\") > 1", "type", "hour"),
+        ("route == \"chat\"", "wrong-environment", "route"),
+        ("model(\"tiny\").quality > 1", "wrong-environment", "model"),
         (
             "model(\"qwen-max\").unit_cost > 1",
             "not-yet",
             "model(\"qwen-max\").unit_cost",
         ),
         ("license(\"x\").days_left < 14", "not-yet", "license(\"x\").days_left"),
-        ("weekday == 1", "not-yet", "weekday"),
+        ("weekday == 1", "type", "weekday == 1"),
         ("budget(\"month\")", "unknown-signal", "budget(\"month\")"),
         ("budget.used > 0.8", "type", "budget"),
         ("budget(month).used > 0.8", "type", "month"),
@@ -294,6 +381,7 @@ fn a_share_that_a_hard_budget_never_reaches_is_a_warning() {
     assert_eq!(warned("1.0 <= budget(\"month\").used"), Some("never-holds"));
     assert_eq!(warned("budget(\"month\").used > 0.99"), None);
     assert_eq!(warned("budget(\"teams\").used >= 1"), None, "a soft budget may");
+    assert_eq!(warned("budget(\"teams\").used > 80"), Some("never-holds"), "per cent");
 }
 
 #[test]
@@ -315,116 +403,8 @@ fn depth_and_length_are_bounded() {
         assert!(!faults.is_empty());
     }
     let long = vec!["tag.a == \"x\""; 200].join(" || ");
-    assert!(!sound(&long).matches(QWEN, &caller()), "a long chain is not a deep one");
-}
-
-/// Selectors over two models, two tags, the client and the use, always well typed.
-fn selectors() -> impl Strategy<Value = String> {
-    let text = prop_oneof![
-        Just("model.name".to_owned()),
-        Just("model.supply".to_owned()),
-        Just("tag.team".to_owned()),
-        Just("tag.none".to_owned()),
-        Just("client".to_owned()),
-        Just("\"search\"".to_owned()),
-        Just("\"a'b\"".to_owned()),
-    ];
-    let number = prop_oneof![
-        (0..5_i32).prop_map(|n| n.to_string()),
-        Just("0.5".to_owned()),
-        Just("2.5".to_owned())
-    ];
-    let number = number.prop_recursive(2, 8, 2, |inner| {
-        (inner.clone(), prop_oneof![Just("+"), Just("-"), Just("*")], inner)
-            .prop_map(|(a, op, b)| format!("({a} {op} {b})"))
-    });
-    let affix = prop_oneof![Just("startsWith"), Just("endsWith"), Just("contains")];
-    let order = prop_oneof![Just("<"), Just("<="), Just(">"), Just(">="), Just("=="), Just("!=")];
-    let leaf = prop_oneof![
-        Just("true".to_owned()),
-        Just("false".to_owned()),
-        (text.clone(), Just("tag.tier")).prop_map(|(a, b)| format!("{a} == {b}")),
-        (Just("tag.team"), affix, Just("\"se\"")).prop_map(|(a, f, b)| format!("{a}.{f}({b})")),
-        (number.clone(), order, number).prop_map(|(a, op, b)| format!("{a} {op} {b}")),
-        text.prop_map(|a| format!("tag.team in [{a}, \"x\"]")),
-        Just("model.supply == \"local\"".to_owned()),
-    ];
-    leaf.prop_recursive(4, 24, 3, |inner| {
-        prop_oneof![
-            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("{a} && {b}")),
-            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a}) || {b}")),
-            inner.clone().prop_map(|a| format!("!({a})")),
-            (inner.clone(), inner.clone(), inner).prop_map(|(a, b, c)| format!("(({a}) ? ({b}) : ({c}))")),
-        ]
-    })
-}
-
-fn by_the_cel_crate(text: &str, model: ModelFacts<'_>, caller: &Caller) -> Option<bool> {
-    // Its parser needs much stack in a debug build.
-    let (text, model) = (
-        text.to_owned(),
-        [model.name, model.provider, model.supply].map(str::to_owned),
+    assert!(
+        !sound(&long).matches(&qwen(), &caller()),
+        "a long chain is not a deep one"
     );
-    let caller = caller.clone();
-    let evaluate = move || {
-        use std::collections::HashMap;
-        let program = cel::Program::compile(&text).ok()?;
-        let mut context = cel::Context::default();
-        let [name, provider, supply] = model;
-        let model = HashMap::from([("name", name), ("provider", provider), ("supply", supply)]);
-        let mut tags: HashMap<String, String> = ["team", "tier", "none"]
-            .map(|tag| (tag.to_owned(), String::new()))
-            .into();
-        tags.extend(
-            caller
-                .tags
-                .iter()
-                .map(|(name, value)| (name.to_owned(), value.to_owned())),
-        );
-        context.add_variable_from_value("model", model);
-        context.add_variable_from_value("tag", tags);
-        context.add_variable_from_value("client", caller.client.to_string());
-        match program.execute(&context) {
-            Ok(cel::Value::Bool(value)) => Some(value),
-            _ => None,
-        }
-    };
-    let thread = std::thread::Builder::new().stack_size(256 << 20);
-    thread.spawn(evaluate).unwrap().join().unwrap()
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
-
-    #[test]
-    fn a_folded_answer_is_every_callers_answer(text in selectors(), team in "[a-z]{0,2}|search", client in "|search") {
-        let caller = Caller { client: client.as_str().into(), tags: Tags::new([("team", team.as_str())]), ..Caller::default() };
-        let selector = sound(&text);
-        for model in [QWEN, TINY] {
-            if let Some(answer) = selector.folded(model) {
-                prop_assert_eq!(selector.matches(model, &caller), answer, "{}", text);
-            }
-        }
-    }
-
-    #[test]
-    fn conditions_mean_what_the_cel_crate_says(text in selectors(), team in "[a-z]{0,2}|search") {
-        let caller = Caller { client: "search".into(), tags: Tags::new([("team", team.as_str())]), ..Caller::default() };
-        // That crate refuses to add or compare integers with fractions; where it answers, it agrees.
-        if let Some(expected) = by_the_cel_crate(&text, TINY, &caller) {
-            prop_assert_eq!(sound(&text).matches(TINY, &caller), expected, "{}", text);
-        }
-    }
-
-    #[test]
-    fn no_text_makes_a_condition_panic(text in "\\PC{0,80}", signs in "[-a-z(). \"'&|!=<>+*/?:,0-9\\[\\]]{0,60}") {
-        for text in [text, signs] {
-            for environment in [Environment::Selector, Environment::State] {
-                let (_, faults) = compile(&text, environment, &names());
-                for fault in faults {
-                    prop_assert!(text.get(fault.range).is_some());
-                }
-            }
-        }
-    }
 }

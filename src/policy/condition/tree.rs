@@ -33,7 +33,10 @@ pub(super) enum Truth {
     All(Vec<Truth>),
     Any(Vec<Truth>),
     If(Box<[Truth; 3]>),
-    Same { sides: Box<[Truth; 2]>, equal: bool },
+    Same {
+        sides: Box<[Truth; 2]>,
+        equal: bool,
+    },
     Numbers(Comparison, Box<[Number; 2]>),
     Texts(Comparison, Box<[Text; 2]>),
     NumberIn(Number, Vec<Number>),
@@ -276,7 +279,7 @@ fn calculate(operator: Arithmetic, left: f64, right: f64) -> f64 {
 }
 
 /// False, `!=` included, where either side is no value (a division by zero, a quality that is not there).
-pub(super) fn compare_numbers(comparison: Comparison, left: f64, right: f64) -> bool {
+fn compare_numbers(comparison: Comparison, left: f64, right: f64) -> bool {
     left.partial_cmp(&right).is_some_and(|order| compare(comparison, order))
 }
 

@@ -43,6 +43,8 @@ pub(super) struct Draft {
     pub budgets: Vec<Budget>,
     pub plans: Vec<Plan>,
     pub alerts: Vec<AlertTarget>,
+    /// Every selector of the policy, each text once, at its place.
+    pub selectors: Vec<Selector>,
 }
 
 /// `None` for a policy with nothing in it.
@@ -72,6 +74,7 @@ pub(super) fn resolve<'f>(
             .iter()
             .map(|route| text_of(route.name.as_ref()))
             .collect(),
+        selectors: Vec::new(),
         currency: None,
         timezone_name: Arc::from(defaults::TIMEZONE),
         zone: TimeZone::UTC,
@@ -103,6 +106,7 @@ pub(super) fn resolve<'f>(
         budgets,
         plans,
         alerts,
+        selectors: resolver.selectors,
     })
 }
 
@@ -113,6 +117,7 @@ struct Resolver<'r, 'f> {
     names: Names,
     /// By index; empty where a route has no name.
     routes: Vec<Arc<str>>,
+    selectors: Vec<Selector>,
     /// The policy's one currency and where it was first named.
     currency: Option<(Currency, Place)>,
     timezone_name: Arc<str>,
@@ -187,7 +192,13 @@ impl Resolver<'_, '_> {
         let word = word.filter(|word| !word.broken)?;
         let (selector, faults) = condition::selector(&word.text, &self.names);
         self.report_faults(word, faults);
-        selector
+        let selector = selector?;
+        if let Some(known) = self.selectors.iter().find(|known| known.text() == selector.text()) {
+            return Some(known.clone());
+        }
+        let placed = selector.placed(self.selectors.len());
+        self.selectors.push(placed.clone());
+        Some(placed)
     }
 
     fn state(&mut self, word: &Word) -> Option<StateCondition> {
@@ -217,6 +228,8 @@ fn names_of(written: &Policy) -> Names {
         providers: written.providers.iter().map(|p| Arc::clone(&p.name.text)).collect(),
         models: written.models.iter().map(|m| Arc::clone(&m.name.text)).collect(),
         clients: written.clients.iter().map(|c| Arc::clone(&c.name.text)).collect(),
+        routes: written.routes.iter().map(|r| text_of(r.name.as_ref())).collect(),
+        vendors: written.providers.iter().map(|p| text_of(p.vendor.as_ref())).collect(),
         budgets: budgets
             .map(|b| (Arc::clone(&b.name.text), hard(b.enforce.as_ref())))
             .collect(),

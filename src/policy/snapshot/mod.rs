@@ -19,7 +19,7 @@ pub use plan::{Plan, RouteChange};
 pub use provider::{CredentialRef, Provider, Running, Start, Timeouts};
 pub use route::{OnDisconnect, Pattern, Pick, Route, Terms};
 
-use super::condition::ModelFacts;
+use super::condition::{ModelFacts, MoreFacts, Selectors};
 use crate::money::Currency;
 use jiff::tz::TimeZone;
 use std::sync::Arc;
@@ -52,6 +52,8 @@ pub struct Snapshot {
     pub budgets: Vec<Budget>,
     pub plans: Vec<Plan>,
     pub alerts: Vec<AlertTarget>,
+    /// What selectors know of the models, and what they answer.
+    pub selectors: Arc<Selectors>,
 }
 
 impl Snapshot {
@@ -81,12 +83,25 @@ impl Snapshot {
     }
 
     /// What selectors may know of a model.
-    pub fn facts(&self, id: ModelId) -> ModelFacts<'_> {
-        let model = self.model(id);
-        ModelFacts {
-            name: &model.name,
-            provider: &self.provider(model.provider).name,
-            supply: model.supply.word(),
-        }
+    pub fn facts(&self, id: ModelId) -> &Arc<ModelFacts> {
+        &self.selectors.models()[id.0]
     }
+}
+
+/// What selectors may know of each model.
+pub(super) fn facts_of(models: &[Model], providers: &[Provider]) -> Vec<ModelFacts> {
+    let facts = |model: &Model| {
+        let provider = providers.get(model.provider.0);
+        ModelFacts {
+            name: model.name.clone(),
+            provider: provider.map_or_else(|| "".into(), |provider| provider.name.clone()),
+            supply: model.supply.word(),
+            more: Some(MoreFacts {
+                vendor: provider.map_or("", |provider| provider.vendor.word()),
+                quality: model.quality,
+                context: model.context,
+            }),
+        }
+    };
+    models.iter().map(facts).collect()
 }

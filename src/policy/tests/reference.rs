@@ -73,18 +73,17 @@ fn reference() -> String {
 fn conditions(text: &mut String, title: &str, environment: Environment, about: &str) {
     let _ = write!(
         text,
-        "\n## {title}\n\n{about}\n\n| value | unit | example | what |\n| --- | --- | --- | --- |\n"
+        "\n## {title}\n\n{about}\n\n| value | type | unit | example | what |\n| --- | --- | --- | --- | --- |\n"
     );
     for signal in signature::SIGNATURES
         .iter()
         .filter(|signal| signal.environment == environment)
     {
-        let name = if signal.subject.is_named() { "(…)" } else { "" };
-        let field = signal.field.map(|field| format!(".{field}")).unwrap_or_default();
         let _ = writeln!(
             text,
-            "| `{}{name}{field}` | {} | `{}` | {} |",
-            signal.subject.word(),
+            "| `{}` | {} | {} | `{}` | {} |",
+            signal.spelled(),
+            signal.kind.word(),
             cell(signal.unit),
             cell(signal.example),
             cell(signal.meaning)

@@ -177,7 +177,13 @@ impl Signature {
         }
     }
 
-    const fn new(environment: Environment, subject: Subject, source: Source, kind: Type, words: [&'static str; 3]) -> Self {
+    const fn new(
+        environment: Environment,
+        subject: Subject,
+        source: Source,
+        kind: Type,
+        words: [&'static str; 3],
+    ) -> Self {
         let [unit, example, meaning] = words;
         Self {
             environment,
@@ -224,7 +230,11 @@ const fn joined() -> [Signature; COUNT] {
     let mut all = [STATE[0]; COUNT];
     let mut at = 0;
     while at < COUNT {
-        all[at] = if at < STATE.len() { STATE[at] } else { SELECTOR[at - STATE.len()] };
+        all[at] = if at < STATE.len() {
+            STATE[at]
+        } else {
+            SELECTOR[at - STATE.len()]
+        };
         at += 1;
     }
     all

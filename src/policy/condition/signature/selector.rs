@@ -1,7 +1,7 @@
 //! What selectors read: a model's facts, and who asks for what.
 
 use super::Environment::Selector;
-use super::Type::{Number, Text, Texts};
+use super::Type::{Number, Text};
 use super::{Of, Signature, Source, Subject, Type};
 
 const fn request(of: Of, subject: Subject, words: [&'static str; 3]) -> Signature {
@@ -12,7 +12,7 @@ const fn model(of: Of, field: &'static str, kind: Type, words: [&'static str; 3]
     Signature::new(Selector, Subject::Model, Source::Request(of), kind, words).field(field)
 }
 
-pub(super) const SELECTOR: [Signature; 15] = [
+pub(super) const SELECTOR: [Signature; 10] = [
     model(
         Of::ModelName,
         "name",
@@ -73,46 +73,6 @@ pub(super) const SELECTOR: [Signature; 15] = [
             "Tokens in and out together; every comparison with that of a model without one is false.",
         ],
     ),
-    model(
-        Of::ModelLicense,
-        "license",
-        Text,
-        [
-            "a licence's name",
-            "model.license == \"qwen\"",
-            "The licence that the model is used under; the empty text without one.",
-        ],
-    ),
-    model(
-        Of::ModelDomain,
-        "domain",
-        Text,
-        [
-            "a fault domain",
-            "model.domain != \"aliyun\"",
-            "What the model fails together with.",
-        ],
-    ),
-    model(
-        Of::ModelResidence,
-        "residence",
-        Text,
-        [
-            "where data stays",
-            "model.residence == \"eu\"",
-            "Where the model's data is processed; the empty text where nobody said.",
-        ],
-    ),
-    model(
-        Of::ModelLabels,
-        "labels",
-        Texts,
-        [
-            "texts",
-            "\"audited\" in model.labels",
-            "The free words that the policy gave the model and its provider.",
-        ],
-    ),
     request(
         Of::Tag,
         Subject::Tag,
@@ -139,15 +99,6 @@ pub(super) const SELECTOR: [Signature; 15] = [
             "`commercial`, `internal`, `research`",
             "use != \"research\"",
             "What the answer is for; the empty text where nobody said.",
-        ],
-    ),
-    request(
-        Of::Territory,
-        Subject::Territory,
-        [
-            "a country or region",
-            "territory == \"CN\"",
-            "Where the answer is used; the empty text where nobody said.",
         ],
     ),
     request(

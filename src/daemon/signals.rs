@@ -1,0 +1,29 @@
+//! Once a second: what plans read, shown as metrics.
+
+use crate::gateway::Gateway;
+use crate::plan::Now;
+use crate::policy::condition::Value;
+
+pub fn measure(gateway: &Gateway, now: Now) {
+    let policy = gateway.live.policy();
+    let signals = gateway.live.freeze(&policy, now);
+    for (signal, sample) in signals.iter() {
+        let value = match sample.value {
+            Value::Number(value) => value,
+            Value::Truth(value) => f64::from(u8::from(value)),
+            Value::Text(_) => continue,
+        };
+        gateway.metrics.set_signal(signal, value, sample.stale);
+    }
+    for budget in &policy.snapshot.budgets {
+        let used = gateway.live.books.lock().used(&budget.name);
+        gateway.metrics.set_budget_used(&budget.name, used);
+    }
+    for (plan, active) in policy.snapshot.plans.iter().zip(gateway.live.plans.lock().active()) {
+        gateway.metrics.set_plan_active(&plan.name, active);
+    }
+    let metrics = &gateway.metrics;
+    metrics
+        .ledger_degraded
+        .set(i64::from(gateway.ledger.state().state != "ok"));
+}

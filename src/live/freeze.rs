@@ -1,0 +1,66 @@
+//! The live signals of one instant, read from every machine under its own short lock.
+
+use super::{Live, Policy, ProviderState};
+use crate::health::Level;
+use crate::plan::Now;
+use crate::policy::condition::signature::Live as Of;
+use crate::policy::condition::{Signals, Value};
+use crate::policy::snapshot::{Provider, ProviderId};
+use std::sync::Arc;
+
+impl Live {
+    /// All that state conditions of this policy may read.
+    pub fn freeze(&self, policy: &Policy, now: Now) -> Signals {
+        let mut signals = Signals::default();
+        signals.set_time(now.wall, &policy.snapshot.timezone);
+        self.freeze_budgets(policy, &mut signals);
+        self.freeze_providers(policy, now, &mut signals);
+        signals
+    }
+
+    fn freeze_budgets(&self, policy: &Policy, signals: &mut Signals) {
+        let books = self.books.lock();
+        for budget in &policy.snapshot.budgets {
+            let name = &budget.name;
+            signals.set(Of::BudgetUsed, name.clone(), books.used(name));
+            signals.set(Of::BudgetRemaining, name.clone(), books.remaining(name).as_number());
+            signals.set(Of::BudgetExhausted, name.clone(), books.exhausted(name));
+        }
+    }
+
+    fn freeze_providers(&self, policy: &Policy, now: Now, signals: &mut Signals) {
+        let health = self.health.lock();
+        for (index, provider) in policy.snapshot.providers.iter().enumerate() {
+            let (name, endpoint) = (&provider.name, &provider.base_url);
+            let state = policy.provider(ProviderId(index)).standing().state;
+            signals.set(Of::ProviderUp, name.clone(), state.is_up());
+            signals.set(Of::ProviderCooling, name.clone(), state == ProviderState::Cooling);
+            level(
+                signals,
+                Of::ProviderErrorRate,
+                name,
+                health.error_rate(endpoint, now.up),
+            );
+            level(
+                signals,
+                Of::ProviderFirstToken,
+                name,
+                health.first_token_p95(endpoint, now.up),
+            );
+            let quota = health.quota_left(endpoint, &credentials(provider), now.up);
+            level(signals, Of::ProviderQuotaLeft, name, quota);
+        }
+    }
+}
+
+fn level(signals: &mut Signals, of: Of, name: &Arc<str>, level: Option<Level>) {
+    if let Some(level) = level {
+        signals.put(of, name.clone(), Value::Number(level.value), level.stale);
+    }
+}
+
+/// As health names them.
+fn credentials(provider: &Provider) -> Vec<Arc<str>> {
+    let label = provider.api_key.as_ref().map(|reference| reference.label().into());
+    vec![label.unwrap_or_else(|| "".into())]
+}

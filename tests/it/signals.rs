@@ -1,0 +1,172 @@
+//! Live signals: what plans read is true of the running daemon, and what requests are told apart by is found once.
+
+use crate::support::{Call, Daemon, Policy, Price, Reply, Upstream, Usage, completion, fault, one_cent};
+use serde_json::{Value, json};
+
+/// The value of a metric's series whose labels contain all these words.
+fn metric(text: &str, name: &str, labels: &[&str]) -> Option<f64> {
+    let line = text.lines().find(|line| {
+        let named = line.starts_with(&format!("{name}{{")) || line.starts_with(&format!("{name} "));
+        named && labels.iter().all(|label| line.contains(label))
+    })?;
+    line.rsplit(' ').next()?.parse().ok()
+}
+
+async fn evaluated(daemon: &Daemon, environment: &str) -> f64 {
+    let text = daemon.get("/metrics").await.text();
+    metric(&text, "planb_condition_evaluations_total", &[environment]).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_in_steady_state_evaluate_no_condition() {
+    let (first, second) = (
+        Upstream::start("alpha", Price::LIST).await,
+        Upstream::start("beta", Price::CHEAP).await,
+    );
+    let policy = Policy::two(&first, &second)
+        .budget(
+            "gold",
+            "limit: 5 USD, per: day, covers: 'tag.tier == \"gold\" && route == \"chat\"'",
+        )
+        .budget("hosted", "limit: 5 USD, per: day, covers: 'model.supply != \"local\"'")
+        .plan("name: spare, when: 'hour < 24', avoid: 'model.name == \"first\" && tag.tier != \"gold\"'");
+    let daemon = Daemon::start(&policy).await;
+    daemon.when_plan("spare", true).await;
+    let body = json!({"model": "chat", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 5});
+    let ask = |tier: &'static str| {
+        let call = Call::chat(&body).header("x-planb-tags", &format!("tier={tier}"));
+        let to = daemon.address();
+        async move { call.send(to).await.expect(200) }
+    };
+    assert_eq!(ask("gold").await.header("x-planb-model"), Some("first"));
+    assert_eq!(ask("tin").await.header("x-planb-model"), Some("second"));
+    let before = evaluated(&daemon, "selector").await;
+    for _ in 0..20 {
+        assert_eq!(ask("gold").await.header("x-planb-model"), Some("first"));
+        assert_eq!(ask("tin").await.header("x-planb-model"), Some("second"));
+    }
+    assert_eq!(evaluated(&daemon, "selector").await, before);
+    ask("new").await;
+    assert!(
+        evaluated(&daemon, "selector").await > before,
+        "a new caller is asked about"
+    );
+    assert!(evaluated(&daemon, "state").await > 0.0);
+    let gold = daemon.settled("gold").await;
+    assert!(gold.posted > 0 && gold.posted < daemon.settled("hosted").await.posted);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rate_of_errors_activates_a_plan_and_shows_as_a_metric() {
+    let (first, second) = (
+        Upstream::start("alpha", Price::LIST).await,
+        Upstream::start("beta", Price::CHEAP).await,
+    );
+    first.always(fault::error(500, "server_error", &[]));
+    let policy = Policy::two_with(&first, &second, "breaker: none, cooldown: none")
+        .plan("name: shaky, when: 'provider(\"alpha\").error_rate > 0.5', avoid: 'model.provider == \"alpha\"'");
+    let daemon = Daemon::start(&policy).await;
+    let before = daemon.plan("shaky").await;
+    assert_eq!(before["why"], "provider(\"alpha\").error_rate is not known yet");
+    for _ in 0..10 {
+        daemon.chat(&one_cent()).await.expect(200);
+    }
+    let active = daemon.when_plan("shaky", true).await;
+    assert_eq!(active["why"], "provider(\"alpha\").error_rate = 1");
+    let calls = first.count();
+    let answer = daemon.chat(&one_cent()).await.expect(200);
+    assert_eq!((answer.header("x-planb-plan"), first.count()), (Some("shaky"), calls));
+    let text = daemon.get("/metrics").await.text();
+    let labels = ["of=\"provider\"", "name=\"alpha\"", "signal=\"error_rate\""];
+    assert_eq!(metric(&text, "planb_signal", &labels), Some(1.0));
+    assert_eq!(metric(&text, "planb_signal_stale", &labels), Some(0.0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_provider_says_of_its_quota_is_a_signal() {
+    let (first, second) = (
+        Upstream::start("alpha", Price::LIST).await,
+        Upstream::start("beta", Price::CHEAP).await,
+    );
+    let body = completion("m", "hi", Usage::new(10, 5)).to_string();
+    let headers = [
+        ("content-type", "application/json"),
+        ("x-ratelimit-limit-tokens", "1000"),
+        ("x-ratelimit-remaining-tokens", "40"),
+        ("x-ratelimit-reset-tokens", "4m0s"),
+    ];
+    first.always(Reply::http(200, &headers, body));
+    let policy = Policy::two(&first, &second)
+        .plan("name: scarce, when: 'provider(\"alpha\").quota_left < 0.1', avoid: 'model.provider == \"alpha\"'");
+    let daemon = Daemon::start(&policy).await;
+    daemon.chat(&one_cent()).await.expect(200);
+    let active = daemon.when_plan("scarce", true).await;
+    assert_eq!(active["why"], "provider(\"alpha\").quota_left = 0.04");
+    let answer = daemon.chat(&one_cent()).await.expect(200);
+    assert_eq!(answer.header("x-planb-model"), Some("second"));
+    assert_eq!(daemon.status().await["stale"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn money_that_is_left_and_the_time_are_signals() {
+    let (first, second) = (
+        Upstream::start("alpha", Price::OUTPUT_ONLY).await,
+        Upstream::start("beta", Price::CHEAP).await,
+    );
+    first.answers("A whole cent of words", Usage::new(10, 1_000));
+    let policy = Policy::two(&first, &second)
+        .budget("day", "limit: 1 USD, per: day")
+        .plan("name: low, when: 'budget(\"day\").remaining < 0.995', avoid: 'model.name == \"first\"'")
+        .plan("name: never, when: 'date < \"2020-01-01\" || weekday == \"none\".contains(\"x\")', avoid: 'true'");
+    let wrong = daemon_refuses(&policy.text());
+    assert!(wrong.contains("cannot stand between"), "{wrong}");
+    let policy = Policy::two(&first, &second)
+        .budget("day", "limit: 1 USD, per: day")
+        .plan("name: low, when: 'budget(\"day\").remaining < 0.995', avoid: 'model.name == \"first\"'")
+        .plan("name: now, when: 'date > \"2020-01-01\" && hour >= 0', avoid: 'false'");
+    let daemon = Daemon::start(&policy).await;
+    daemon.when_plan("now", true).await;
+    assert_eq!(daemon.plan("low").await["why"], "budget(\"day\").remaining = 1");
+    daemon.chat(&one_cent()).await.expect(200);
+    let low = daemon.when_plan("low", true).await;
+    assert_eq!(low["why"], "budget(\"day\").remaining = 0.99");
+}
+
+fn daemon_refuses(text: &str) -> String {
+    let file = tempfile::Builder::new().suffix(".yaml").tempfile().unwrap();
+    std::fs::write(file.path(), text).unwrap();
+    let checked = crate::support::run(&["check", file.path().to_str().unwrap()]);
+    assert!(!checked.status.success());
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&checked.stdout),
+        String::from_utf8_lossy(&checked.stderr)
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_budget_over_a_route_finds_its_spend_again() {
+    let (first, second) = (
+        Upstream::start("alpha", Price::LIST).await,
+        Upstream::start("beta", Price::CHEAP).await,
+    );
+    let policy = Policy::two(&first, &second).route("name: code, try: [second]");
+    let daemon = Daemon::start(&policy).await;
+    let ask = |route: &str| json!({"model": route, "messages": [{"role": "user", "content": "hi"}], "max_tokens": 5});
+    daemon.chat(&ask("chat")).await.expect(200);
+    daemon.chat(&ask("code")).await.expect(200);
+    daemon
+        .edit(&policy.budget("code", "limit: 1 USD, per: day, covers: 'route == \"code\"'"))
+        .await;
+    let found = daemon.settled("code").await;
+    let spent: Value = json!(
+        daemon
+            .ledger()
+            .query_row("SELECT sum(amount) FROM attempts WHERE route = 'code'", [], |row| row
+                .get::<_, i64>(
+                0
+            ))
+            .unwrap()
+    );
+    assert_eq!(json!(found.posted), spent);
+}
