@@ -54,7 +54,7 @@ pub fn keep_warm(gateway: &Gateway) {
     for provider in plans.flat_map(|plan| &plan.warm) {
         warm[provider.0] = true;
     }
-    let signals = FrozenSignals::take(&policy, &live.books.lock());
+    let signals = live.freeze(&policy, now(gateway.clock));
     for (provider, warm) in snapshot.providers.iter().zip(warm) {
         let running = &provider.running;
         if warm || running.warm_when.as_ref().is_some_and(|when| when.holds(&signals)) {
