@@ -8,7 +8,7 @@ mod files;
 #[cfg(test)]
 mod tests;
 
-pub use files::{ReadError, read_sources};
+pub use files::{ReadError, policy_files, read_sources, read_text};
 
 use notify_debouncer_full::notify::{EventKind, RecommendedWatcher, RecursiveMode, event::AccessKind};
 use notify_debouncer_full::{DebounceEventResult, Debouncer, RecommendedCache, new_debouncer};
@@ -181,7 +181,7 @@ impl Watched {
         let mut wanted = BTreeSet::new();
         if let Some(policy) = &self.policy {
             folders_of(policy, &mut wanted);
-            for file in files::names_in(policy).unwrap_or_default() {
+            for file in files::policy_files(policy).unwrap_or_default() {
                 folders_of(&file, &mut wanted);
             }
             if policy.is_dir() {

@@ -6,8 +6,10 @@ mod csv;
 mod daemon_client;
 pub mod diff;
 pub mod doctor;
+pub mod fmt;
 pub mod ledger;
 pub mod plan;
+pub mod schema;
 pub mod serve;
 pub mod spend;
 pub mod status;
@@ -33,6 +35,10 @@ enum Command {
     Check(check::CheckArgs),
     /// Say in words what a policy edit changes
     Diff(diff::DiffArgs),
+    /// Lay policies out in one way; comments, order and meaning stay
+    Fmt(fmt::FmtArgs),
+    /// Print the policy's JSON Schema, for editors
+    Schema,
     /// Show what the running daemon does
     Status(status::StatusArgs),
     /// Show what was spent
@@ -58,6 +64,8 @@ impl Arguments {
             Command::Serve(args) => serve::run(args),
             Command::Check(args) => check::run(&args),
             Command::Diff(args) => diff::run(&args),
+            Command::Fmt(args) => fmt::run(&args),
+            Command::Schema => schema::run(),
             Command::Status(args) => status::run(&args),
             Command::Spend { args, state } => spend::run(&state.path(), &args, jiff::Timestamp::now()),
             Command::Plan(args) => plan::run(&args),

@@ -10,6 +10,7 @@ use std::time::Duration;
 mod diagnostics;
 mod edits;
 mod reference;
+mod shape;
 
 /// When the tests' policies are compiled: 2026-11-23T18:00:00Z.
 const NOW: Timestamp = Timestamp::constant(1_795_456_800, 0);
@@ -31,7 +32,9 @@ fn sources(files: &[(&str, &str)]) -> Sources {
     }
 }
 
+/// What the reader takes, the schema takes, too.
 fn compiled(text: &str) -> Compiled {
+    assert_eq!(shape::refusals(text), Vec::<String>::new(), "{text}");
     compile(&sources(&[("policy.yaml", text)]), NOW).unwrap_or_else(|found| panic!("{}", shown(&found)))
 }
 

@@ -70,7 +70,7 @@ pub fn read_sources(path: Option<&Path>) -> Result<Sources, ReadError> {
         whole.parent().map_or_else(PathBuf::new, Path::to_path_buf)
     };
     let mut left = MOST_BYTES;
-    let names = names_in(path)?;
+    let names = policy_files(path)?;
     if names.is_empty() {
         return Err(ReadError::NoFiles {
             path: path.to_path_buf(),
@@ -85,7 +85,7 @@ pub fn read_sources(path: Option<&Path>) -> Result<Sources, ReadError> {
 }
 
 /// The files that make up the policy at a path, in their order.
-pub(super) fn names_in(path: &Path) -> Result<Vec<PathBuf>, ReadError> {
+pub fn policy_files(path: &Path) -> Result<Vec<PathBuf>, ReadError> {
     let unreadable = |source| ReadError::Unreadable {
         path: path.to_path_buf(),
         source,
@@ -103,6 +103,12 @@ pub(super) fn names_in(path: &Path) -> Result<Vec<PathBuf>, ReadError> {
     }
     names.sort_by(|a, b| a.as_os_str().as_encoded_bytes().cmp(b.as_os_str().as_encoded_bytes()));
     Ok(names)
+}
+
+/// One file as text.
+pub fn read_text(path: &Path) -> Result<String, ReadError> {
+    let mut left = MOST_BYTES;
+    read(path.to_path_buf(), &mut left).map(|file| file.text)
 }
 
 fn is_policy(path: &Path) -> bool {

@@ -144,3 +144,80 @@ async fn status_and_spend_find_the_running_daemon() {
     assert!(!gone.status.success());
     assert!(!both(&gone).is_empty());
 }
+
+#[test]
+fn fmt_lays_files_out_in_place_checks_and_shows_what_would_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("policy.yaml");
+    let (messy, tidy) = (
+        "models:\n    tiny:  {supply : local}  # mine\n",
+        "models:\n  tiny: {supply: local}      # mine\n",
+    );
+    std::fs::write(&path, messy).unwrap();
+    let name = path.to_str().unwrap();
+    let checked = run(&["fmt", "--check", name]);
+    assert_eq!((checked.status.code(), out(&checked)), (Some(1), format!("{name}\n")));
+    let shown = run(&["fmt", "--diff", name]);
+    assert!(shown.status.success());
+    assert!(
+        out(&shown).contains("-    tiny:  {supply : local}  # mine\n+  tiny: {supply: local}"),
+        "{}",
+        both(&shown)
+    );
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), messy);
+    // A folder is its files; a link keeps leading where it led.
+    let real = folder.path().join("real");
+    std::fs::rename(&path, &real).unwrap();
+    std::os::unix::fs::symlink(&real, &path).unwrap();
+    assert!(run(&["fmt", folder.path().to_str().unwrap()]).status.success());
+    assert_eq!(std::fs::read_to_string(&real).unwrap(), tidy);
+    assert!(path.is_symlink());
+    assert!(run(&["fmt", "--check", name]).status.success());
+    std::fs::write(&real, "models: [\n").unwrap();
+    let refused = run(&["fmt", name]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(both(&refused).contains("policy.yaml:"), "{}", both(&refused));
+    assert_eq!(std::fs::read_to_string(&real).unwrap(), "models: [\n");
+}
+
+#[test]
+fn check_speaks_to_programs_and_counts_warnings_when_told_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("policy.yaml");
+    let warned = "providers: {home: {vendor: llama.cpp}}\nmodels: {tiny: {provider: home, supply: local}}\n\
+                  routes:\n  - {name: chat, try: [tiny]}\nplans:\n  - {name: idle, when: '!provider(\"home\").up'}\n";
+    std::fs::write(&path, warned).unwrap();
+    let name = path.to_str().unwrap();
+    assert!(run(&["check", name]).status.success());
+    assert_eq!(run(&["check", "--deny-warnings", name]).status.code(), Some(1));
+    let json: serde_json::Value = serde_json::from_str(&out(&run(&["check", "--format", "json", name]))).unwrap();
+    assert_eq!(
+        (json["sound"].as_bool(), json["errors"].as_u64()),
+        (Some(true), Some(0))
+    );
+    let codes: Vec<_> = json["diagnostics"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|found| &found["code"])
+        .collect();
+    assert!(codes.contains(&&json!("no-effect")), "{json}");
+    std::fs::write(&path, warned.replace("supply: local", "suply: local")).unwrap();
+    let sarif: serde_json::Value = serde_json::from_str(&out(&run(&["check", "--format", "sarif", name]))).unwrap();
+    assert_eq!(sarif["runs"][0]["results"][0]["ruleId"], "missing-key");
+    let github = run(&["check", "--format", "github", name]);
+    assert_eq!(github.status.code(), Some(1));
+    assert!(
+        out(&github).contains(&format!("::error file={name},line=2,col=")),
+        "{}",
+        out(&github)
+    );
+    std::fs::write(&path, b"a: 1\nb: \xff\n").unwrap();
+    let json: serde_json::Value = serde_json::from_str(&out(&run(&["check", "--format", "json", name]))).unwrap();
+    let found = &json["diagnostics"][0];
+    assert_eq!(
+        (found["code"].as_str(), found["line"].as_u64(), found["column"].as_u64()),
+        (Some("unreadable"), Some(2), Some(4))
+    );
+    assert_eq!(run(&["check", "--format", "xml", name]).status.code(), Some(2));
+}

@@ -19,6 +19,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("never-holds", "a comparison that can never hold"),
     ("never-matches", "a comparison with a text that the value never is"),
     ("no-effect", "something that changes nothing"),
+    ("no-format", "`planb fmt` cannot lay the file out without changing what it means"),
     ("no-quality", "a route needs a quality, and a candidate has none"),
     ("not-here", "it has no meaning for this vendor, or in this place"),
     ("not-yet", "planb knows it, and this version does not do it"),

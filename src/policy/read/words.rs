@@ -26,7 +26,6 @@ pub(in crate::policy) struct Section {
 }
 
 #[derive(Debug)]
-#[cfg_attr(not(test), expect(dead_code, reason = "the reference is written by a test"))]
 pub(in crate::policy) struct Key {
     pub name: &'static str,
     pub kind: Kind,
@@ -43,7 +42,6 @@ pub(in crate::policy) const REQUIRED: &str = "required";
 
 /// What may stand behind a key.
 #[derive(Debug)]
-#[cfg_attr(not(test), expect(dead_code, reason = "the reference is written by a test"))]
 pub(in crate::policy) enum Kind {
     Text,
     Truth,

@@ -61,6 +61,18 @@ const LATER_FORMATS: [&str; 13] = [
     "telegram",
 ];
 
+/// All that `events` may name: everything, first words, whole names.
+pub(in crate::policy) fn alert_patterns() -> Vec<&'static str> {
+    let mut patterns = vec!["*"];
+    for event in EVENTS {
+        let first = event.split('.').next().unwrap_or(event);
+        patterns.extend([first, event]);
+    }
+    patterns.sort_unstable();
+    patterns.dedup();
+    patterns
+}
+
 impl Resolver<'_, '_> {
     pub fn alerts(&mut self, written: &[read::Alert]) -> Vec<AlertTarget> {
         let mut targets: Vec<AlertTarget> = Vec::new();

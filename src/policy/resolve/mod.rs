@@ -18,6 +18,8 @@ mod start;
 mod units;
 mod urls;
 
+pub(super) use alerts::alert_patterns;
+
 use super::condition::{self, Fault, Names, Selector, StateCondition};
 use super::defaults;
 use super::mask::shown;

@@ -26,6 +26,70 @@ fn the_reference_is_current() {
     expect_file(Path::new(PATH), &reference());
 }
 
+#[test]
+fn the_schema_in_the_repository_is_current() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/policies/planb.schema.json");
+    expect_file(Path::new(path), &crate::policy::schema::schema());
+}
+
+#[test]
+fn every_policy_that_comes_with_planb_names_its_schema() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/policies");
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.to_str().unwrap();
+        if name.ends_with(".yaml") && !name.ends_with(".test.yaml") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let first = text.lines().next().unwrap_or("");
+            assert_eq!(first, "# yaml-language-server: $schema=planb.schema.json", "{name}");
+        }
+    }
+}
+
+/// The text of a policy in which nothing stands but this key, at this place, with this value.
+fn alone(place: &str, key: &str, value: &str) -> String {
+    let steps = place.split('.').filter(|step| !step.is_empty());
+    let (mut before, mut after) = (String::new(), String::new());
+    for step in steps {
+        let (name, opens, closes) = match step.strip_suffix("[]") {
+            Some(name) => (name, "[{", "}]"),
+            None if step == "*" => ("x", "{", "}"),
+            None => (step, "{", "}"),
+        };
+        before.push_str(&format!("{name}: {opens}"));
+        after.insert_str(0, closes);
+    }
+    format!("{{{before}{key}: {value}{after}}}")
+}
+
+#[test]
+fn every_key_is_read_where_the_table_says_and_its_example_is_well_written() {
+    for (section, places) in words::sections() {
+        for (place, key) in places
+            .iter()
+            .flat_map(|place| section.keys.iter().map(move |key| (place, key)))
+        {
+            let text = alone(place, key.name, key.example);
+            let found = compile(&sources(&[("policy.yaml", &text)]), NOW)
+                .err()
+                .unwrap_or_default();
+            let slips = found.iter().filter(|found| {
+                // What a policy of one key lacks, and names that only a whole one has.
+                ![
+                    "missing-key",
+                    "unknown-name",
+                    "empty-policy",
+                    "never-matches",
+                    "not-here",
+                ]
+                .contains(&found.code)
+            });
+            let slips: Vec<_> = slips.filter(|found| found.is_error()).cloned().collect();
+            assert!(slips.is_empty(), "{text}\n{}", shown(&slips));
+        }
+    }
+}
+
 fn reference() -> String {
     let mut text = String::from(
         "# The policy, key by key\n\n\
