@@ -95,6 +95,11 @@ fn of_kind(kind: &'static Kind, definitions: &mut Map<String, Value>) -> Value {
         Kind::Pattern(words, whole) => json!({"type": "string", "pattern": whole, "title": words}),
         Kind::NameIn(section) => json!({"type": ["string", "number"], "title": format!("a name in `{section}`")}),
         Kind::List(of) => json!({"type": "array", "items": of_kind(of, definitions)}),
+        Kind::Options(of) => json!({
+            "type": "object",
+            "propertyNames": {"pattern": "^[^=]+=.+$"},
+            "additionalProperties": of_kind(of, definitions),
+        }),
         Kind::Map(of) => json!({
             "type": "object",
             "propertyNames": {"pattern": NAME},

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 mod diagnostics;
 mod edits;
+mod prices;
 mod reference;
 mod shape;
 

@@ -3,58 +3,10 @@
 //! A meter is found by its name, so that several models can share one; where it stands is kept elsewhere and handed in as
 //! [`Positions`].
 
-use crate::period::Period;
+use crate::period::{Period, Span};
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan};
 use std::sync::Arc;
-
-/// How often something starts anew.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Every {
-    Day,
-    Week,
-    Month,
-    Year,
-    /// Never.
-    Once,
-}
-
-impl Every {
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Day => "day",
-            Self::Week => "week",
-            Self::Month => "month",
-            Self::Year => "year",
-            Self::Once => "once",
-        }
-    }
-
-    /// From when to when (exclusive) the period around `at` lasts.
-    pub fn span(self, at: Timestamp, zone: &TimeZone) -> (Timestamp, Timestamp) {
-        let of = |period: Period| {
-            let span = period.span(at, zone);
-            (span.start, span.end)
-        };
-        match self {
-            Self::Day => of(Period::Day),
-            Self::Week => of(Period::Week),
-            Self::Month => of(Period::Month),
-            Self::Year => {
-                let first = zone.to_datetime(at).date().first_of_year();
-                let instant = |date: jiff::civil::Date| {
-                    let zoned = date.to_zoned_datetime(zone.clone());
-                    zoned.map(|zoned| zoned.timestamp())
-                };
-                (
-                    instant(first).unwrap_or(Timestamp::MIN),
-                    instant(first.saturating_add(1.year())).unwrap_or(Timestamp::MAX),
-                )
-            }
-            Self::Once => (Timestamp::UNIX_EPOCH, Timestamp::MAX),
-        }
-    }
-}
 
 /// What a meter counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -78,9 +30,21 @@ pub struct Meter {
     /// `ladder/NAME`, `free/NAME` or `commit/NAME`, with the model's own name or the shared one.
     pub name: Arc<str>,
     pub unit: Unit,
-    pub every: Every,
+    /// `None`: it never starts anew.
+    pub per: Option<Period>,
     /// In which the period turns.
     pub zone: TimeZone,
+}
+
+impl Meter {
+    /// The period around an instant.
+    pub fn span(&self, at: Timestamp) -> Span {
+        let always = Span {
+            start: Timestamp::UNIX_EPOCH,
+            end: Timestamp::MAX,
+        };
+        self.per.map_or(always, |per| per.span(at, &self.zone))
+    }
 }
 
 /// Where one meter stands in the current period.

@@ -14,10 +14,11 @@ mod version;
 mod window;
 
 pub use kinds::{Kind, Kinds, Rates};
-pub use meter::{Every, Meter, Position, Positions, Unit};
+pub use meter::{Meter, Position, Positions, Unit};
 pub use moment::Moment;
 pub use quote::{Bill, Drawn, Quote};
 pub use sheet::{Commitment, Compute, Fees, FlatFee, FreeQuota, LadderKind, LadderSheet, Service, Sheet, WindowSheet};
+pub use version::MOST_WINDOWS;
 pub use window::{Calendar, Hours, Window};
 
 use crate::money::{Money, Rate};

@@ -6,6 +6,7 @@ use super::kinds::Kinds;
 use super::meter::Meter;
 use super::window::Window;
 use crate::money::{Currency, Exact, Money, Rate, Ratio};
+use crate::period::Period;
 use crate::usage::{ServiceTier, Usage};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -166,5 +167,5 @@ pub struct Commitment {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FlatFee {
     pub amount: Money,
-    pub per: super::meter::Every,
+    pub per: Period,
 }

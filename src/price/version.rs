@@ -34,7 +34,7 @@ pub(super) struct Version {
 }
 
 /// More windows than this do not fit a set of bits.
-pub(super) const MOST_WINDOWS: usize = 63;
+pub const MOST_WINDOWS: usize = 63;
 
 #[derive(Clone, Debug)]
 pub(super) struct Ladder {

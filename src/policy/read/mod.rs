@@ -9,6 +9,7 @@ mod clients;
 mod fields;
 mod models;
 mod plans;
+mod prices;
 mod providers;
 mod routes;
 pub(super) mod words;
@@ -16,8 +17,9 @@ pub(super) mod words;
 pub(super) use alerts::Alert;
 pub(super) use budgets::{Budget, Raise};
 pub(super) use clients::Client;
-pub(super) use models::{Model, Price};
+pub(super) use models::Model;
 pub(super) use plans::{Change, During, Plan};
+pub(super) use prices::{Free, Kinds, Ladder, Price, Tier, Window};
 pub(super) use providers::{Provider, Start, Timeouts};
 pub(super) use routes::Route;
 
@@ -29,6 +31,9 @@ use fields::Fields;
 #[derive(Debug)]
 pub(super) struct Policy {
     pub timezone: Option<Word>,
+    pub currency: Option<Word>,
+    pub rates: Vec<(Word, Word)>,
+    pub holidays: Vec<(Word, Vec<Word>)>,
     pub providers: Vec<Provider>,
     pub models: Vec<Model>,
     pub clients: Vec<Client>,
@@ -42,6 +47,9 @@ pub(super) fn read(document: &[(Word, Node)], report: &mut Report) -> Policy {
     let fields = Fields::of(Place::START, document, &words::POLICY, report);
     Policy {
         timezone: fields.word("timezone", report),
+        currency: fields.word("currency", report),
+        rates: prices::pairs(fields, "rates", report),
+        holidays: prices::holidays(fields, report),
         providers: fields.named("providers", report, providers::read),
         models: fields.named("models", report, models::read),
         clients: fields.named("clients", report, clients::read),

@@ -1,6 +1,7 @@
 //! Models as written.
 
 use super::fields::Fields;
+use super::prices::Price;
 use super::words;
 use crate::policy::report::Report;
 use crate::policy::source::{Node, Place, Word};
@@ -15,31 +16,15 @@ pub(in crate::policy) struct Model {
     pub quality: Option<Word>,
     pub context: Option<Word>,
     pub max_output: Option<Word>,
-    pub price: Option<Price>,
+    /// One, or several over time.
+    pub price: Option<Vec<Price>>,
     pub tools: Option<Word>,
     pub images: Option<Word>,
     pub json_schema: Option<Word>,
 }
 
-#[derive(Debug)]
-pub(in crate::policy) struct Price {
-    pub place: Place,
-    /// It has other keys, which were reported: what it lacks need not be.
-    pub has_unread: bool,
-    pub input: Option<Word>,
-    pub cache_read: Option<Word>,
-    pub output: Option<Word>,
-}
-
 pub(super) fn read(name: &Word, node: &Node, report: &mut Report) -> Model {
     let fields = Fields::open(node, &words::MODEL, report);
-    let price = fields.map("price", &words::PRICE, report).map(|price| Price {
-        place: price.place,
-        has_unread: price.has_unread(&words::PRICE),
-        input: price.word("input", report),
-        cache_read: price.word("cache_read", report),
-        output: price.word("output", report),
-    });
     Model {
         name: name.clone(),
         place: name.place,
@@ -49,7 +34,7 @@ pub(super) fn read(name: &Word, node: &Node, report: &mut Report) -> Model {
         quality: fields.word("quality", report),
         context: fields.word("context", report),
         max_output: fields.word("max_output", report),
-        price,
+        price: super::prices::read(fields, report),
         tools: fields.word("tools", report),
         images: fields.word("images", report),
         json_schema: fields.word("json_schema", report),

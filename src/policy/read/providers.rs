@@ -18,6 +18,8 @@ pub(in crate::policy) struct Provider {
     pub breaker: Option<Word>,
     pub cooldown: Option<Word>,
     pub allow_private: Option<Word>,
+    pub discount: Option<Word>,
+    pub surcharge: Option<Word>,
 }
 
 #[derive(Debug, Default)]
@@ -61,6 +63,8 @@ pub(super) fn read(name: &Word, node: &Node, report: &mut Report) -> Provider {
         breaker: fields.word("breaker", report),
         cooldown: fields.word("cooldown", report),
         allow_private: fields.word("allow_private", report),
+        discount: fields.word("discount", report),
+        surcharge: fields.word("surcharge", report),
     }
 }
 

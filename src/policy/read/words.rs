@@ -6,12 +6,14 @@
 mod accounts;
 mod models;
 mod plans;
+mod prices;
 mod providers;
 mod routes;
 
 pub(in crate::policy) use accounts::{ALERT, BUDGET, CLIENT, RAISE};
-pub(in crate::policy) use models::{MODEL, PRICE};
+pub(in crate::policy) use models::MODEL;
 pub(in crate::policy) use plans::{CHANGE, DURING, PLAN};
+pub(in crate::policy) use prices::{COMMIT, FREE, LADDER, PRICE, SERVICE, STEP, TIER, WINDOW};
 pub(in crate::policy) use providers::{PROVIDER, START, TIMEOUTS};
 pub(in crate::policy) use routes::{LIMITS, MATCH, NEED, ROUTE};
 
@@ -71,6 +73,8 @@ pub(in crate::policy) enum Kind {
     List(&'static Kind),
     /// Names of the policy's own, each with such a value.
     Map(&'static Kind),
+    /// Options of requests, `name=value`, each with such a value.
+    Options(&'static Kind),
     In(&'static Section),
     /// One of several shapes.
     Either(&'static [Kind]),
@@ -119,7 +123,7 @@ pub(in crate::policy) fn sections() -> Vec<(&'static Section, Vec<String>)> {
         match kind {
             Kind::In(section) => walk(section, path, found),
             Kind::List(of) => inside(of, &format!("{path}[]"), found),
-            Kind::Map(of) => inside(of, &format!("{path}.*"), found),
+            Kind::Map(of) | Kind::Options(of) => inside(of, &format!("{path}.*"), found),
             Kind::Either(kinds) => kinds.iter().for_each(|kind| inside(kind, path, found)),
             _ => {}
         }
@@ -129,13 +133,16 @@ pub(in crate::policy) fn sections() -> Vec<(&'static Section, Vec<String>)> {
     found
 }
 
-use Kind::{In, List, Map, Timezone};
+use Kind::{In, List, Map, Pattern, Timezone};
 
 #[rustfmt::skip]
 pub(in crate::policy) static POLICY: Section = Section {
     what: "the policy",
     keys: &[
         key("timezone", Timezone, "UTC", "Asia/Shanghai", "IANA name; budgets' periods begin at its midnight"),
+        key("currency", Pattern("three capital letters", "^[A-Z]{3}$"), "that of the first limit, rate or price", "USD", "in which budgets, limits and costs are counted"),
+        prices::RATES,
+        key("holidays", Map(&prices::DAYS), "", "{factory: [2027-01-01, 2027-02-05..2027-02-11]}", "days off by a calendar's name, for the windows of prices. A calendar of the catalogue gets these besides"),
         key("providers", Map(&In(&PROVIDER)), REQUIRED, "{qwen: {vendor: dashscope, api_key: env:KEY}}", "endpoints with their credentials"),
         key("models", Map(&In(&MODEL)), REQUIRED, "{tiny: {provider: home, supply: local}}", "what can be called"),
         key("clients", Map(&In(&CLIENT)), "", "{search: {key: file:search.key}}", "applications; without any, only this machine may call"),
@@ -144,5 +151,5 @@ pub(in crate::policy) static POLICY: Section = Section {
         key("plans", List(&In(&PLAN)), "", "[{name: outage, when: '!provider(\"qwen\").up', avoid: 'model.provider == \"qwen\"'}]", "contingencies that run by themselves"),
         key("alerts", List(&In(&ALERT)), "", "[{url: env:HOOK, secret: env:HOOK_KEY}]", "webhooks"),
     ],
-    later: &["licenses", "rates", "defaults", "holidays", "values"],
+    later: &["licenses", "defaults", "values"],
 };

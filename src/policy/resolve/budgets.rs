@@ -1,7 +1,7 @@
 //! Budgets: how much, per when, for whom, and when to say so.
 
 use super::Resolver;
-use crate::money::{Currency, Money};
+use crate::money::Money;
 use crate::period::{Period, Start};
 use crate::policy::defaults;
 use crate::policy::mask::shown;
@@ -19,10 +19,7 @@ const MOST_ALERT: u32 = 100_000;
 
 impl Resolver<'_, '_> {
     pub fn budgets(&mut self, written: &[read::Budget]) -> Vec<Budget> {
-        // The currency is the policy's, so every limit is read before any shape is made.
-        let limits: Vec<_> = written.iter().map(|budget| self.limit(budget)).collect();
-        let found = written.iter().zip(limits);
-        found.filter_map(|(budget, limit)| self.budget(budget, limit)).collect()
+        written.iter().filter_map(|budget| self.budget(budget)).collect()
     }
 
     fn limit(&mut self, written: &read::Budget) -> Option<Money> {
@@ -30,7 +27,8 @@ impl Resolver<'_, '_> {
         self.money(limit)
     }
 
-    fn budget(&mut self, written: &read::Budget, limit: Option<Money>) -> Option<Budget> {
+    fn budget(&mut self, written: &read::Budget) -> Option<Budget> {
+        let limit = self.limit(written);
         self.check_name(&written.name, "budget");
         let per = self
             .required(written.per.as_ref(), written.place, "per", "a budget")
@@ -42,7 +40,7 @@ impl Resolver<'_, '_> {
         let alert_at = self.alert_at(written.alert_at.as_deref().unwrap_or_default(), enforce);
         let covers = self.selector(written.covers.as_ref());
         let each = written.each.as_ref().and_then(|word| self.each(word));
-        let currency = self.currency.map_or(Currency::USD, |(currency, _)| currency);
+        let currency = self.exchange.currency;
         let zone = self.timezone(written.timezone.as_ref());
         let start = written.start.as_ref().zip(per);
         let begins = start.and_then(|(word, per)| self.start_of(word, per));

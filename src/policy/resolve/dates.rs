@@ -24,6 +24,16 @@ impl Resolver<'_, '_> {
         found
     }
 
+    /// A day of the calendar.
+    pub fn day(&mut self, word: Option<&Word>) -> Option<Date> {
+        let word = word.filter(|word| !word.broken)?;
+        let found = date(&word.text);
+        if found.is_none() {
+            self.unreadable(word, "day", "write `2026-11-23`");
+        }
+        found
+    }
+
     /// The end of a day that still counts, or the instant that is written out.
     pub fn end(&mut self, word: Option<&Word>) -> Option<Timestamp> {
         let written = word.filter(|word| !word.broken)?;

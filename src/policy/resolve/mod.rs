@@ -10,13 +10,17 @@ mod clients;
 mod credentials;
 mod dates;
 mod during;
+mod exchange;
+mod meters;
 mod models;
 mod plans;
+mod prices;
 mod providers;
 mod routes;
 mod start;
 mod units;
 mod urls;
+mod windows;
 
 pub(super) use alerts::alert_patterns;
 
@@ -29,6 +33,8 @@ use super::report::Report;
 use super::snapshot::{AlertTarget, Budget, Client, Enforce, Model, Plan, Provider, Route};
 use super::source::{Files, Place, Word};
 use crate::money::Currency;
+use crate::price::Calendar;
+use exchange::Exchange;
 use jiff::tz::TimeZone;
 use std::path::Path;
 use std::sync::Arc;
@@ -77,7 +83,8 @@ pub(super) fn resolve<'f>(
             .map(|route| text_of(route.name.as_ref()))
             .collect(),
         selectors: Vec::new(),
-        currency: None,
+        exchange: Exchange::new(written),
+        calendars: Vec::new(),
         timezone_name: Arc::from(defaults::TIMEZONE),
         zone: TimeZone::UTC,
         starts: written
@@ -89,9 +96,11 @@ pub(super) fn resolve<'f>(
     if let Some((zone, name)) = resolver.timezone(written.timezone.as_ref()) {
         (resolver.zone, resolver.timezone_name) = (zone, name);
     }
+    resolver.exchange(written);
+    resolver.calendars(&written.holidays);
     resolver.require_sections(written);
     let providers = resolver.providers(&written.providers);
-    let models = resolver.models(&written.models);
+    let models = resolver.models(written);
     let clients = resolver.clients(&written.clients);
     let routes = resolver.routes(&written.routes);
     let budgets = resolver.budgets(&written.budgets);
@@ -100,7 +109,7 @@ pub(super) fn resolve<'f>(
     Some(Draft {
         timezone: resolver.zone,
         timezone_name: resolver.timezone_name,
-        currency: resolver.currency.map_or(Currency::USD, |(currency, _)| currency),
+        currency: resolver.exchange.currency,
         providers,
         models,
         clients,
@@ -120,8 +129,8 @@ struct Resolver<'r, 'f> {
     /// By index; empty where a route has no name.
     routes: Vec<Arc<str>>,
     selectors: Vec<Selector>,
-    /// The policy's one currency and where it was first named.
-    currency: Option<(Currency, Place)>,
+    exchange: Exchange,
+    calendars: Vec<(Arc<str>, Calendar)>,
     timezone_name: Arc<str>,
     zone: TimeZone,
     /// By provider: planb starts its server.

@@ -1,17 +1,27 @@
 //! Models: whose, of which supply, how good, how large, at what price.
 
 use super::Resolver;
+use super::prices::Owner;
+use crate::money::Ratio;
 use crate::policy::read;
 use crate::policy::snapshot::{Model, ProviderId, Supply};
 use crate::price::Price;
 use std::sync::Arc;
 
 impl Resolver<'_, '_> {
-    pub fn models(&mut self, written: &[read::Model]) -> Vec<Model> {
-        written.iter().map(|model| self.model(model)).collect()
+    pub fn models(&mut self, written: &read::Policy) -> Vec<Model> {
+        let accounts = written.providers.iter();
+        let accounts: Vec<Ratio> = accounts
+            .map(|provider| self.account(provider.discount.as_ref(), provider.surcharge.as_ref()))
+            .collect();
+        written
+            .models
+            .iter()
+            .map(|model| self.model(model, &accounts))
+            .collect()
     }
 
-    fn model(&mut self, written: &read::Model) -> Model {
+    fn model(&mut self, written: &read::Model, accounts: &[Ratio]) -> Model {
         self.check_name(&written.name, "model");
         let providers = self.names.providers.clone();
         let provider = self
@@ -22,7 +32,12 @@ impl Resolver<'_, '_> {
             .required(written.supply.as_ref(), written.place, "supply", "a model")
             .and_then(|word| self.choose(word, "supply", &supplies, &[]));
         let upstream = written.upstream.as_ref().unwrap_or(&written.name);
-        let price = written.price.as_ref().and_then(|price| self.price(price));
+        let owner = Owner {
+            model: Arc::clone(&written.name.text),
+            account: provider.and_then(|at| accounts.get(at)).copied().unwrap_or(Ratio::ONE),
+            catalogue: Vec::new(),
+        };
+        let price = self.price(written.price.as_deref(), &owner);
         Model {
             name: Arc::clone(&written.name.text),
             provider: ProviderId(provider.unwrap_or(0)),
@@ -36,18 +51,5 @@ impl Resolver<'_, '_> {
             images: self.truth(written.images.as_ref(), true),
             json_schema: self.truth(written.json_schema.as_ref(), true),
         }
-    }
-
-    fn price(&mut self, written: &read::Price) -> Option<Price> {
-        if written.has_unread && (written.input.is_none() || written.output.is_none()) {
-            return None;
-        }
-        let input = self.required(written.input.as_ref(), written.place, "input", "`price`");
-        let output = self.required(written.output.as_ref(), written.place, "output", "`price`");
-        let (input, output) = (self.rate(input), self.rate(output));
-        let cache_read = self.rate(written.cache_read.as_ref());
-        let input = input?;
-        // An absent kind costs what the plain one does.
-        Some(Price::flat(input, cache_read.unwrap_or(input), output?))
     }
 }

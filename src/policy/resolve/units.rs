@@ -1,7 +1,6 @@
-//! Durations, money, prices, sizes, percentages and plain numbers. Money never passes through floating point.
+//! Durations, sizes, percentages and plain numbers.
 
 use super::Resolver;
-use crate::money::{Currency, Money, Rate};
 use crate::policy::mask::shown;
 use crate::policy::source::Word;
 use std::time::Duration;
@@ -37,61 +36,6 @@ impl Resolver<'_, '_> {
             return None;
         }
         Some(length)
-    }
-
-    /// Notes the policy's currency; a second one is an error that names both places.
-    fn note_currency(&mut self, currency: Currency, word: &Word) {
-        match self.currency {
-            None => self.currency = Some((currency, word.place)),
-            Some((first, _)) if first == currency => {}
-            Some((first, place)) => {
-                let message = format!("{currency} here, and {first} elsewhere: a policy has one currency");
-                self.report
-                    .error(word.place, "mixed-currencies", message)
-                    .help("rates between currencies are not supported by this version yet")
-                    .related(place, format!("{first} is first named here"));
-            }
-        }
-    }
-
-    pub fn money(&mut self, word: Option<&Word>) -> Option<Money> {
-        let word = word.filter(|word| !word.broken)?;
-        let found = word.text.trim().rsplit_once(' ').and_then(|(amount, currency)| {
-            let amount = Money::parse(amount).filter(|amount| *amount > Money::ZERO)?;
-            Some((amount, Currency::parse(currency)?))
-        });
-        let Some((amount, currency)) = found else {
-            let help = match Money::parse(&word.text) {
-                Some(_) => format!("an amount has a currency: `{} USD`", word.text),
-                None => "amounts are written `500 USD` or `0.05 USD`, with up to nine decimals".to_owned(),
-            };
-            self.unreadable(word, "amount of money", &help);
-            return None;
-        };
-        self.note_currency(currency, word);
-        Some(amount)
-    }
-
-    /// `2 USD/M`, `0.002 USD/k`.
-    pub fn rate(&mut self, word: Option<&Word>) -> Option<Rate> {
-        let word = word.filter(|word| !word.broken)?;
-        let text = word.text.trim();
-        if let Some((_, unit @ ("request" | "h" | "hour" | "month" | "year" | "image" | "s" | "min"))) =
-            text.rsplit_once('/')
-        {
-            self.report
-                .not_yet(word.place, &format!("/{unit}"))
-                .help("prices are per million tokens, `2 USD/M`, or per thousand, `0.002 USD/k`");
-            return None;
-        }
-        let found = rate(text);
-        let Some((rate, currency)) = found else {
-            let help = "prices are written `2 USD/M` (per million tokens) or `0.002 USD/k` (per thousand)";
-            self.unreadable(word, "price", help);
-            return None;
-        };
-        self.note_currency(currency, word);
-        Some(rate)
     }
 
     /// A number of tokens, at least one.
@@ -151,18 +95,6 @@ fn duration(text: &str) -> Option<Duration> {
             return Some(total);
         }
     }
-}
-
-fn rate(text: &str) -> Option<(Rate, Currency)> {
-    let (amount, unit) = text.rsplit_once('/')?;
-    let (amount, currency) = amount.trim().rsplit_once(' ')?;
-    let amount = Money::parse(amount).filter(|amount| *amount >= Money::ZERO)?;
-    let per_million = match unit.trim() {
-        "M" => amount,
-        "k" => Money::from_nanos(amount.nanos().checked_mul(1_000)?),
-        _ => return None,
-    };
-    Some((Rate::per_million(per_million), Currency::parse(currency)?))
 }
 
 fn size(text: &str) -> Option<u64> {
@@ -255,27 +187,6 @@ mod tests {
             "99999999999999999999",
         ] {
             assert_eq!(size(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn prices_are_per_million_or_thousand_and_exact() {
-        let nanos = |text| rate(text).map(|(rate, currency)| (rate.nanos_per_million(), currency.to_string()));
-        assert_eq!(nanos("2 USD/M"), Some((2_000_000_000, "USD".to_owned())));
-        assert_eq!(nanos("0.002 CNY/k"), Some((2_000_000_000, "CNY".to_owned())));
-        assert_eq!(nanos("0 USD/M"), Some((0, "USD".to_owned())));
-        for text in [
-            "2",
-            "2 USD",
-            "2/M",
-            "USD/M",
-            "-1 USD/M",
-            "2 usd/M",
-            "2 USD/m",
-            "1e3 USD/M",
-            "9000000000 USD/k",
-        ] {
-            assert_eq!(nanos(text), None, "{text}");
         }
     }
 

@@ -203,21 +203,15 @@ fn every_kind_of_error_points_at_its_place() {
         ),
         (
             "models",
-            "  m: {provider: home, supply: local, price: {compute: 0.18 USD/h}}",
-            "not-yet",
-            "compute",
-        ),
-        (
-            "models",
             "  m: {provider: home, supply: local, price: {input: 0.1 USD/request, output: 1 USD/M}}",
-            "not-yet",
+            "bad-value",
             "0.1 USD/request",
         ),
         (
             "models",
-            "  m: {provider: home, supply: local, price: {input: 2 EUR/M, output: 1 USD/M}}",
+            "  m: {provider: home, supply: local, price: {input: 2 USD/M, output: 1 EUR/M}}",
             "mixed-currencies",
-            "2 EUR/M",
+            "1 EUR/M",
         ),
         (
             "models",
@@ -289,7 +283,7 @@ fn every_kind_of_error_points_at_its_place() {
             "not-yet",
             "10m rolling",
         ),
-        ("budgets", "  b: {limit: 5 EUR, per: day}", "mixed-currencies", "5 EUR"),
+        ("budgets", "  b: {limit: 5 EUR, per: day}", "missing-rate", "5 EUR"),
         ("budgets", "  b: {limit: 0 USD, per: day}", "bad-value", "0 USD"),
         (
             "budgets",
@@ -426,11 +420,12 @@ fn every_kind_of_error_points_at_its_place() {
 
 #[test]
 fn two_places_are_shown_where_two_matter() {
-    let found = one_error("budgets", "  b: {limit: 5 EUR, per: day}", "mixed-currencies", "5 EUR");
+    let found = one_error("budgets", "  b: {limit: 5 EUR, per: day}", "missing-rate", "5 EUR");
     assert_eq!(
-        (found.related[0].line, found.related[0].excerpt.contains("1 USD/M")),
-        (7, true)
+        (found.related[0].line, found.related[0].excerpt.contains("10 USD")),
+        (12, true)
     );
+    assert!(found.help.unwrap().contains("`rates: {EUR: … USD}`"));
     let found = one_error("routes", "  - {name: chat, try: [tiny]}", "duplicate-name", "chat");
     assert_eq!(found.related[0].excerpt, "  - {name: chat, try: [big, tiny]}");
     assert!(found.to_string().contains("the first one is here"), "{found}");

@@ -203,6 +203,7 @@ fn kind(kind: &Kind) -> String {
         }
         Kind::NameIn(section) => format!("name in `{section}`"),
         Kind::List(of) => format!("list: {}", self::kind(of)),
+        Kind::Options(of) => format!("map of `name=value`: {}", self::kind(of)),
         Kind::Map(of) => format!("map of names: {}", self::kind(of)),
         Kind::In(section) => format!("{}, see below", section.what),
         Kind::Either(kinds) => kinds.iter().map(self::kind).collect::<Vec<_>>().join(" or "),

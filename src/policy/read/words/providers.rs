@@ -1,6 +1,6 @@
 //! The keys of providers, and of the maps that routes share with them.
 
-use super::Kind::{Address, Credential, Duration, In, List, Map, State, Text, Truth, Vendor, Word};
+use super::Kind::{Address, Credential, Duration, In, List, Map, Percentage, State, Text, Truth, Vendor, Word};
 use super::{REQUIRED, Section, key};
 
 #[rustfmt::skip]
@@ -15,6 +15,8 @@ pub(in crate::policy) static PROVIDER: Section = Section {
         key("start", In(&START), "", "{command: [./serve], ready: 10m}", "a local server on this machine, started when it is first needed"),
         key("breaker", Word(&["none"]), "", "none", "`none`: failures never keep its models from traffic"),
         key("cooldown", Word(&["none"]), "", "none", "`none`: its models never cool down after a refusal"),
+        key("discount", Percentage, "0%", "10%", "off all prices of this account"),
+        key("surcharge", Percentage, "0%", "5%", "on all prices of this account"),
         key("allow_private", Truth, "false", "true", "names may resolve to private addresses, and plain http may leave this machine. Cloud metadata addresses stay closed"),
     ],
     later: &[

@@ -1,0 +1,185 @@
+//! The policy's currency, what others are worth in it, and amounts with their currency.
+//!
+//! Rates are kept as exact fractions. An amount in a currency without a rate is an error that says which line is missing.
+
+use super::Resolver;
+use crate::money::{Currency, Money, NANOS_PER_UNIT, Ratio};
+use crate::policy::mask::shown;
+use crate::policy::read::Policy;
+use crate::policy::source::{Place, Word};
+
+/// What the policy counts in.
+pub(super) struct Exchange {
+    pub currency: Currency,
+    /// Where that was said.
+    place: Option<Place>,
+    rates: Vec<(Currency, Ratio)>,
+    /// Those that were reported as missing: one slip is one error.
+    missing: Vec<Currency>,
+}
+
+impl Exchange {
+    pub fn new(written: &Policy) -> Self {
+        let said = |word: &Word| Some((Currency::parse(&word.text)?, word.place));
+        let behind = |word: &Word| Some((amount(&word.text)?.1, word.place));
+        let explicit = written.currency.as_ref().and_then(said);
+        let of_rates = || written.rates.iter().find_map(|(_, worth)| behind(worth));
+        let of_limits = || limits(written).find_map(of_amount);
+        let found = explicit
+            .or_else(of_limits)
+            .or_else(of_rates)
+            .or_else(|| prices(written).find_map(of_amount));
+        Self {
+            currency: found.map_or(Currency::USD, |(currency, _)| currency),
+            place: found.map(|(_, place)| place),
+            rates: Vec::new(),
+            missing: Vec::new(),
+        }
+    }
+}
+
+fn limits(written: &Policy) -> impl Iterator<Item = &Word> {
+    let budgets = written.budgets.iter().filter_map(|budget| budget.limit.as_ref());
+    budgets.chain(written.routes.iter().filter_map(|route| route.cost.as_ref()))
+}
+
+fn prices(written: &Policy) -> impl Iterator<Item = &Word> {
+    let prices = written.models.iter().flat_map(|model| model.price.iter().flatten());
+    prices.flat_map(|price| {
+        let kinds = price.kinds.iter().map(|(_, word)| word);
+        kinds.chain(&price.request).chain(&price.compute)
+    })
+}
+
+/// The currency of an amount, whether or not something follows it behind a slash.
+fn of_amount(word: &Word) -> Option<(Currency, Place)> {
+    let text = word
+        .text
+        .split_once('/')
+        .map_or(word.text.as_ref(), |(amount, _)| amount);
+    Some((amount(text)?.1, word.place))
+}
+
+/// `0.05 USD`.
+pub(super) fn amount(text: &str) -> Option<(Money, Currency)> {
+    let (amount, currency) = text.trim().rsplit_once(' ')?;
+    Some((Money::parse(amount)?, Currency::parse(currency)?))
+}
+
+impl Resolver<'_, '_> {
+    /// Reads `currency` and `rates`.
+    pub fn exchange(&mut self, written: &Policy) {
+        if let Some(word) = written.currency.as_ref().filter(|word| !word.broken)
+            && Currency::parse(&word.text).is_none()
+        {
+            self.unreadable(word, "currency", "write three capital letters, such as `USD`");
+        }
+        for (name, worth) in &written.rates {
+            if let Some(rate) = self.exchange_rate(name, worth) {
+                self.exchange.rates.push(rate);
+            }
+        }
+    }
+
+    fn exchange_rate(&mut self, name: &Word, worth: &Word) -> Option<(Currency, Ratio)> {
+        if name.broken || worth.broken {
+            return None;
+        }
+        let Some(unit) = Currency::parse(&name.text) else {
+            self.unreadable(name, "currency", "write three capital letters, such as `CNY`");
+            return None;
+        };
+        let Some((price, target)) = amount(&worth.text).filter(|(price, _)| *price > Money::ZERO) else {
+            let help = format!("write what one {unit} is worth, `{unit}: … {}`", self.exchange.currency);
+            self.unreadable(worth, "amount of money", &help);
+            return None;
+        };
+        let ratio = Ratio::new(price.nanos().unsigned_abs(), NANOS_PER_UNIT.unsigned_abs());
+        let own = self.exchange.currency;
+        match (unit == own, target == own) {
+            (false, true) => Some((unit, ratio)),
+            // Said the other way round, which is as exact.
+            (true, false) => Some((target, ratio.inverse())),
+            _ => {
+                let message = format!("a rate leads from another currency to {own}, the policy's");
+                let finding = self.report.error(worth.place, "bad-value", message);
+                finding.help(format!(
+                    "write `{}: … {own}`",
+                    if unit == own { "CNY" } else { unit.code() }
+                ));
+                if let Some(place) = self.exchange.place {
+                    finding.related(place, format!("{own} is named here"));
+                }
+                None
+            }
+        }
+    }
+
+    /// What one unit of a currency is worth in the policy's.
+    pub fn worth(&mut self, currency: Currency, place: Place) -> Option<Ratio> {
+        let own = self.exchange.currency;
+        if currency == own {
+            return Some(Ratio::ONE);
+        }
+        let known = self.exchange.rates.iter().find(|(known, _)| *known == currency);
+        if let Some((_, ratio)) = known {
+            return Some(*ratio);
+        }
+        if !self.exchange.missing.contains(&currency) {
+            self.exchange.missing.push(currency);
+            let message =
+                format!("{currency} here, and the policy counts in {own}: what one {currency} is worth is not said");
+            let finding = self.report.error(place, "missing-rate", message);
+            finding.help(format!(
+                "write `rates: {{{currency}: … {own}}}` at the top level: what one {currency} is worth to you"
+            ));
+            if let Some(place) = self.exchange.place {
+                finding.related(place, format!("{own} is named here"));
+            }
+        }
+        None
+    }
+
+    /// An amount in the policy's currency; of another one its worth, rounded down.
+    pub fn money(&mut self, word: Option<&Word>) -> Option<Money> {
+        let word = word.filter(|word| !word.broken)?;
+        let Some((amount, currency)) = amount(&word.text).filter(|(amount, _)| *amount > Money::ZERO) else {
+            let help = match Money::parse(&word.text) {
+                Some(_) => format!("an amount has a currency: `{} {}`", word.text, self.exchange.currency),
+                None => "amounts are written `500 USD` or `0.05 USD`, with up to nine decimals".to_owned(),
+            };
+            self.unreadable(word, "amount of money", &help);
+            return None;
+        };
+        let ratio = self.worth(currency, word.place)?;
+        let part = |part: u64| i64::try_from(part).unwrap_or(i64::MAX);
+        Some(amount.scaled_down(part(ratio.numerator()), part(ratio.denominator())))
+    }
+
+    /// `2 USD/M`: an amount that is not negative, its currency, and for what it is, which is one of `units`.
+    pub fn per(
+        &mut self,
+        word: &Word,
+        units: &[&'static str],
+        example: &str,
+    ) -> Option<(Money, Currency, &'static str)> {
+        if word.broken {
+            return None;
+        }
+        let found = word.text.trim().rsplit_once('/').and_then(|(money, unit)| {
+            let (money, currency) = amount(money).filter(|(money, _)| *money >= Money::ZERO)?;
+            Some((money, currency, unit.trim()))
+        });
+        let Some((money, currency, unit)) = found else {
+            self.unreadable(word, "price", &format!("this one is written `{example}`"));
+            return None;
+        };
+        let Some(unit) = units.iter().find(|known| **known == unit) else {
+            let message = format!("`{}` is not for what this key is", shown(&word.text));
+            let help = format!("this one is written `{example}`");
+            self.report.error(word.place, "bad-value", message).help(help);
+            return None;
+        };
+        Some((money, currency, unit))
+    }
+}

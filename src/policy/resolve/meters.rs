@@ -1,0 +1,128 @@
+//! What counts over time: ladders, free quotas and commitments, and the names of their meters.
+
+use super::Resolver;
+use super::prices::Purse;
+use crate::money::Money;
+use crate::period::Period;
+use crate::policy::read;
+use crate::policy::resolve::exchange;
+use crate::policy::source::Word;
+use crate::price::{Commitment, FreeQuota, Kinds, LadderKind, LadderSheet, Meter, Unit};
+
+impl Resolver<'_, '_> {
+    pub fn ladder(&mut self, written: &read::Ladder, model: &str, purse: &mut Purse) -> Option<LadderSheet> {
+        let per = self.required(written.per.as_ref(), written.place, "per", "`ladder`");
+        let per = per.and_then(|word| self.meter_period(word));
+        let units = [("tokens", Unit::Tokens), ("money", Unit::Money)];
+        let by = written
+            .by
+            .as_ref()
+            .map_or(Some(Unit::Tokens), |word| self.choose(word, "`by`", &units, &[]));
+        let kinds = [("marginal", LadderKind::Marginal), ("whole", LadderKind::Whole)];
+        let kind = written.kind.as_ref().map_or(Some(LadderKind::Marginal), |word| {
+            self.choose(word, "`kind`", &kinds, &[])
+        });
+        let unit = by.unwrap_or(Unit::Tokens);
+        let steps = self.steps(&written.steps, unit, purse);
+        if written.steps.is_empty() {
+            let finding = self
+                .report
+                .error(written.place, "missing-key", "`ladder` needs `steps`");
+            finding.help("write `steps: [{above: 100M, input: … USD/M, output: … USD/M}]`");
+        }
+        Some(LadderSheet {
+            meter: self.meter("ladder", model, written.shared.as_ref(), unit, Some(per?)),
+            kind: kind?,
+            steps,
+        })
+    }
+
+    fn steps(&mut self, written: &[read::Tier], unit: Unit, purse: &mut Purse) -> Vec<(u64, Kinds)> {
+        let mut steps: Vec<(u64, Kinds)> = Vec::new();
+        for step in written {
+            let above = self.required(step.above.as_ref(), step.place, "above", "a step");
+            let above = match unit {
+                Unit::Tokens => self.size(above),
+                Unit::Money => above
+                    .and_then(|word| self.own_money(word, purse))
+                    .map(|money| money.nanos().unsigned_abs()),
+            };
+            let kinds = self.kinds(&step.kinds, purse);
+            let Some(above) = above else { continue };
+            self.ascending(step, steps.last().map(|(above, _)| *above), above);
+            steps.push((above, kinds));
+        }
+        steps
+    }
+
+    pub fn free_quota(&mut self, written: &read::Free, model: &str) -> Option<FreeQuota> {
+        let tokens = self.required(written.tokens.as_ref(), written.place, "tokens", "`free`");
+        let tokens = self.size(tokens);
+        let until = self.end(written.until.as_ref());
+        let per = written.per.as_ref().and_then(|word| self.meter_period(word));
+        Some(FreeQuota {
+            meter: self.meter("free", model, written.shared.as_ref(), Unit::Tokens, per),
+            tokens: tokens?,
+            until,
+        })
+    }
+
+    /// Of `commit` or `minimum`: both are money that is spent in any case.
+    pub fn commitment(&mut self, written: &read::Price, model: &str, purse: &mut Purse) -> Option<Commitment> {
+        if let (Some(commit), Some(minimum)) = (&written.commit, &written.minimum) {
+            self.report
+                .error(
+                    minimum.place,
+                    "not-here",
+                    "a price has a `commit` or a `minimum`, not both",
+                )
+                .related(commit.place, "the other one");
+        }
+        if let Some(commit) = &written.commit {
+            let amount = self.required(commit.amount.as_ref(), commit.place, "amount", "`commit`");
+            let amount = amount.and_then(|word| self.own_money(word, purse));
+            let per = self.required(commit.per.as_ref(), commit.place, "per", "`commit`");
+            let per = per.and_then(|word| self.meter_period(word));
+            let meter = self.meter("commit", model, commit.shared.as_ref(), Unit::Money, Some(per?));
+            return Some(Commitment { meter, amount: amount? });
+        }
+        let (amount, per) = self.periodic(written.minimum.as_ref()?, purse)?;
+        let meter = self.meter("commit", model, None, Unit::Money, Some(per));
+        Some(Commitment { meter, amount })
+    }
+
+    /// An amount in the currency of the price.
+    fn own_money(&mut self, word: &Word, purse: &mut Purse) -> Option<Money> {
+        if word.broken {
+            return None;
+        }
+        let Some((amount, currency)) = exchange::amount(&word.text).filter(|(amount, _)| *amount > Money::ZERO) else {
+            self.unreadable(word, "amount of money", "amounts are written `500 USD`");
+            return None;
+        };
+        self.into_purse(currency, word, purse);
+        Some(amount)
+    }
+
+    fn meter_period(&mut self, word: &Word) -> Option<Period> {
+        let known = Period::ALL.map(|period| (period.word(), period));
+        self.choose(word, "period", &known, &[])
+    }
+
+    fn meter(&mut self, kind: &str, model: &str, shared: Option<&Word>, unit: Unit, per: Option<Period>) -> Meter {
+        if let Some(word) = shared {
+            self.check_name(word, "meter");
+        }
+        // A shared name is not a model's: one of the same name must not count with it.
+        let name = match shared {
+            Some(word) => format!("{kind}/shared/{}", word.text),
+            None => format!("{kind}/model/{model}"),
+        };
+        Meter {
+            name: name.into(),
+            unit,
+            per,
+            zone: self.zone.clone(),
+        }
+    }
+}
