@@ -2,6 +2,7 @@
 //!
 //! A period is found by wall time, so a clock that steps back finds the old period again. No clock is read here.
 
+pub mod calendar;
 pub mod window;
 
 use jiff::civil::{Date, DateTime, Weekday};

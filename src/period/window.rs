@@ -3,12 +3,15 @@
 //! Told by the wall: an hour that a clock change repeats lies in a window twice, one that it skips never. An interval
 //! that passes midnight belongs to the day on which it begins. No clock is read here.
 
+use super::calendar::Calendar;
 use jiff::civil::{Date, DateTime, Weekday};
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan};
+use jiff::{SignedDuration, Timestamp, ToSpan};
 use std::fmt;
 
 const DAY: u16 = 24 * 60;
+/// [`Window::meets`] looks at each day of so long a time.
+const LONGEST: SignedDuration = SignedDuration::from_hours(24 * 14);
 
 /// From one time of day to another, in minutes; where the end is not after the begin, it is the next day's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -83,6 +86,8 @@ pub struct Window {
     pub from: Option<Date>,
     /// The last day.
     pub until: Option<Date>,
+    /// Days that are left out.
+    pub except: Calendar,
 }
 
 impl Window {
@@ -100,6 +105,38 @@ impl Window {
         })
     }
 
+    /// Does it hold at any instant from `from` to `until`, both included?
+    pub fn meets(&self, from: Timestamp, until: Timestamp) -> bool {
+        if self.contains(from) || self.contains(until) {
+            return true;
+        }
+        // Neither end lies in it: then one of its beginnings lies between them.
+        let local = |at: Timestamp| at.to_zoned_datetime(self.zone.clone()).datetime();
+        let (first, last) = (local(from), local(until));
+        let whole = [Hours { begin: 0, end: DAY }];
+        let hours = if self.hours.is_empty() {
+            &whole
+        } else {
+            self.hours.as_slice()
+        };
+        let mut day = first.date();
+        while day <= last.date() {
+            let begins = |hours: &Hours| {
+                let begin = day.at(0, 0, 0, 0).saturating_add(i64::from(hours.begin).minutes());
+                (first..=last).contains(&begin)
+            };
+            if self.has_day(day) && hours.iter().any(begins) {
+                return true;
+            }
+            match day.tomorrow() {
+                Ok(next) if next.duration_since(first.date()) <= LONGEST => day = next,
+                // Whoever asks about weeks is told yes.
+                _ => return true,
+            }
+        }
+        false
+    }
+
     /// No instant after `at` lies in it.
     pub fn is_over(&self, at: Timestamp) -> bool {
         let Some(until) = self.until else { return false };
@@ -111,7 +148,7 @@ impl Window {
     fn has_day(&self, day: Date) -> bool {
         let begun = self.from.is_none_or(|from| from <= day);
         let lasts = self.until.is_none_or(|until| day <= until);
-        begun && lasts && self.days.has(day.weekday())
+        begun && lasts && self.days.has(day.weekday()) && !self.except.contains(day)
     }
 }
 
@@ -165,6 +202,7 @@ mod tests {
             hours: hours.iter().map(|text| Hours::parse(text).unwrap()).collect(),
             from: None,
             until: None,
+            except: Calendar::default(),
         }
     }
 
@@ -212,6 +250,7 @@ mod tests {
             hours: Vec::new(),
             from,
             until,
+            except: Calendar::default(),
         };
         assert!(!days.contains(at("2026-12-31T15:59:59Z")));
         assert!(days.contains(at("2026-12-31T16:00:00Z")));
@@ -264,7 +303,7 @@ mod tests {
         #[test]
         fn an_interval_and_its_complement_are_the_whole_day(begin in 0_u16..1440, end in 1_u16..=1440, minute in 0_i64..20_000) {
             prop_assume!(begin != end && begin != end % DAY && begin > 0);
-            let one = |begin, end| Window { zone: TimeZone::UTC, days: Days::ALL, hours: vec![Hours { begin, end }], from: None, until: None };
+            let one = |begin, end| Window { zone: TimeZone::UTC, days: Days::ALL, hours: vec![Hours { begin, end }], from: None, until: None, except: Calendar::default() };
             let at = Timestamp::from_second(1_795_000_000 + minute * 60).unwrap();
             let (inside, outside) = (one(begin, end), one(end % DAY, begin));
             prop_assert!(inside.contains(at) != outside.contains(at));

@@ -11,7 +11,6 @@ mod sheet;
 #[cfg(test)]
 mod tests;
 mod version;
-mod window;
 
 pub use kinds::{Kind, Kinds, Rates};
 pub use meter::{Meter, Position, Positions, Unit};
@@ -19,7 +18,6 @@ pub use moment::Moment;
 pub use quote::{Bill, Drawn, Quote};
 pub use sheet::{Commitment, Compute, Fees, FlatFee, FreeQuota, LadderKind, LadderSheet, Service, Sheet, WindowSheet};
 pub use version::MOST_WINDOWS;
-pub use window::{Calendar, Hours, Window};
 
 use crate::money::{Money, Rate};
 use jiff::Timestamp;

@@ -4,9 +4,9 @@
 
 use super::kinds::Kinds;
 use super::meter::Meter;
-use super::window::Window;
 use crate::money::{Currency, Exact, Money, Rate, Ratio};
 use crate::period::Period;
+use crate::period::window::Window;
 use crate::usage::{ServiceTier, Usage};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -66,6 +66,8 @@ impl Default for Sheet {
 
 #[derive(Clone, Debug)]
 pub struct WindowSheet {
+    /// For people.
+    pub name: Arc<str>,
     pub window: Window,
     /// In place of the rates outside the window.
     pub kinds: Kinds,

@@ -3,8 +3,8 @@
 use super::kinds::{Kind, Kinds, Rates};
 use super::meter::Meter;
 use super::sheet::{Commitment, Compute, Fees, FlatFee, FreeQuota, LadderKind, Service, Sheet};
-use super::window::Window;
 use crate::money::{Currency, Ratio};
+use crate::period::window::Window;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use std::sync::Arc;

@@ -2,6 +2,7 @@
 
 use super::Resolver;
 use super::dates::date;
+use crate::period::calendar::Calendar;
 use crate::period::window::{Days, Hours, Window};
 use crate::policy::mask::shown;
 use crate::policy::read::During;
@@ -16,10 +17,7 @@ impl Resolver<'_, '_> {
     fn window(&mut self, written: &During) -> Window {
         let own = self.timezone(written.timezone.as_ref());
         let zone = own.map_or_else(|| self.zone.clone(), |(zone, _)| zone);
-        let days = match written.days.as_deref() {
-            None => Days::ALL,
-            Some(words) => words.iter().fold(Days::NONE, |days, word| days.and(self.days(word))),
-        };
+        let days = self.days(written.days.as_deref());
         let (from, until) = (self.date(written.from.as_ref()), self.date(written.until.as_ref()));
         if let (Some(first), Some(last), Some(word)) = (from, until, &written.until)
             && last < first
@@ -41,10 +39,11 @@ impl Resolver<'_, '_> {
             hours: hours.iter().filter_map(|word| self.hours(word)).collect(),
             from,
             until,
+            except: Calendar::default(),
         }
     }
 
-    fn hours(&mut self, word: &Word) -> Option<Hours> {
+    pub fn hours(&mut self, word: &Word) -> Option<Hours> {
         if word.broken {
             return None;
         }
@@ -56,7 +55,15 @@ impl Resolver<'_, '_> {
         found
     }
 
-    fn days(&mut self, word: &Word) -> Days {
+    /// A list of weekdays and runs of them; without any, all.
+    pub fn days(&mut self, written: Option<&[Word]>) -> Days {
+        let Some(words) = written else { return Days::ALL };
+        words
+            .iter()
+            .fold(Days::NONE, |days, word| days.and(self.weekdays(word)))
+    }
+
+    fn weekdays(&mut self, word: &Word) -> Days {
         if word.broken {
             return Days::NONE;
         }

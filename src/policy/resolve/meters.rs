@@ -100,7 +100,7 @@ impl Resolver<'_, '_> {
             self.unreadable(word, "amount of money", "amounts are written `500 USD`");
             return None;
         };
-        self.into_purse(currency, word, purse);
+        self.keep_currency(currency, word, purse);
         Some(amount)
     }
 

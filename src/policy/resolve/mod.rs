@@ -33,7 +33,7 @@ use super::report::Report;
 use super::snapshot::{AlertTarget, Budget, Client, Enforce, Model, Plan, Provider, Route};
 use super::source::{Files, Place, Word};
 use crate::money::Currency;
-use crate::price::Calendar;
+use crate::period::calendar::Calendar;
 use exchange::Exchange;
 use jiff::tz::TimeZone;
 use std::path::Path;

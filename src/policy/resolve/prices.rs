@@ -286,11 +286,11 @@ impl Resolver<'_, '_> {
         purse: &mut Purse,
     ) -> Option<(Money, &'static str)> {
         let (amount, currency, unit) = self.per(word, units, example)?;
-        self.into_purse(currency, word, purse);
+        self.keep_currency(currency, word, purse);
         Some((amount, unit))
     }
 
-    pub fn into_purse(&mut self, currency: Currency, word: &Word, purse: &mut Purse) {
+    pub fn keep_currency(&mut self, currency: Currency, word: &Word, purse: &mut Purse) {
         match purse.0 {
             None => purse.0 = Some((currency, word.place)),
             Some((first, _)) if first == currency => {}

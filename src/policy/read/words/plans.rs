@@ -1,7 +1,7 @@
 //! The keys of plans.
 
 use super::Kind::{Duration, Either, In, List, Map, NameIn, Pattern, Selector, State, Text, Timezone, Word};
-use super::{NEED, REQUIRED, Section, key};
+use super::{Kind, NEED, REQUIRED, Section, key};
 
 #[rustfmt::skip]
 pub(in crate::policy) static PLAN: Section = Section {
@@ -24,11 +24,16 @@ pub(in crate::policy) static PLAN: Section = Section {
 };
 
 #[rustfmt::skip]
+pub(super) const HOURS: Kind = Pattern("`09:00-18:00`", "^([01][0-9]|2[0-3]):[0-5][0-9] *- *(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$");
+#[rustfmt::skip]
+pub(super) const WEEKDAYS: Kind = Pattern("`mon` … `sun`, or a run such as `mon-fri`", "^(mon|tue|wed|thu|fri|sat|sun)(-(mon|tue|wed|thu|fri|sat|sun))?$");
+
+#[rustfmt::skip]
 pub(in crate::policy) static DURING: Section = Section {
     what: "`during`",
     keys: &[
-        key("hours", List(&Pattern("`09:00-18:00`", "^([01][0-9]|2[0-3]):[0-5][0-9] *- *(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$")), "the whole day", "[\"22:00-06:00\"]", "intervals; one that passes midnight belongs to the day on which it begins"),
-        key("days", List(&Pattern("`mon` … `sun`, or a run such as `mon-fri`", "^(mon|tue|wed|thu|fri|sat|sun)(-(mon|tue|wed|thu|fri|sat|sun))?$")), "every day", "[mon-fri]", "weekdays"),
+        key("hours", List(&HOURS), "the whole day", "[\"22:00-06:00\"]", "intervals; one that passes midnight belongs to the day on which it begins"),
+        key("days", List(&WEEKDAYS), "every day", "[mon-fri]", "weekdays"),
         key("timezone", Timezone, "the policy's", "Asia/Shanghai", "whose wall clock counts"),
         key("from", Pattern("a date", "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"), "", "2027-01-01", "the first day"),
         key("until", Pattern("a date", "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"), "", "2027-01-31", "the last day, which counts"),

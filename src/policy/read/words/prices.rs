@@ -3,6 +3,7 @@
 use super::Kind::{
     Either, In, List, Map, Money, NameIn, Options, Pattern, Percentage, Price, Size, Text, Timezone, Whole, Word,
 };
+use super::plans::{HOURS, WEEKDAYS};
 use super::{Key, Kind, REQUIRED, Section, key};
 
 /// The units of a price per token.
@@ -43,7 +44,7 @@ pub(in crate::policy) static PRICE: Section = Section {
         key("compute", Price(&["h"]), "", "0.18 USD/h", "an hour of the machine that answers, shared by what runs on it at the time"),
         key("concurrency", Whole(1, 10_000), "what runs at the time", "4", "how many requests share the machine's hour"),
         key("tiers", List(&In(&TIER)), "", "[{above: 128k, input: 4 USD/M, output: 12 USD/M}]", "rates for the whole of a request with more input, ascending"),
-        key("windows", List(&In(&WINDOW)), "", "[{days: [mon, tue, wed, thu, fri], hours: [\"09:00-18:00\"], times: 200%}]", "hours in which other rates count; the first that is open"),
+        key("windows", List(&In(&WINDOW)), "", "[{days: [mon-fri], hours: [\"09:00-18:00\"], times: 200%}]", "hours in which other rates count; the first that is open"),
         key("service", In(&SERVICE), "the catalogue's", "{flex: 50%, priority: 200%}", "what a service tier multiplies; the tier that the answer names is billed"),
         key("multipliers", Options(&Percentage), "the catalogue's", "{\"inference_geo=us\": 110%}", "what an option of the request multiplies"),
         key("discount", Percentage, "0%", "10%", "off everything"),
@@ -73,8 +74,8 @@ pub(in crate::policy) static WINDOW: Section = Section {
     keys: kinds![
         key("name", Text, "", "peak", "for people"),
         key("timezone", Timezone, "the policy's", "Asia/Shanghai", "whose hours and days"),
-        key("days", List(&Word(&["mon", "tue", "wed", "thu", "fri", "sat", "sun"])), "every day", "[mon, tue, wed, thu, fri]", "on which its hours begin"),
-        key("hours", List(&Pattern("from and until", "^[0-2][0-9]:[0-5][0-9] ?- ?[0-2][0-9]:[0-5][0-9]$")), "the whole day", "[\"09:00-12:00\", \"14:00-18:00\"]", "the end is not in it; one that is before its start is on the next day"),
+        key("days", List(&WEEKDAYS), "every day", "[mon-fri]", "weekdays on which its hours begin"),
+        key("hours", List(&HOURS), "the whole day", "[\"09:00-12:00\", \"14:00-18:00\"]", "intervals; one that passes midnight belongs to the day on which it begins"),
         key("except", NameIn("holidays"), "", "cn-statutory-holidays", "days on which its hours do not begin"),
         key("times", Percentage, "100%", "200%", "what every token costs, of what it costs outside"),
     ],
