@@ -7,6 +7,7 @@
 mod body;
 mod classify;
 mod finish;
+mod hosted;
 pub mod retry_after;
 mod scrub;
 mod tables;

@@ -5,7 +5,7 @@
 //! of llama.cpp, Ollama and vLLM. A word that two vendors use in two meanings stands in a vendor's table, never in the
 //! general one alone.
 
-use super::Class;
+use super::{Class, hosted};
 use crate::catalog::Vendor;
 
 type Words = &'static [(&'static str, Class)];
@@ -29,7 +29,7 @@ pub(super) struct Table {
     pub bill_unknown: &'static [&'static str],
 }
 
-const NOTHING: Table = Table {
+pub(super) const NOTHING: Table = Table {
     codes: &[],
     kinds: &[],
     phrases: &[],
@@ -46,6 +46,27 @@ pub(super) const fn of(vendor: Vendor) -> &'static Table {
         Vendor::LlamaCpp => &LLAMA_CPP,
         Vendor::Ollama => &OLLAMA,
         Vendor::Vllm => &VLLM,
+        Vendor::Azure => &hosted::AZURE,
+        Vendor::Moonshot => &hosted::MOONSHOT,
+        Vendor::Zhipu => &hosted::ZHIPU,
+        Vendor::Qianfan => &hosted::QIANFAN,
+        Vendor::Ark => &hosted::ARK,
+        Vendor::Gemini => &hosted::GEMINI,
+        Vendor::Mistral => &hosted::MISTRAL,
+        Vendor::Fireworks => &hosted::FIREWORKS,
+        Vendor::Groq => &hosted::GROQ,
+        Vendor::Sglang => &VLLM,
+        Vendor::Anthropic
+        | Vendor::Vertex
+        | Vendor::Bedrock
+        | Vendor::Minimax
+        | Vendor::Hunyuan
+        | Vendor::Xai
+        | Vendor::Openrouter
+        | Vendor::Together
+        | Vendor::Siliconflow
+        | Vendor::Lmstudio
+        | Vendor::AnthropicCompatible => &NOTHING,
     }
 }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 /// Entries that this room does not judge, each with its reason.
-const NOT_HERE: [(&str, &str); 9] = [
+const NOT_HERE: [(&str, &str); 8] = [
     (
         "deepseek-keepalive-comments-then-ok",
         "a success: the stream's reader sees no failure",
@@ -15,10 +15,6 @@ const NOT_HERE: [(&str, &str); 9] = [
     ("stream-finish-without-done", "a success"),
     ("stream-usage-missing", "a success, settled by an estimate"),
     ("stream-usage-chunk-empty-choices", "a success"),
-    (
-        "glm-400-1301-sensitive",
-        "a number that means this at Zhipu alone, whose table is not built in",
-    ),
     ("anthropic-529", "the Anthropic dialect is not spoken upstream"),
     (
         "anthropic-stream-mid-overloaded",
@@ -40,6 +36,12 @@ fn vendor(provider: &str) -> Vendor {
         "dashscope" => Vendor::Dashscope,
         "deepseek" => Vendor::Deepseek,
         "openai" => Vendor::Openai,
+        "moonshot" => Vendor::Moonshot,
+        "zhipu" => Vendor::Zhipu,
+        "volcengine-ark" => Vendor::Ark,
+        "baidu-qianfan" => Vendor::Qianfan,
+        "openrouter" => Vendor::Openrouter,
+        "gemini" => Vendor::Gemini,
         "llama.cpp" => Vendor::LlamaCpp,
         "ollama" => Vendor::Ollama,
         "vllm" => Vendor::Vllm,
@@ -372,4 +374,23 @@ fn a_body_of_rubbish_is_judged_by_its_status_and_never_shown() {
     ] {
         assert_eq!(of(Vendor::OpenaiCompatible, status, "").class, class);
     }
+}
+
+#[test]
+fn money_that_comes_as_a_rate_limit_is_money() {
+    let body = r#"{"error":{"code":"1113","message":"m"}}"#;
+    assert_eq!(of(Vendor::Zhipu, 429, body).class, Class::QuotaExhausted);
+    assert_eq!(
+        of(Vendor::Openai, 429, body).class,
+        Class::RateLimited,
+        "a number of another vendor"
+    );
+    let body = r#"{"error":{"type":"exceeded_current_quota_error","message":"m"}}"#;
+    assert_eq!(of(Vendor::Moonshot, 429, body).class, Class::QuotaExhausted);
+    let body = r#"{"error":{"code":"SetLimitExceeded","message":"m"}}"#;
+    assert_eq!(of(Vendor::Ark, 429, body).class, Class::QuotaExhausted);
+    let body = r#"{"error":{"code":"DeploymentNotFound","message":"m"}}"#;
+    assert_eq!(of(Vendor::Azure, 404, body).class, Class::ModelNotFound);
+    let body = r#"[{"error":{"code":400,"message":"API key not valid. Please pass a valid one.","status":"INVALID_ARGUMENT"}}]"#;
+    assert_eq!(of(Vendor::Gemini, 400, body).class, Class::Auth);
 }

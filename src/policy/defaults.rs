@@ -5,8 +5,6 @@ use super::snapshot::{Enforce, OnDisconnect, Pick, Timeouts};
 use std::time::Duration;
 
 pub const TIMEZONE: &str = "UTC";
-/// Model Studio's international site.
-pub const REGION: &str = "intl";
 pub const PICK: Pick = Pick::InOrder;
 pub const ATTEMPTS: u8 = 3;
 pub const ON_DISCONNECT: OnDisconnect = OnDisconnect::Cancel;

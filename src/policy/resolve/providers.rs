@@ -2,40 +2,11 @@
 
 use super::Resolver;
 use super::urls::Address;
-use crate::catalog::{Vendor, VendorFacts};
-use crate::policy::defaults;
+use crate::catalog::{Place, Vendor, VendorFacts};
 use crate::policy::read;
 use crate::policy::snapshot::{CredentialRef, Provider, Timeouts};
 use crate::policy::source::Word;
 use std::sync::Arc;
-
-/// Vendors that the product knows and this version does not speak to by name.
-const LATER_VENDORS: [&str; 23] = [
-    "azure",
-    "anthropic",
-    "gemini",
-    "vertex",
-    "bedrock",
-    "moonshot",
-    "zhipu",
-    "zai",
-    "minimax",
-    "qianfan",
-    "ark",
-    "byteplus",
-    "hunyuan",
-    "tencent",
-    "mistral",
-    "xai",
-    "openrouter",
-    "together",
-    "fireworks",
-    "groq",
-    "siliconflow",
-    "sglang",
-    "lmstudio",
-];
-const COMPATIBLE_LATER: &str = "anthropic-compatible";
 
 impl Resolver<'_, '_> {
     pub fn providers(&mut self, written: &[read::Provider]) -> Vec<Provider> {
@@ -47,7 +18,10 @@ impl Resolver<'_, '_> {
         let vendor = self.vendor(written);
         let facts = vendor.map(Vendor::facts);
         let allow_private = self.truth(written.allow_private.as_ref(), false);
-        let address = facts.and_then(|facts| self.base(written, facts, allow_private));
+        let place = facts.and_then(|facts| self.place(written.region.as_ref(), facts));
+        let address = facts
+            .zip(place)
+            .and_then(|(facts, place)| self.base(written, facts, place, allow_private));
         let api_key = self.api_key(written, facts);
         let breaker = self.off_switch(written.breaker.as_ref(), "breaker");
         let cooldown = self.off_switch(written.cooldown.as_ref(), "cooldown");
@@ -59,6 +33,7 @@ impl Resolver<'_, '_> {
         Provider {
             name: Arc::clone(&written.name.text),
             vendor: vendor.unwrap_or(Vendor::OpenaiCompatible),
+            place: place.copied().unwrap_or_default(),
             base_url: address.map_or_else(|| Arc::from(""), |address| Arc::from(address.text)),
             api_key,
             timeouts: self.timeouts(&written.timeouts),
@@ -72,15 +47,37 @@ impl Resolver<'_, '_> {
 
     fn vendor(&mut self, written: &read::Provider) -> Option<Vendor> {
         let word = self.required(written.vendor.as_ref(), written.place, "vendor", "a provider")?;
-        let known: Vec<_> = Vendor::ALL.iter().map(|vendor| (vendor.word(), *vendor)).collect();
-        let later: Vec<_> = LATER_VENDORS.iter().copied().chain([COMPATIBLE_LATER]).collect();
-        self.choose(word, "vendor", &known, &later)
+        let mut all = Vendor::ALL.iter().map(|vendor| vendor.facts());
+        if let Some(why) = all
+            .clone()
+            .find(|facts| *facts.word == *word.text)
+            .and_then(|facts| facts.not_yet)
+        {
+            self.report
+                .not_yet(word.place, &format!("vendor: {}", word.text))
+                .help(format!("this version does not speak {why}"));
+            return None;
+        }
+        if let Some(facts) = all.find(|facts| facts.also.contains(&word.text.as_ref())) {
+            let message = format!("`{}` is no vendor", word.text);
+            self.report
+                .error(word.place, "unknown-word", message)
+                .help(format!("planb calls it `{}`", facts.word));
+            return None;
+        }
+        let known: Vec<_> = Vendor::spoken().map(|vendor| (vendor.word(), vendor)).collect();
+        self.choose(word, "vendor", &known, &[])
     }
 
-    fn base(&mut self, written: &read::Provider, facts: &VendorFacts, allow_private: bool) -> Option<Address> {
-        let region = self.region(written.region.as_ref(), written, facts);
+    fn base(
+        &mut self,
+        written: &read::Provider,
+        facts: &VendorFacts,
+        place: &Place,
+        allow_private: bool,
+    ) -> Option<Address> {
         let Some(word) = &written.base_url else {
-            return self.usual_base(written, facts, region);
+            return self.usual_base(written, facts, place);
         };
         let mut address = self.address(word, allow_private, false)?;
         // What the official SDKs of local servers are given, too.
@@ -90,12 +87,12 @@ impl Resolver<'_, '_> {
         Some(address)
     }
 
-    fn region(&mut self, word: Option<&Word>, written: &read::Provider, facts: &VendorFacts) -> Option<&'static str> {
-        let regions = facts.regions();
-        let default = regions.iter().copied().find(|region| *region == defaults::REGION);
+    /// Beside `base_url`, the region still says which prices hold and where data stays.
+    fn place(&mut self, word: Option<&Word>, facts: &'static VendorFacts) -> Option<&'static Place> {
         let Some(word) = word else {
-            return default;
+            return facts.place(None);
         };
+        let regions = facts.regions();
         if regions.is_empty() {
             if !word.broken {
                 let message = format!("`{}` has no regions", facts.word);
@@ -103,26 +100,13 @@ impl Resolver<'_, '_> {
                     .error(word.place, "not-here", message)
                     .help("leave `region` out");
             }
-            return None;
-        }
-        if written.base_url.is_some() {
-            self.report.warning(
-                word.place,
-                "no-effect",
-                "`base_url` says where, so `region` changes nothing",
-            );
+            return facts.place(None);
         }
         let known: Vec<_> = regions.iter().map(|region| (*region, *region)).collect();
-        self.choose(word, "region", &known, &["eu", "jp", "hk", "de", "sg"])
-            .or(default)
+        facts.place(self.choose(word, "region", &known, &[]))
     }
 
-    fn usual_base(
-        &mut self,
-        written: &read::Provider,
-        facts: &VendorFacts,
-        region: Option<&'static str>,
-    ) -> Option<Address> {
+    fn usual_base(&mut self, written: &read::Provider, facts: &VendorFacts, place: &Place) -> Option<Address> {
         if let Some(port) = facts.default_port {
             return Some(Address {
                 text: format!("http://127.0.0.1:{port}/v1"),
@@ -130,14 +114,17 @@ impl Resolver<'_, '_> {
                 loopback: true,
             });
         }
-        if let Some(url) = facts.base_url(region) {
+        if let Some(url) = place.url {
             return Some(Address {
                 text: url.to_owned(),
                 has_path: true,
                 loopback: false,
             });
         }
-        let message = format!("a provider of vendor `{}` needs `base_url`", facts.word);
+        let region = place
+            .region
+            .map_or_else(String::new, |region| format!(" in region `{region}`"));
+        let message = format!("a provider of vendor `{}`{region} needs `base_url`", facts.word);
         self.report
             .error(written.place, "missing-key", message)
             .help("what its official SDK is given, such as `https://host/v1`");
@@ -149,16 +136,14 @@ impl Resolver<'_, '_> {
             return self.credential(word, "api_key");
         }
         if let Some(facts) = facts.filter(|facts| facts.needs_key) {
-            let example = facts.word.to_ascii_uppercase();
+            let usual = facts.key_env.unwrap_or("NAME");
             self.report
                 .error(
                     written.place,
                     "missing-key",
                     format!("a provider of vendor `{}` needs `api_key`", facts.word),
                 )
-                .help(format!(
-                    "write `api_key: env:{example}_API_KEY` or `api_key: file:PATH`"
-                ));
+                .help(format!("write `api_key: env:{usual}` or `api_key: file:PATH`"));
         }
         None
     }

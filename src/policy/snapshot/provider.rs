@@ -1,6 +1,6 @@
 //! Providers: where models are called, with which key and patience.
 
-use crate::catalog::Vendor;
+use crate::catalog::{Place, Vendor};
 use crate::policy::condition::StateCondition;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,6 +28,8 @@ impl CredentialRef {
 pub struct Provider {
     pub name: Arc<str>,
     pub vendor: Vendor,
+    /// Its region's facts: which list and prices hold, where data stays.
+    pub place: Place,
     /// Without a trailing slash and with its path (`…/v1`): `/chat/completions` and `/models` are appended.
     pub base_url: Arc<str>,
     /// `None`: the vendor needs no key and none was given.

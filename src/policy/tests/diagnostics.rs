@@ -72,7 +72,14 @@ fn every_kind_of_error_points_at_its_place() {
     for (section, line, code, at) in [
         ("top", "licenses: {}", "not-yet", "licenses"),
         ("top", "plan: []", "unknown-key", "plan"),
-        ("providers", "  a: {vendor: azure, api_key: env:A}", "not-yet", "azure"),
+        (
+            "providers",
+            "  a: {vendor: anthropic, api_key: env:A}",
+            "not-yet",
+            "anthropic",
+        ),
+        ("providers", "  a: {vendor: zai, api_key: env:A}", "unknown-word", "zai"),
+        ("providers", "  a: {vendor: azure, api_key: env:A}", "missing-key", "a"),
         (
             "providers",
             "  a: {vendor: llama.cpp, limits: {in_flight: 4}}",
@@ -84,7 +91,7 @@ fn every_kind_of_error_points_at_its_place() {
         ("providers", "  a: {vendor: openai-compatible}", "missing-key", "a"),
         (
             "providers",
-            "  a: {vendor: deepseek, api_key: env:A, region: cn}",
+            "  a: {vendor: mistral, api_key: env:A, region: cn}",
             "not-here",
             "cn",
         ),
@@ -476,12 +483,6 @@ fn unwise_policies_compile_with_a_warning() {
             "  m: {provider: home, supply: local, context: 4k, max_output: 8k}",
             "no-effect",
             "8k",
-        ),
-        (
-            "providers",
-            "  a: {vendor: dashscope, region: cn, api_key: env:A, base_url: https://x.example/v1}",
-            "no-effect",
-            "cn",
         ),
         (
             "routes",

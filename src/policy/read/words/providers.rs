@@ -8,7 +8,7 @@ pub(in crate::policy) static PROVIDER: Section = Section {
     what: "a provider",
     keys: &[
         key("vendor", Vendor, REQUIRED, "dashscope", "brings the address, the error table, the health probe and the quirks of its API"),
-        key("region", Word(&["intl", "cn", "us"]), "intl", "cn", "of a vendor that has several; keys do not cross regions"),
+        key("region", Word(&["intl", "cn", "us", "hk", "eu", "jp"]), "the vendor's first", "cn", "of a vendor that has several: which address, prices and residence hold; keys do not cross regions"),
         key("base_url", Address, "the vendor's own", "http://127.0.0.1:8081", "what the vendor's official SDK is given; `/chat/completions` is appended. A local server without a path gets `/v1`; `openai-compatible` needs it"),
         key("api_key", Credential, "", "env:DASHSCOPE_API_KEY", "hosted vendors need it"),
         key("timeouts", In(&TIMEOUTS), "", "{first_token: 30s}", "the tightest of provider and route counts"),

@@ -1,0 +1,266 @@
+//! Vendors (`vendors.json`): where they are reached, how their wire differs, what a policy need not say.
+
+use super::read;
+use serde::Deserialize;
+use std::sync::OnceLock;
+
+/// A vendor word of the policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Vendor {
+    Dashscope,
+    Deepseek,
+    Openai,
+    Azure,
+    Anthropic,
+    Gemini,
+    Vertex,
+    Bedrock,
+    Moonshot,
+    Zhipu,
+    Minimax,
+    Qianfan,
+    Ark,
+    Hunyuan,
+    Mistral,
+    Xai,
+    Openrouter,
+    Together,
+    Fireworks,
+    Groq,
+    Siliconflow,
+    LlamaCpp,
+    Ollama,
+    Vllm,
+    Sglang,
+    Lmstudio,
+    OpenaiCompatible,
+    AnthropicCompatible,
+}
+
+/// Which API a vendor's base URL speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dialect {
+    /// OpenAI Chat Completions.
+    Chat,
+    /// Anthropic Messages.
+    Messages,
+}
+
+/// Where a vendor is reached, in one of its regions where it has several, and what is different there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Place {
+    #[serde(default, borrow)]
+    pub region: Option<&'static str>,
+    /// As the official SDK takes it: `/chat/completions` is appended. `None`: the operator says.
+    #[serde(default, borrow)]
+    pub url: Option<&'static str>,
+    /// The list of models.json that its models stand in.
+    #[serde(default, borrow)]
+    pub list: Option<&'static str>,
+    /// The region of their prices.
+    #[serde(default, borrow)]
+    pub prices: Option<&'static str>,
+    /// The multiplier of those prices that this place brings.
+    #[serde(default, borrow)]
+    pub multiplier: Option<&'static str>,
+    /// The territory in which data stays.
+    #[serde(default, borrow)]
+    pub residence: Option<&'static str>,
+}
+
+/// What a vendor brings.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VendorFacts {
+    pub word: &'static str,
+    /// What people call it too, for the help of an error.
+    #[serde(default, borrow)]
+    pub also: Vec<&'static str>,
+    /// The page that the facts are restated from, and the day.
+    pub source: &'static str,
+    pub as_of: &'static str,
+    pub dialect: Dialect,
+    /// What keeps planb from speaking to it.
+    #[serde(default, borrow)]
+    pub not_yet: Option<&'static str>,
+    /// Hosted vendors need a key; local servers do not.
+    #[serde(default)]
+    pub needs_key: bool,
+    /// Where people usually keep the key.
+    #[serde(default, borrow)]
+    pub key_env: Option<&'static str>,
+    #[serde(default)]
+    pub local: bool,
+    /// The first is the default.
+    pub places: Vec<Place>,
+    /// Where a local server of this kind listens unless told otherwise.
+    #[serde(default)]
+    pub default_port: Option<u16>,
+    /// Appended to the base URL: the free listing that tells whether the vendor answers.
+    pub listing_path: &'static str,
+    /// Path on the server's root that answers 200 when it is ready, for local servers.
+    #[serde(default, borrow)]
+    pub health_path: Option<&'static str>,
+    /// The body field in which planb sends an output bound of its own: `max_tokens` or `max_completion_tokens`.
+    pub output_bound_field: &'static str,
+    /// Thinking tokens are not counted under the output bound.
+    #[serde(default)]
+    pub thinking_outside_bound: bool,
+    /// `stream_options.include_usage` is understood.
+    #[serde(default)]
+    pub stream_usage: bool,
+    /// What was not confirmed against a live endpoint.
+    #[serde(default, borrow)]
+    pub unsure: Vec<&'static str>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(rename = "about")]
+    _about: &'static str,
+    vendors: Vec<VendorFacts>,
+}
+
+impl Vendor {
+    /// In the order of the data.
+    pub const ALL: [Self; 28] = [
+        Self::Dashscope,
+        Self::Deepseek,
+        Self::Openai,
+        Self::Azure,
+        Self::Anthropic,
+        Self::Gemini,
+        Self::Vertex,
+        Self::Bedrock,
+        Self::Moonshot,
+        Self::Zhipu,
+        Self::Minimax,
+        Self::Qianfan,
+        Self::Ark,
+        Self::Hunyuan,
+        Self::Mistral,
+        Self::Xai,
+        Self::Openrouter,
+        Self::Together,
+        Self::Fireworks,
+        Self::Groq,
+        Self::Siliconflow,
+        Self::LlamaCpp,
+        Self::Ollama,
+        Self::Vllm,
+        Self::Sglang,
+        Self::Lmstudio,
+        Self::OpenaiCompatible,
+        Self::AnthropicCompatible,
+    ];
+
+    /// Those whose API planb speaks.
+    pub fn spoken() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|vendor| vendor.facts().not_yet.is_none())
+    }
+
+    pub fn word(self) -> &'static str {
+        self.facts().word
+    }
+
+    pub fn facts(self) -> &'static VendorFacts {
+        static READ: OnceLock<File> = OnceLock::new();
+        let file = READ.get_or_init(|| read::file(include_str!("vendors.json")));
+        // Compiled-in data: a test reads it and proves that it is whole and in the order of `ALL`.
+        &file.vendors[self as usize]
+    }
+}
+
+impl VendorFacts {
+    /// The words of its regions, the default first; empty where there is but one place.
+    pub fn regions(&self) -> Vec<&'static str> {
+        self.places.iter().filter_map(|place| place.region).collect()
+    }
+
+    /// The place of a region; without one, the default.
+    pub fn place(&self, region: Option<&str>) -> Option<&Place> {
+        let mut places = self.places.iter();
+        match region {
+            None => places.next(),
+            Some(_) => places.find(|place| place.region == region),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_vendor_has_its_facts_in_order() {
+        let file: File = serde_json::from_str(include_str!("vendors.json")).unwrap();
+        assert_eq!(file.vendors.len(), Vendor::ALL.len());
+        for vendor in Vendor::ALL {
+            let facts = vendor.facts();
+            let name = format!("{vendor:?}").to_ascii_lowercase();
+            assert_eq!(facts.word.replace(['-', '.'], ""), name);
+            assert!(
+                facts.source.starts_with("https://") && facts.as_of.len() == 10,
+                "{}",
+                facts.word
+            );
+            assert!(matches!(
+                facts.output_bound_field,
+                "max_tokens" | "max_completion_tokens"
+            ));
+            assert!(facts.listing_path.starts_with('/'));
+            assert!(!facts.places.is_empty(), "{}", facts.word);
+        }
+    }
+
+    #[test]
+    fn local_vendors_have_a_port_and_a_health_path_and_hosted_ones_an_address_or_ask_for_one() {
+        for vendor in Vendor::ALL {
+            let facts = vendor.facts();
+            assert_eq!(facts.local, facts.default_port.is_some(), "{}", facts.word);
+            assert_eq!(facts.local, facts.health_path.is_some(), "{}", facts.word);
+            assert!(
+                !facts.needs_key || facts.key_env.is_some() || facts.not_yet.is_some(),
+                "{}",
+                facts.word
+            );
+            for url in facts.places.iter().filter_map(|place| place.url) {
+                assert!(url.starts_with("https://") && !url.ends_with('/'), "{url}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_planb_cannot_speak_yet_says_why() {
+        let later: Vec<_> = Vendor::ALL
+            .iter()
+            .filter(|vendor| vendor.facts().not_yet.is_some())
+            .collect();
+        let words: Vec<_> = later.iter().map(|vendor| vendor.word()).collect();
+        assert_eq!(words, ["anthropic", "vertex", "bedrock", "anthropic-compatible"]);
+        for vendor in Vendor::ALL {
+            let facts = vendor.facts();
+            assert!(
+                facts.dialect == Dialect::Chat || facts.not_yet.is_some(),
+                "{}",
+                facts.word
+            );
+        }
+    }
+
+    #[test]
+    fn a_region_chooses_the_address_the_list_and_the_residence() {
+        let facts = Vendor::Dashscope.facts();
+        assert_eq!(facts.regions(), ["intl", "cn", "us", "hk", "eu", "jp"]);
+        let cn = facts.place(Some("cn")).unwrap();
+        assert_eq!(cn.url, Some("https://dashscope.aliyuncs.com/compatible-mode/v1"));
+        assert_eq!((cn.list, cn.residence), (Some("dashscope-cn"), Some("CN")));
+        assert_eq!(facts.place(None).unwrap().region, Some("intl"));
+        assert_eq!(facts.place(Some("mars")), None);
+        let deepseek = Vendor::Deepseek.facts();
+        assert_eq!(deepseek.place(None).unwrap().url, Some("https://api.deepseek.com"));
+    }
+}
