@@ -3,20 +3,45 @@
 //! in a hash map and prices the same models, nothing else. `cargo bench --bench decide`; `--smoke` runs a few turns.
 
 use jiff::Timestamp;
-use planb::decide::{Decision, Funds, Standing, decide};
+use planb::decide::{Decision, Funds, Present, Question, Rules, Speed, State, Target, survey};
 use planb::live::CallerAnswers;
 use planb::money::Money;
 use planb::plan::Effective;
-use planb::policy::condition::Answers;
-use planb::policy::snapshot::{ModelId, Snapshot};
+use planb::policy::snapshot::{Asked, ModelId, Snapshot};
 use planb::policy::{Sources, compile};
-use planb::price::{Moment, Quote};
+use planb::price;
 use planb::request::{Caller, Requirements, Tags};
+use std::alloc::{GlobalAlloc, Layout, System};
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::hint::black_box;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+
+/// Counts what is asked of the system's allocator.
+struct Counting;
+
+static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
+
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
+        unsafe { System.dealloc(place, layout) }
+    }
+
+    unsafe fn realloc(&self, place: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        unsafe { System.realloc(place, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
 
 const ROUNDS: usize = 15;
 const ROUTES: usize = 50;
@@ -32,6 +57,9 @@ fn main() {
         let bench = Bench::new(tried);
         let decision = bench.decide();
         assert_eq!(decision.candidates.len() + decision.excluded.len(), tried);
+        let candidates = decision.candidates.len();
+        drop(decision);
+        bench.assert_no_allocation();
         let (mut floor, mut decided) = (Vec::new(), Vec::new());
         // Interleaved, so that a noisy moment hits both.
         for _ in 0..ROUNDS {
@@ -41,7 +69,7 @@ fn main() {
         let (floor, decided) = (median(floor), median(decided));
         println!(
             "route of {tried:3} models, {:3} candidates  floor {floor:8.0} ns  decide {decided:8.0} ns  {:5.1} x floor",
-            decision.candidates.len(),
+            candidates,
             decided / floor
         );
     }
@@ -54,13 +82,13 @@ struct Bench {
     by_name: HashMap<Arc<str>, usize>,
     asked: Arc<str>,
     needs: Requirements,
-    budget: Arc<str>,
+    funds: Funds,
 }
 
 impl Bench {
     fn new(tried: usize) -> Self {
         let sources = Sources::single("bench", std::env::temp_dir(), &policy(tried));
-        let snapshot = compile(&sources, jiff::Timestamp::UNIX_EPOCH)
+        let snapshot = compile(&sources, Timestamp::UNIX_EPOCH)
             .expect("the bench's own policy")
             .snapshot;
         let routes = snapshot.routes.iter().enumerate();
@@ -70,62 +98,93 @@ impl Bench {
             by_name: routes.map(|(at, route)| (route.name.clone(), at)).collect(),
             asked: snapshot.routes[ROUTES - 1].name.clone(),
             needs: Requirements {
-                caller: Caller {
+                caller: Arc::new(Caller {
                     tags: Tags::new([("team", "search")]),
                     ..Caller::default()
-                },
+                }),
                 input: 2_000,
                 choices: 1,
                 tools: true,
                 ..Requirements::default()
             },
-            budget: snapshot.budgets[0].name.clone(),
+            funds: Funds {
+                budget: snapshot.budgets[0].name.clone(),
+                remaining: Money::MAX,
+                closed: None,
+            },
             snapshot,
         }
     }
 
     fn decide(&self) -> Decision {
-        let id = self.snapshot.route_for(&self.asked).expect("it is there");
-        let (route, now) = (&self.snapshot.routes[id.0], self.effective.route(id));
-        let terms = now.map_or(&route.terms, |now| &now.terms);
+        let asked = Asked {
+            model: &self.asked,
+            dialect: "chat",
+            needs: &self.needs,
+            headers: &(),
+        };
+        let route = self.snapshot.route_for(&asked).expect("it is there");
+        let rules = Rules {
+            snapshot: &self.snapshot,
+            effective: &self.effective,
+        };
         let answers = self.answers.to(&self.needs.caller);
-        let standing = |id: &ModelId| self.standing(*id, &answers);
-        let standings: Vec<Standing<'_>> = route.candidates.iter().map(standing).collect();
-        decide(terms, &self.needs, &standings, Duration::from_secs(1))
+        let question = Question {
+            target: Target::Route(route),
+            needs: &self.needs,
+            answers: &answers,
+            at: Timestamp::UNIX_EPOCH,
+            patience: Duration::from_secs(600),
+            seed: 7,
+        };
+        survey(rules, &question, self)
     }
 
-    fn standing(&self, id: ModelId, answers: &Answers) -> Standing<'_> {
-        let shut_by = self.effective.restriction(id, answers);
-        Standing {
-            id,
-            model: self.snapshot.model(id),
-            quote: self.quote(id),
-            missing_credential: None,
-            shut_by: shut_by.map(|plan| self.snapshot.plans[plan].name.clone()),
-            wait: None,
-            cold: false,
-            thinks_outside_bound: false,
-            funds: Some(Funds {
-                budget: self.budget.clone(),
-                remaining: Money::MAX,
-                closed: None,
-            }),
+    /// Once a thread has decided, it decides on without asking for memory, however large the policy is.
+    fn assert_no_allocation(&self) {
+        let before = ALLOCATIONS.load(Ordering::Relaxed);
+        for _ in 0..10 {
+            black_box(self.decide());
         }
-    }
-
-    fn quote(&self, id: ModelId) -> Option<Quote<'_>> {
-        let moment = Moment::of(&self.needs, Timestamp::UNIX_EPOCH, Duration::from_secs(600));
-        let price = self.snapshot.model(id).price.as_ref();
-        price.map(|price| price.quote(&moment))
+        let asked = ALLOCATIONS.load(Ordering::Relaxed) - before;
+        assert_eq!(asked, 0, "allocations in ten decisions");
     }
 
     fn floor(&self) -> Vec<(ModelId, Money)> {
         let route = self.by_name.get(&self.asked).expect("it is there");
+        let moment = price::Moment::of(&self.needs, Timestamp::UNIX_EPOCH, Duration::from_secs(600));
         let worst = |id: &ModelId| {
-            let quote = self.quote(*id).expect("all are priced");
-            (*id, quote.worst(self.needs.input, 64_000))
+            let price = self.snapshot.model(*id).price.as_ref().expect("all are priced");
+            (*id, price.quote(&moment).worst(self.needs.input, 64_000))
         };
-        self.snapshot.routes[*route].candidates.iter().map(worst).collect()
+        self.snapshot.routes[*route]
+            .terms
+            .candidates
+            .iter()
+            .map(worst)
+            .collect()
+    }
+}
+
+/// A budget covers everything, and answers have been measured.
+impl Present for Bench {
+    fn now(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+
+    fn state(&self, _: ModelId) -> State<'_> {
+        State {
+            funds: Some(&self.funds),
+            ..State::default()
+        }
+    }
+
+    fn output(&self, model: ModelId) -> Option<u64> {
+        Some(300 + model.0 as u64)
+    }
+
+    fn speed(&self, _: ModelId) -> Option<Speed> {
+        None
     }
 }
 

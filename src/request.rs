@@ -82,7 +82,7 @@ pub struct Extras {
 /// What the request needs of a model.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Requirements {
-    pub caller: Caller,
+    pub caller: Arc<Caller>,
     /// Tokens; never below the true count.
     pub input: u64,
     /// The client's own bound on output tokens per choice, if it set one.

@@ -52,6 +52,43 @@ pub fn key_of<'a>(budget: &Budget, model: &'a ModelFacts, caller: &'a Caller) ->
     }
 }
 
+/// Numbers models so that those of one number are charged alike, whoever asks: one look at the books serves them all.
+pub fn classes<'a>(budgets: &[Budget], models: impl Iterator<Item = &'a ModelFacts>) -> Vec<u32> {
+    let mut known: Vec<Vec<Kind<'a>>> = Vec::new();
+    let class = |facts: &'a ModelFacts| {
+        let kinds: Vec<Kind<'a>> = budgets.iter().map(|budget| Kind::of(budget, facts)).collect();
+        let at = known.iter().position(|other| *other == kinds).unwrap_or_else(|| {
+            known.push(kinds);
+            known.len() - 1
+        });
+        u32::try_from(at).unwrap_or(u32::MAX)
+    };
+    models.map(class).collect()
+}
+
+/// What one budget makes of a model.
+#[derive(PartialEq)]
+enum Kind<'a> {
+    Uncovered,
+    Covered,
+    /// Of its own kind: what depends on the request may depend on the model too.
+    Own(&'a str),
+}
+
+impl<'a> Kind<'a> {
+    fn of(budget: &Budget, model: &'a ModelFacts) -> Self {
+        match budget.covers.as_ref().map(|selector| selector.folded(model)) {
+            Some(Some(false)) => Self::Uncovered,
+            Some(None) => Self::Own(&model.name),
+            Some(Some(true)) | None => match &budget.each {
+                Some(Each::Model) => Self::Own(&model.name),
+                Some(Each::Provider) => Self::Own(&model.provider),
+                _ => Self::Covered,
+            },
+        }
+    }
+}
+
 /// An account within its pool: found, or to be made at the first reservation.
 #[derive(Clone, Debug)]
 pub(super) enum Slot {

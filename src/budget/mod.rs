@@ -20,7 +20,7 @@ mod worst;
 
 pub use account::{AccountView, Spent};
 pub use books::{Books, RebuildRequest, Rebuilt, RebuiltAccount};
-pub use charge::{Charges, Facts, NONE_KEY, OTHER_KEY, UNACCOUNTED_KEY, covers, key_of};
+pub use charge::{Charges, Facts, NONE_KEY, OTHER_KEY, UNACCOUNTED_KEY, classes, covers, key_of};
 pub use notice::{Crossing, Notice, Violation};
 pub use pool::{Grant, GrantRequest};
 pub use pool_id::PoolId;

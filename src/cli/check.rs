@@ -164,7 +164,7 @@ fn summary(snapshot: &Snapshot, warnings: usize, present: impl Fn(&CredentialRef
 }
 
 fn write_route(text: &mut String, snapshot: &Snapshot, route: &Route) {
-    let patterns: Vec<&str> = route.matches.iter().map(|pattern| pattern.0.as_ref()).collect();
+    let patterns: Vec<&str> = route.matches.models.iter().map(|pattern| pattern.0.as_ref()).collect();
     let also = match patterns.as_slice() {
         [] => String::new(),
         patterns => format!(" (also {})", patterns.join(", ")),
@@ -172,9 +172,14 @@ fn write_route(text: &mut String, snapshot: &Snapshot, route: &Route) {
     let pick = match route.terms.pick {
         Pick::InOrder => "in this order",
         Pick::Cheapest => "the cheapest first",
+        Pick::Fastest => "the fastest first",
+        Pick::Weighted => "by weight",
     };
     let _ = writeln!(text, "\nroute {}{also}, {pick}:", route.name);
-    for id in &route.candidates {
+    for criterion in route.matches.criteria() {
+        let _ = writeln!(text, "  {}", criterion.wanted(&route.matches));
+    }
+    for id in route.terms.candidates.iter() {
         let (model, provider) = (snapshot.model(*id), snapshot.provider_of(*id));
         let (name, supply, upstream) = (&model.name, model.supply.word(), &model.upstream);
         let _ = writeln!(

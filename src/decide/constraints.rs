@@ -1,10 +1,9 @@
 //! The hard constraints, one after another; the first that is not met is the reason.
-//!
-//! Needs come first, so that a request that no model could ever serve is told so and not to come back later.
 
 use super::output::output;
 use super::{Candidate, Reason, Standing, Terms};
 use crate::money::Money;
+use crate::policy::snapshot::{Model, Unmet};
 use crate::price::{MOST_OF_ONE_ATTEMPT, Quote};
 use crate::request::Requirements;
 use crate::uptime::Uptime;
@@ -15,20 +14,22 @@ pub(super) fn check(
     standing: &Standing<'_>,
     now: Uptime,
 ) -> Result<Candidate, Reason> {
-    capabilities(needs, standing)?;
-    quality(terms, needs, standing)?;
+    credential(standing)?;
     let quote = quote(standing)?;
+    capabilities(needs, standing)?;
     let output = match output(terms, needs, standing, &quote) {
-        // Money comes after credential and plan: who may not be called at all is not short of money.
-        Err(reason @ Reason::Budget { .. }) => {
-            available(standing)?;
+        // Money comes after plan and need: who may not be called at all is not short of money.
+        Err(reason @ (Reason::Budget { .. } | Reason::CostCap { .. })) => {
+            plan(standing)?;
+            need(terms, needs, standing.model)?;
             return Err(reason);
         }
         other => other?,
     };
+    plan(standing)?;
+    need(terms, needs, standing.model)?;
     let worst = quote.worst(needs.input, output.billable);
     cost_caps(terms, needs, worst)?;
-    available(standing)?;
     funds(standing, worst)?;
     time(standing, now)?;
     Ok(Candidate {
@@ -37,8 +38,42 @@ pub(super) fn check(
         cap: output.cap,
         thinking_budget: output.thinking_budget,
         worst,
-        cold: standing.cold,
+        cold: standing.state.cold,
     })
+}
+
+/// What the request or the route's need has against the model, whatever else is against it.
+pub(super) fn unmet(terms: &Terms, needs: &Requirements, standing: &Standing<'_>) -> Option<Reason> {
+    let unfunded = Standing {
+        state: super::State::default(),
+        ..standing.clone()
+    };
+    let quote = standing.quote.unwrap_or(Quote::FREE);
+    let met = || {
+        capabilities(needs, standing)?;
+        let output = output(terms, needs, &unfunded, &quote)?;
+        need(terms, needs, standing.model)?;
+        cost_caps(terms, needs, quote.worst(needs.input, output.billable))
+    };
+    met().err()
+}
+
+fn credential(standing: &Standing<'_>) -> Result<(), Reason> {
+    match &standing.state.missing_credential {
+        Some(what) => Err(Reason::MissingCredential { what: what.clone() }),
+        None => Ok(()),
+    }
+}
+
+/// An unpriced model is free only where no hard budget would have to count it.
+fn quote<'a>(standing: &Standing<'a>) -> Result<Quote<'a>, Reason> {
+    match (&standing.quote, standing.state.funds) {
+        (Some(quote), _) => Ok(*quote),
+        (None, None) => Ok(Quote::FREE),
+        (None, Some(funds)) => Err(Reason::Unpriced {
+            budget: funds.budget.clone(),
+        }),
+    }
 }
 
 fn capabilities(needs: &Requirements, standing: &Standing<'_>) -> Result<(), Reason> {
@@ -52,29 +87,35 @@ fn capabilities(needs: &Requirements, standing: &Standing<'_>) -> Result<(), Rea
             return Err(Reason::Capability { lacks });
         }
     }
-    Ok(())
-}
-
-fn quality(terms: &Terms, needs: &Requirements, standing: &Standing<'_>) -> Result<(), Reason> {
-    let needed = terms.need_quality.max(needs.min_quality).unwrap_or(0);
-    let has = standing.model.quality;
-    if needed > 0 && has.is_none_or(|has| has < needed) {
-        return Err(Reason::Quality { has, needs: needed });
+    match standing.quote.as_ref().and_then(Quote::unpriced_tier) {
+        Some(tier) => Err(Reason::ServiceTier { tier: tier.word() }),
+        None => Ok(()),
     }
-    Ok(())
 }
 
-/// An unpriced model is free only where no hard budget would have to count it.
-fn quote<'a>(standing: &Standing<'a>) -> Result<Quote<'a>, Reason> {
-    match (&standing.quote, &standing.funds) {
-        (Some(quote), _) => match quote.unpriced_tier() {
-            Some(tier) => Err(Reason::ServiceTier { tier: tier.word() }),
-            None => Ok(*quote),
-        },
-        (None, None) => Ok(Quote::FREE),
-        (None, Some(funds)) => Err(Reason::Unpriced {
-            budget: funds.budget.clone(),
-        }),
+fn plan(standing: &Standing<'_>) -> Result<(), Reason> {
+    match standing.shut_by {
+        Some(plan) => Err(Reason::Plan { plan: plan.clone() }),
+        None => Ok(()),
+    }
+}
+
+/// The route's need, and the quality that the request itself asks for.
+fn need(terms: &Terms, needs: &Requirements, model: &Model) -> Result<(), Reason> {
+    if let Some(asked) = needs.min_quality.filter(|asked| *asked > 0)
+        && model.quality.is_none_or(|has| has < asked)
+    {
+        let needs = terms.need.quality.map_or(asked, |need| need.max(asked));
+        return Err(Reason::Quality {
+            has: model.quality,
+            needs,
+        });
+    }
+    match terms.need.unmet(model) {
+        None => Ok(()),
+        Some(Unmet::Capability(lacks)) => Err(Reason::Capability { lacks }),
+        Some(Unmet::Context { needs, has }) => Err(Reason::Context { needs, has }),
+        Some(Unmet::Quality { needs, has }) => Err(Reason::Quality { needs, has }),
     }
 }
 
@@ -91,18 +132,8 @@ fn cost_caps(terms: &Terms, needs: &Requirements, worst: Money) -> Result<(), Re
     Ok(())
 }
 
-fn available(standing: &Standing<'_>) -> Result<(), Reason> {
-    if let Some(what) = &standing.missing_credential {
-        return Err(Reason::MissingCredential { what: what.clone() });
-    }
-    match &standing.shut_by {
-        Some(plan) => Err(Reason::Plan { plan: plan.clone() }),
-        None => Ok(()),
-    }
-}
-
 fn funds(standing: &Standing<'_>, worst: Money) -> Result<(), Reason> {
-    let Some(funds) = standing.funds.as_ref().filter(|_| worst > Money::ZERO) else {
+    let Some(funds) = standing.state.funds.filter(|_| worst > Money::ZERO) else {
         return Ok(());
     };
     if let Some(why) = funds.closed {
@@ -123,7 +154,7 @@ fn funds(standing: &Standing<'_>, worst: Money) -> Result<(), Reason> {
 }
 
 fn time(standing: &Standing<'_>, now: Uptime) -> Result<(), Reason> {
-    let Some(wait) = standing.wait.as_ref().filter(|wait| wait.until > now) else {
+    let Some(wait) = standing.state.wait.as_ref().filter(|wait| wait.until > now) else {
         return Ok(());
     };
     let left = wait.until - now;

@@ -1,61 +1,78 @@
 //! Which models may serve one request, in which order, and for every other model of the route why not.
 //!
-//! A pure function of what it is given: no I/O, no clock, no lock. The same inputs give the same decision.
+//! [`survey`] is a pure function of the policy's rules, the request and one [`Present`]: no I/O, no clock, no dice, no
+//! lock. The same inputs give the same decision. The gateway gives it the live state; whoever decides offline (a test of
+//! a policy, a comparison of two) implements [`Present`] over what is assumed, and takes [`Calm`] for all the rest.
 
 mod constraints;
 mod output;
 mod pick;
+mod present;
 mod reason;
 mod refusal;
+mod spare;
 #[cfg(test)]
 mod tests;
 
+pub use pick::DEFAULT_OUTPUT;
+pub use present::{Calm, Funds, Present, Speed, State, Wait};
 pub use reason::{Family, Reason};
 pub use refusal::{Refusal, refusal};
 
 use crate::money::Money;
+use crate::plan::Effective;
+use crate::policy::condition::Answers;
 pub use crate::policy::snapshot::Terms;
-use crate::policy::snapshot::{Model, ModelId};
-use crate::price::Quote;
+use crate::policy::snapshot::{Model, ModelId, RouteId, Snapshot};
+use crate::price::{self, Quote};
 use crate::request::Requirements;
-use crate::uptime::Uptime;
+use jiff::Timestamp;
+use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// A policy, and what its active plans make of it.
+#[derive(Clone, Copy)]
+pub struct Rules<'a> {
+    pub snapshot: &'a Snapshot,
+    pub effective: &'a Effective,
+}
+
+/// Which models may serve, and on whose terms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    Route(RouteId),
+    /// One model asked for by its own name.
+    Model(ModelId),
+}
+
+/// A request, as far as a decision reads it.
+#[derive(Clone, Copy)]
+pub struct Question<'a> {
+    pub target: Target,
+    pub needs: &'a Requirements,
+    /// What the policy's selectors say of the caller; offline, [`Selectors::ask`](crate::policy::condition::Selectors).
+    pub answers: &'a Answers,
+    /// When it arrived: what prices go by.
+    pub at: Timestamp,
+    /// The longest that it may take.
+    pub patience: Duration,
+    /// In place of dice: requests of one conversation share it, others differ.
+    pub seed: u64,
+}
 
 /// One model of the route with all that is known of it at this instant.
 #[derive(Clone, Debug)]
 pub struct Standing<'a> {
     pub id: ModelId,
     pub model: &'a Model,
-    /// What its price says of this request; `None`: unpriced.
-    pub quote: Option<Quote<'a>>,
-    /// Why its provider cannot be called at all, if so (`env:DASHSCOPE_API_KEY is not set`).
-    pub missing_credential: Option<Arc<str>>,
     /// The first active plan that shuts it out for this caller.
-    pub shut_by: Option<Arc<str>>,
-    /// Cooling, breaker or probe: not before this time.
-    pub wait: Option<Wait>,
-    /// A local server that must be started first.
-    pub cold: bool,
+    pub shut_by: Option<&'a Arc<str>>,
     /// The vendor does not count thinking under the output bound.
     pub thinks_outside_bound: bool,
-    /// The tightest hard budget that covers the request on this model.
-    pub funds: Option<Funds>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wait {
-    pub until: Uptime,
-    pub why: &'static str,
-    pub breaker: bool,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Funds {
-    pub budget: Arc<str>,
-    /// Limit − posted − held − reserved.
-    pub remaining: Money,
-    /// Its books are being rebuilt or doubted: nothing paid until they are right.
-    pub closed: Option<&'static str>,
+    /// What its price says of this request; `None`: unpriced.
+    pub quote: Option<Quote<'a>>,
+    pub state: State<'a>,
 }
 
 /// A model that may be tried.
@@ -64,7 +81,7 @@ pub struct Candidate {
     pub id: ModelId,
     /// Output tokens per choice that are reserved for.
     pub output: u64,
-    /// The output bound that planb sends because it is less than the model's own maximum.
+    /// The output bound that planb sends because it is less than the model's own maximum, or than the client's.
     pub cap: Option<u64>,
     /// A thinking budget that planb sends where the client switched thinking on without one.
     pub thinking_budget: Option<u64>,
@@ -79,24 +96,184 @@ pub struct Exclusion {
     pub reason: Reason,
 }
 
+/// A model with what the request would most likely cost on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Choice {
+    pub id: ModelId,
+    pub cost: Money,
+}
+
 /// Every model of the route, once: as a candidate in the order to try, or excluded.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Debug, Default, PartialEq)]
 pub struct Decision {
     pub candidates: Vec<Candidate>,
     pub excluded: Vec<Exclusion>,
+    /// Active plans that touched the request (changed its route or shut a model of it out), as indices into
+    /// [`Snapshot::plans`].
+    pub plans: Vec<usize>,
+    /// What would have been asked first without any plan.
+    pub unrestricted: Option<Choice>,
 }
 
-pub fn decide(terms: &Terms, needs: &Requirements, standings: &[Standing<'_>], now: Uptime) -> Decision {
-    let mut decision = Decision::default();
-    for standing in standings {
-        match constraints::check(terms, needs, standing, now) {
-            Ok(candidate) => decision.candidates.push(candidate),
-            Err(reason) => decision.excluded.push(Exclusion {
-                id: standing.id,
-                reason,
-            }),
+/// Decides. Allocates nothing once a thread has decided before and given its decisions back by dropping them.
+pub fn survey(rules: Rules<'_>, question: &Question<'_>, present: &dyn Present) -> Decision {
+    let view = View::new(rules, question, present);
+    let mut decision = spare::decision();
+    let terms = terms(rules, question.target);
+    match view.shed() {
+        Some(shed) => view.refuse(shed, &terms, &mut decision),
+        None => view.weigh(&terms, true, &mut decision),
+    }
+    view.touched(&terms, &mut decision.plans);
+    decision.unrestricted = if decision.plans.is_empty() {
+        decision.candidates.first().map(|first| view.choice(first.id))
+    } else {
+        view.without_plans()
+    };
+    decision
+}
+
+/// What a request would most likely cost on a model, as its place by `pick: cheapest` is reckoned.
+pub fn expected(rules: Rules<'_>, question: &Question<'_>, present: &dyn Present, id: ModelId) -> Money {
+    View::new(rules, question, present).choice(id).cost
+}
+
+/// The target's terms as the active plans leave them.
+pub fn terms<'a>(rules: Rules<'a>, target: Target) -> Cow<'a, Terms> {
+    match target {
+        Target::Model(id) => Cow::Owned(Terms::direct(id)),
+        Target::Route(id) => {
+            let now = rules.effective.route(id).map(|now| &now.terms);
+            Cow::Borrowed(now.unwrap_or(&rules.snapshot.route(id).terms))
         }
     }
-    pick::order(terms.pick, needs, standings, &mut decision.candidates);
-    decision
+}
+
+/// One request before one policy at one instant.
+struct View<'a> {
+    rules: Rules<'a>,
+    question: &'a Question<'a>,
+    present: &'a dyn Present,
+    /// What prices must know of the request.
+    moment: price::Moment<'a>,
+}
+
+impl<'a> View<'a> {
+    fn new(rules: Rules<'a>, question: &'a Question<'a>, present: &'a dyn Present) -> Self {
+        Self {
+            rules,
+            question,
+            present,
+            moment: price::Moment::of(question.needs, question.at, question.patience),
+        }
+    }
+
+    fn shed(&self) -> Option<usize> {
+        let route = match self.question.target {
+            Target::Route(id) => Some(id),
+            Target::Model(_) => None,
+        };
+        self.rules.effective.shed(route).map(|shed| shed.plan)
+    }
+
+    /// A plan that sheds leaves no model a candidate.
+    fn refuse(&self, plan: usize, terms: &Terms, decision: &mut Decision) {
+        let Some(plan) = self.rules.snapshot.plans.get(plan) else {
+            return;
+        };
+        decision.excluded.extend(terms.candidates.iter().map(|id| Exclusion {
+            id: *id,
+            reason: Reason::Shed {
+                plan: plan.name.clone(),
+            },
+        }));
+    }
+
+    /// Puts each model of the terms where it belongs, the candidates in order.
+    fn weigh(&self, terms: &Terms, restricted: bool, decision: &mut Decision) {
+        let now = self.present.now();
+        for id in terms.candidates.iter() {
+            let standing = self.standing(*id, restricted);
+            match constraints::check(terms, self.question.needs, &standing, now) {
+                Ok(candidate) => decision.candidates.push(candidate),
+                Err(reason) => decision.excluded.push(Exclusion { id: *id, reason }),
+            }
+        }
+        pick::order(self, terms, &mut decision.candidates);
+    }
+
+    fn standing(&self, id: ModelId, restricted: bool) -> Standing<'_> {
+        let Rules { snapshot, effective } = self.rules;
+        let plan = effective.restriction(id, self.question.answers).filter(|_| restricted);
+        Standing {
+            id,
+            model: snapshot.model(id),
+            shut_by: plan.and_then(|plan| snapshot.plans.get(plan)).map(|plan| &plan.name),
+            thinks_outside_bound: snapshot.provider_of(id).vendor.facts().thinking_outside_bound,
+            quote: self.quote(id),
+            state: self.present.state(id),
+        }
+    }
+
+    fn quote(&self, id: ModelId) -> Option<Quote<'_>> {
+        let price = self.rules.snapshot.model(id).price.as_ref();
+        price.map(|price| price.quote(&self.moment))
+    }
+
+    /// Plans that changed the route, shed its requests or shut a model of it out, whatever else is against it.
+    fn touched(&self, terms: &Terms, plans: &mut Vec<usize>) {
+        let effective = self.rules.effective;
+        if effective.active().is_empty() {
+            return;
+        }
+        if let Target::Route(id) = self.question.target {
+            plans.extend(effective.route(id).map_or(&[][..], |now| &now.changed_by));
+        }
+        let shut = terms
+            .candidates
+            .iter()
+            .filter_map(|id| effective.restriction(*id, self.question.answers));
+        for plan in self.shed().into_iter().chain(shut) {
+            if !plans.contains(&plan) {
+                plans.push(plan);
+            }
+        }
+    }
+
+    fn without_plans(&self) -> Option<Choice> {
+        let plain = match self.question.target {
+            Target::Route(id) => Cow::Borrowed(&self.rules.snapshot.route(id).terms),
+            Target::Model(id) => Cow::Owned(Terms::direct(id)),
+        };
+        let first = if pick::is_by_place(&plain) {
+            self.first_by_place(&plain)
+        } else {
+            let mut spare = spare::decision();
+            self.weigh(&plain, false, &mut spare);
+            spare.candidates.first().map(|candidate| candidate.id)
+        };
+        first.map(|id| self.choice(id))
+    }
+
+    /// The first that is warm, or else the first.
+    fn first_by_place(&self, terms: &Terms) -> Option<ModelId> {
+        let now = self.present.now();
+        let mut cold = None;
+        for id in terms.candidates.iter() {
+            let standing = self.standing(*id, false);
+            match constraints::check(terms, self.question.needs, &standing, now) {
+                Ok(candidate) if !candidate.cold => return Some(*id),
+                Ok(_) => cold = cold.or(Some(*id)),
+                Err(_) => {}
+            }
+        }
+        cold
+    }
+
+    fn choice(&self, id: ModelId) -> Choice {
+        Choice {
+            id,
+            cost: pick::expected(self, id),
+        }
+    }
 }

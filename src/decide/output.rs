@@ -1,15 +1,17 @@
 //! How much output to reserve, and whether a bound must be sent to the provider.
 //!
-//! The client's own bound is used as it is. Without one the bound is the largest that everything allows, so that a
-//! stock SDK call works on the smallest budget and nothing is cut while money is ample.
+//! The client's own bound is used as it is, or lowered where the route says so. Without one the bound is the largest
+//! that everything allows, so that a stock SDK call works on the smallest budget and nothing is cut while money is ample.
 
 use super::{Reason, Standing, Terms};
 use crate::money::Money;
 use crate::price::Quote;
 use crate::request::{Requirements, Thinking};
 
-/// Below this many tokens an unbounded answer is not worth starting (SPEC'd default of `min_output`).
+/// Below this many tokens an unbounded answer is not worth starting.
 const MIN_OUTPUT: u64 = 1_000;
+/// A model that reasons spends much of its answer before it says anything.
+const MIN_OUTPUT_REASONING: u64 = 4_000;
 /// One unbounded request may take this share of what the tightest budget has left, not all of it from the others.
 const SHARE_OF_REST: i64 = 8;
 /// Where neither the model nor the policy says how long an answer may get, so much is reserved for it.
@@ -30,140 +32,185 @@ pub(super) fn output(
     standing: &Standing<'_>,
     quote: &Quote<'_>,
 ) -> Result<Output, Reason> {
+    let asked = Asked {
+        terms,
+        needs,
+        standing,
+        quote,
+    };
     let (tokens, cap) = match needs.output_bound {
-        Some(asked) => (client_bound(asked, terms, needs, standing)?, None),
-        None => own_bound(terms, needs, standing, quote)?,
+        Some(bound) if terms.cap_output => asked.lowered(bound)?,
+        Some(bound) => (asked.client_bound(bound)?, None),
+        None => asked.own_bound()?,
     };
     Ok(Output {
         tokens,
         cap,
-        thinking_budget: (thinking(needs, standing) == Thinking::On).then_some(tokens),
-        billable: billable(tokens, needs, standing),
+        thinking_budget: (asked.thinking() == Thinking::On).then_some(tokens),
+        billable: asked.billable(tokens),
     })
 }
 
-/// What is thought outside the bound.
-fn thinking(needs: &Requirements, standing: &Standing<'_>) -> Thinking {
-    if standing.thinks_outside_bound {
-        needs.thinking
-    } else {
-        Thinking::Off
-    }
+/// One request on one model.
+struct Asked<'a> {
+    terms: &'a Terms,
+    needs: &'a Requirements,
+    standing: &'a Standing<'a>,
+    quote: &'a Quote<'a>,
 }
 
-/// All that answers of `tokens` each may be billed for as output.
-fn billable(tokens: u64, needs: &Requirements, standing: &Standing<'_>) -> u64 {
-    let extra = match thinking(needs, standing) {
-        Thinking::Off => 0,
-        Thinking::Budget(tokens) => tokens,
-        // As much again as the answer may have: the vendor's own ceiling is not published for every model.
-        Thinking::On | Thinking::Unstated => tokens,
-    };
-    tokens.saturating_add(extra).saturating_mul(needs.choices.max(1))
-}
-
-/// The largest answer whose [`billable`] output is at most `total`.
-fn answer_within(total: u64, needs: &Requirements, standing: &Standing<'_>) -> u64 {
-    let each = total / needs.choices.max(1);
-    match thinking(needs, standing) {
-        Thinking::Off => each,
-        Thinking::Budget(tokens) => each.saturating_sub(tokens),
-        Thinking::On | Thinking::Unstated => each / 2,
-    }
-}
-
-fn client_bound(asked: u64, terms: &Terms, needs: &Requirements, standing: &Standing<'_>) -> Result<u64, Reason> {
-    let exceeds = |allowed: Option<u64>| allowed.filter(|allowed| asked > *allowed);
-    if let Some(allowed) = exceeds(terms.max_output) {
-        return Err(Reason::Output {
-            asks: asked,
-            allowed,
-            by: "the route's `limits.output`",
-        });
-    }
-    if let Some(allowed) = exceeds(standing.model.max_output) {
-        return Err(Reason::Output {
-            asks: asked,
-            allowed,
-            by: "the model",
-        });
-    }
-    match standing.model.context {
-        Some(has) if needs.input.saturating_add(asked) > has => Err(Reason::Context {
-            needs: needs.input.saturating_add(asked),
-            has,
-        }),
-        _ => Ok(asked),
-    }
-}
-
-fn own_bound(
-    terms: &Terms,
-    needs: &Requirements,
-    standing: &Standing<'_>,
-    quote: &Quote<'_>,
-) -> Result<(u64, Option<u64>), Reason> {
-    let model = standing.model;
-    let least = [model.max_output, terms.max_output]
-        .into_iter()
-        .flatten()
-        .fold(MIN_OUTPUT, u64::min);
-    let room = model.context.map(|has| has.saturating_sub(needs.input));
-    if let Some(has) = model.context.filter(|_| room < Some(least)) {
-        return Err(Reason::Context {
-            needs: needs.input.saturating_add(least),
-            has,
-        });
-    }
-    let maximum = [model.max_output, room]
-        .into_iter()
-        .flatten()
-        .min()
-        .unwrap_or(UNKNOWN_MAXIMUM);
-    let mut bound = maximum.min(terms.max_output.unwrap_or(u64::MAX));
-    for (cap, by) in [
-        (terms.max_cost, "the route's `limits.cost`"),
-        (needs.max_cost, "`x-planb-max-cost`"),
-    ] {
-        let Some(cap) = cap else { continue };
-        let costs = quote.worst(needs.input, billable(least, needs, standing));
-        if costs > cap {
-            return Err(Reason::CostCap { costs, cap, by });
+impl Asked<'_> {
+    /// What is thought outside the bound.
+    fn thinking(&self) -> Thinking {
+        if self.standing.thinks_outside_bound {
+            self.needs.thinking
+        } else {
+            Thinking::Off
         }
-        bound = bound.min(answer_for(cap, needs, standing, quote));
     }
-    // Books that are not in order say nothing of what is left.
-    if let Some(funds) = standing.funds.as_ref().filter(|funds| funds.closed.is_none()) {
-        let input = quote.worst(needs.input, 0);
-        let left = funds.remaining.minus(input);
-        let share = input.plus(left.scaled_down(1, SHARE_OF_REST));
-        let share = answer_for(share, needs, standing, quote);
-        let least_left = least_left(least, needs, standing, quote);
-        if funds.remaining < least_left || share < least {
-            return Err(Reason::Budget {
-                budget: funds.budget.clone(),
-                needs: least_left,
-                remaining: funds.remaining,
-                unbounded: true,
+
+    /// All that answers of `tokens` each may be billed for as output.
+    fn billable(&self, tokens: u64) -> u64 {
+        let extra = match self.thinking() {
+            Thinking::Off => 0,
+            Thinking::Budget(tokens) => tokens,
+            // As much again as the answer may have: the vendor's own ceiling is not published for every model.
+            Thinking::On | Thinking::Unstated => tokens,
+        };
+        tokens.saturating_add(extra).saturating_mul(self.needs.choices.max(1))
+    }
+
+    /// The largest answer whose [`Self::billable`] output is at most `total`.
+    fn answer_within(&self, total: u64) -> u64 {
+        let each = total / self.needs.choices.max(1);
+        match self.thinking() {
+            Thinking::Off => each,
+            Thinking::Budget(tokens) => each.saturating_sub(tokens),
+            Thinking::On | Thinking::Unstated => each / 2,
+        }
+    }
+
+    /// The shortest answer that is worth starting on this model.
+    fn least(&self) -> u64 {
+        let model = self.standing.model;
+        let thinks = matches!(self.needs.thinking, Thinking::On | Thinking::Budget(_));
+        // What is thought outside the bound takes nothing of it.
+        let usual = if thinks && !self.standing.thinks_outside_bound {
+            MIN_OUTPUT_REASONING
+        } else {
+            MIN_OUTPUT
+        };
+        let least = self.terms.min_output.or(model.min_output).unwrap_or(usual);
+        let bounds = [model.max_output, self.terms.max_output];
+        bounds.into_iter().flatten().fold(least, u64::min)
+    }
+
+    fn client_bound(&self, asked: u64) -> Result<u64, Reason> {
+        let model = self.standing.model;
+        for (allowed, by) in [
+            (self.terms.max_output, "the route's `limits.output`"),
+            (model.max_output, "the model"),
+        ] {
+            if let Some(allowed) = allowed.filter(|allowed| asked > *allowed) {
+                return Err(Reason::Output {
+                    asks: asked,
+                    allowed,
+                    by,
+                });
+            }
+        }
+        let needs = self.needs.input.saturating_add(asked);
+        match model.context.filter(|has| needs > *has) {
+            Some(has) => Err(Reason::Context { needs, has }),
+            None => Ok(asked),
+        }
+    }
+
+    /// The client's bound, or less where a limit, the context or money allows less.
+    fn lowered(&self, asked: u64) -> Result<(u64, Option<u64>), Reason> {
+        let least = self.least().min(asked);
+        let (maximum, bound) = self.bound_without_budget(least)?;
+        let mut bound = bound.min(maximum).min(asked);
+        if let Some(funds) = self.standing.state.funds.filter(|funds| funds.closed.is_none()) {
+            let affordable = self.answer_for(funds.remaining);
+            if affordable < least {
+                return Err(Reason::Budget {
+                    budget: funds.budget.clone(),
+                    needs: self.quote.worst(self.needs.input, self.billable(least)),
+                    remaining: funds.remaining,
+                    unbounded: false,
+                });
+            }
+            bound = bound.min(affordable);
+        }
+        Ok((bound, (bound < asked).then_some(bound)))
+    }
+
+    fn own_bound(&self) -> Result<(u64, Option<u64>), Reason> {
+        let least = self.least();
+        let (maximum, mut bound) = self.bound_without_budget(least)?;
+        // Books that are not in order say nothing of what is left.
+        if let Some(funds) = self.standing.state.funds.filter(|funds| funds.closed.is_none()) {
+            let input = self.quote.worst(self.needs.input, 0);
+            let left = funds.remaining.minus(input);
+            let share = self.answer_for(input.plus(left.scaled_down(1, SHARE_OF_REST)));
+            let least_left = self.least_left(least);
+            if funds.remaining < least_left || share < least {
+                return Err(Reason::Budget {
+                    budget: funds.budget.clone(),
+                    needs: least_left,
+                    remaining: funds.remaining,
+                    unbounded: true,
+                });
+            }
+            bound = bound.min(share);
+        }
+        Ok((bound, (bound < maximum).then_some(bound)))
+    }
+
+    /// The longest answer that the model can give to this input, and what limits and caps leave of it.
+    fn bound_without_budget(&self, least: u64) -> Result<(u64, u64), Reason> {
+        let model = self.standing.model;
+        let room = model.context.map(|has| has.saturating_sub(self.needs.input));
+        if let Some(has) = model.context.filter(|_| room < Some(least)) {
+            return Err(Reason::Context {
+                needs: self.needs.input.saturating_add(least),
+                has,
             });
         }
-        bound = bound.min(share);
+        let maximum = [model.max_output, room]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(UNKNOWN_MAXIMUM);
+        let mut bound = maximum.min(self.terms.max_output.unwrap_or(u64::MAX));
+        for (cap, by) in [
+            (self.terms.max_cost, "the route's `limits.cost`"),
+            (self.needs.max_cost, "`x-planb-max-cost`"),
+        ] {
+            let Some(cap) = cap else { continue };
+            let costs = self.quote.worst(self.needs.input, self.billable(least));
+            if costs > cap {
+                return Err(Reason::CostCap { costs, cap, by });
+            }
+            bound = bound.min(self.answer_for(cap));
+        }
+        Ok((maximum, bound))
     }
-    Ok((bound, (bound < maximum).then_some(bound)))
-}
 
-/// The largest answer that `money` buys, the input included.
-fn answer_for(money: Money, needs: &Requirements, standing: &Standing<'_>, quote: &Quote<'_>) -> u64 {
-    quote
-        .affordable_output(money, needs.input)
-        .map_or(u64::MAX, |total| answer_within(total, needs, standing))
-}
+    /// The largest answer that `money` buys, the input included.
+    fn answer_for(&self, money: Money) -> u64 {
+        self.quote
+            .affordable_output(money, self.needs.input)
+            .map_or(u64::MAX, |total| self.answer_within(total))
+    }
 
-/// What a budget must have left so that its share buys the least useful answer. What has no open end, the input, is
-/// paid from the whole.
-fn least_left(least: u64, needs: &Requirements, standing: &Standing<'_>, quote: &Quote<'_>) -> Money {
-    let input = quote.worst(needs.input, 0);
-    let answer = quote.worst(needs.input, billable(least, needs, standing)).minus(input);
-    let shares = Money::from_nanos(answer.nanos().saturating_mul(SHARE_OF_REST));
-    input.plus(shares)
+    /// What a budget must have left so that its share buys the least useful answer. What has no open end, the input, is
+    /// paid from the whole.
+    fn least_left(&self, least: u64) -> Money {
+        let input = self.quote.worst(self.needs.input, 0);
+        let answer = self.quote.worst(self.needs.input, self.billable(least)).minus(input);
+        let shares = Money::from_nanos(answer.nanos().saturating_mul(SHARE_OF_REST));
+        input.plus(shares)
+    }
 }

@@ -1,28 +1,61 @@
 //! What to tell the client when no candidate is left: the first of the families that applies, with the nearest miss.
 
-use super::{Exclusion, Family, Reason};
+use super::{Decision, Exclusion, Family, Question, Reason, Rules, Standing, State, constraints, terms};
+use crate::price;
 use crate::uptime::Uptime;
 
 /// The kind of refusal, from which the dialect makes its status and shape.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Refusal<'a> {
+pub struct Refusal {
     pub family: Family,
     /// The model that came nearest, and why not it.
-    pub nearest: Option<&'a Exclusion>,
+    pub nearest: Option<Exclusion>,
     /// The earliest time at which it may be otherwise, where time is the reason.
     pub retry_after: Option<Uptime>,
 }
 
-/// `excluded` holds every model of the route.
-pub fn refusal(excluded: &[Exclusion]) -> Refusal<'_> {
-    let of = |family: Family| {
-        excluded
-            .iter()
-            .filter(move |exclusion| exclusion.reason.family() == family)
+/// For a decision whose `excluded` holds every model of the route.
+pub fn refusal(rules: Rules<'_>, question: &Question<'_>, decision: &Decision) -> Refusal {
+    let terms = terms(rules, question.target);
+    let moment = price::Moment::of(question.needs, question.at, question.patience);
+    let unmet = |exclusion: &Exclusion| {
+        let standing = Standing {
+            id: exclusion.id,
+            model: rules.snapshot.model(exclusion.id),
+            shut_by: None,
+            thinks_outside_bound: rules
+                .snapshot
+                .provider_of(exclusion.id)
+                .vendor
+                .facts()
+                .thinking_outside_bound,
+            quote: rules
+                .snapshot
+                .model(exclusion.id)
+                .price
+                .as_ref()
+                .map(|price| price.quote(&moment)),
+            state: State::default(),
+        };
+        let reason = match exclusion.reason.family() {
+            Family::Need => Some(exclusion.reason.clone()),
+            _ => constraints::unmet(&terms, question.needs, &standing),
+        };
+        reason.map(|reason| Exclusion {
+            id: exclusion.id,
+            reason,
+        })
     };
-    if of(Family::Need).count() == excluded.len() {
-        let nearest = excluded
-            .iter()
+    of(&decision.excluded, unmet)
+}
+
+/// `unmet` says what the request or the route's need has against a model that was excluded, for whatever reason.
+pub(super) fn of(excluded: &[Exclusion], unmet: impl Fn(&Exclusion) -> Option<Exclusion>) -> Refusal {
+    let missed: Vec<Option<Exclusion>> = excluded.iter().map(unmet).collect();
+    if missed.iter().all(Option::is_some) {
+        let nearest = missed
+            .into_iter()
+            .flatten()
             .min_by(|a, b| a.reason.excess().total_cmp(&b.reason.excess()));
         return Refusal {
             family: Family::Need,
@@ -30,6 +63,15 @@ pub fn refusal(excluded: &[Exclusion]) -> Refusal<'_> {
             retry_after: None,
         };
     }
+    // Of the models that the needs leave.
+    let left = || {
+        excluded
+            .iter()
+            .zip(&missed)
+            .filter(|(_, missed)| missed.is_none())
+            .map(|(one, _)| one)
+    };
+    let of = |family: Family| left().filter(move |exclusion| exclusion.reason.family() == family);
     let waits = |exclusion: &Exclusion| match exclusion.reason {
         Reason::Cooling { wait, .. } | Reason::BreakerOpen { wait, .. } => Some(wait),
         _ => None,
@@ -37,7 +79,7 @@ pub fn refusal(excluded: &[Exclusion]) -> Refusal<'_> {
     if let Some(nearest) = of(Family::Time).min_by_key(|exclusion| waits(exclusion)) {
         return Refusal {
             family: Family::Time,
-            nearest: Some(nearest),
+            nearest: Some(nearest.clone()),
             retry_after: waits(nearest),
         };
     }
@@ -48,7 +90,7 @@ pub fn refusal(excluded: &[Exclusion]) -> Refusal<'_> {
     let (family, nearest) = first.map_or((Family::Need, None), |(family, nearest)| (family, Some(nearest)));
     Refusal {
         family,
-        nearest,
+        nearest: nearest.cloned(),
         retry_after: None,
     }
 }

@@ -1,12 +1,12 @@
 use super::*;
 use crate::money::Rate;
-use crate::policy::snapshot::{Pick, ProviderId, Supply};
-use crate::price::{Moment, Price};
+use crate::policy::snapshot::{Need, ProviderId, Supply};
+use crate::price::Price;
 use crate::request::Thinking;
-use jiff::Timestamp;
-use proptest::prelude::*;
+use crate::uptime::Uptime;
 use std::time::Duration;
 
+mod order;
 mod output;
 
 fn money(text: &str) -> Money {
@@ -23,6 +23,7 @@ fn model(name: &str, price: Option<(&str, &str)>) -> Model {
         quality: Some(80),
         context: Some(1_000_000),
         max_output: Some(64_000),
+        min_output: None,
         price: price.map(|(input, output)| Price::flat(rate(input), rate(input), rate(output))),
         tools: true,
         images: true,
@@ -34,21 +35,28 @@ fn standing(id: usize, model: &Model) -> Standing<'_> {
     Standing {
         id: ModelId(id),
         model,
+        shut_by: None,
+        thinks_outside_bound: false,
         quote: model
             .price
             .as_ref()
-            .map(|price| price.quote(&Moment::plain(Timestamp::UNIX_EPOCH))),
-        missing_credential: None,
-        shut_by: None,
-        wait: None,
-        cold: false,
-        thinks_outside_bound: false,
-        funds: None,
+            .map(|price| price.quote(&price::Moment::plain(Timestamp::UNIX_EPOCH))),
+        state: State::default(),
+    }
+}
+
+fn funded<'a>(model: &'a Model, funds: &'a Funds) -> Standing<'a> {
+    Standing {
+        state: State {
+            funds: Some(funds),
+            ..State::default()
+        },
+        ..standing(0, model)
     }
 }
 
 fn terms() -> Terms {
-    Terms::DIRECT
+    Terms::direct(ModelId(0))
 }
 
 fn needs() -> Requirements {
@@ -59,78 +67,19 @@ fn needs() -> Requirements {
     }
 }
 
-fn funds(remaining: &str) -> Option<Funds> {
-    Some(Funds {
+fn funds(remaining: &str) -> Funds {
+    Funds {
         budget: "month".into(),
         remaining: money(remaining),
         closed: None,
-    })
+    }
 }
 
 fn one(terms: &Terms, needs: &Requirements, standing: Standing<'_>) -> Result<Candidate, Reason> {
-    let decision = decide(terms, needs, &[standing], Duration::ZERO);
-    assert_eq!(decision.candidates.len() + decision.excluded.len(), 1);
-    decision
-        .candidates
-        .first()
-        .copied()
-        .ok_or_else(|| decision.excluded[0].reason.clone())
+    constraints::check(terms, needs, &standing, Duration::ZERO)
 }
 
 const QWEN: Option<(&str, &str)> = Some(("2", "6"));
-
-#[test]
-fn declared_order_holds_unless_the_cheapest_is_asked_for() {
-    let (dear, cheap, free) = (
-        model("dear", QWEN),
-        model("cheap", Some(("0.2", "0.6"))),
-        model("free", Some(("0", "0"))),
-    );
-    let all = [standing(0, &dear), standing(1, &cheap), standing(2, &free)];
-    let ids = |pick| {
-        decide(&Terms { pick, ..terms() }, &needs(), &all, Duration::ZERO)
-            .candidates
-            .iter()
-            .map(|c| c.id.0)
-            .collect::<Vec<_>>()
-    };
-    assert_eq!(ids(Pick::InOrder), [0, 1, 2]);
-    assert_eq!(ids(Pick::Cheapest), [2, 1, 0]);
-}
-
-#[test]
-fn a_small_bound_does_not_make_a_dear_model_look_cheap() {
-    let dear = Model {
-        max_output: Some(1_000),
-        ..model("dear", QWEN)
-    };
-    let cheap = model("cheap", Some(("2", "5")));
-    let all = [standing(0, &dear), standing(1, &cheap)];
-    let decision = decide(
-        &Terms {
-            pick: Pick::Cheapest,
-            ..terms()
-        },
-        &needs(),
-        &all,
-        Duration::ZERO,
-    );
-    assert_eq!(decision.candidates[0].id, ModelId(1));
-}
-
-#[test]
-fn a_cold_server_comes_after_what_is_warm() {
-    let (a, b) = (model("a", QWEN), model("b", QWEN));
-    let all = [
-        Standing {
-            cold: true,
-            ..standing(0, &a)
-        },
-        standing(1, &b),
-    ];
-    let decision = decide(&terms(), &needs(), &all, Duration::ZERO);
-    assert_eq!(decision.candidates.iter().map(|c| c.id.0).collect::<Vec<_>>(), [1, 0]);
-}
 
 #[test]
 fn each_constraint_excludes_with_its_own_reason() {
@@ -141,156 +90,169 @@ fn each_constraint_excludes_with_its_own_reason() {
         json_schema: false,
         ..base.clone()
     };
-    let code = |needs: &Requirements, standing| one(&terms(), needs, standing).unwrap_err().code();
+    fn code(needs: Requirements, standing: Standing<'_>) -> &'static str {
+        one(&terms(), &needs, standing).unwrap_err().code()
+    }
+    let (images, tools, json_schema) = (true, true, true);
     assert_eq!(
-        code(
-            &Requirements {
-                images: true,
-                ..needs()
-            },
-            standing(0, &blind)
-        ),
+        code(Requirements { images, ..needs() }, standing(0, &blind)),
         "capability"
     );
     assert_eq!(
-        code(&Requirements { tools: true, ..needs() }, standing(0, &blind)),
+        code(Requirements { tools, ..needs() }, standing(0, &blind)),
         "capability"
     );
     assert_eq!(
-        code(
-            &Requirements {
-                json_schema: true,
-                ..needs()
-            },
-            standing(0, &blind)
-        ),
+        code(Requirements { json_schema, ..needs() }, standing(0, &blind)),
         "capability"
     );
+    let min_quality = Some(81);
     assert_eq!(
-        code(
-            &Requirements {
-                min_quality: Some(81),
-                ..needs()
-            },
-            standing(0, &base)
-        ),
+        code(Requirements { min_quality, ..needs() }, standing(0, &base)),
         "quality"
     );
-    assert_eq!(
-        code(
-            &Requirements {
-                input: 1_000_000,
-                ..needs()
-            },
-            standing(0, &base)
-        ),
-        "context"
-    );
-    assert_eq!(
-        code(
-            &needs(),
-            Standing {
-                missing_credential: Some("x".into()),
-                ..standing(0, &base)
-            }
-        ),
-        "missing_credential"
-    );
-    assert_eq!(
-        code(
-            &needs(),
-            Standing {
-                shut_by: Some("p".into()),
-                ..standing(0, &base)
-            }
-        ),
-        "plan"
-    );
-    let wait = |breaker| {
-        Some(Wait {
+    let input = 1_000_000;
+    assert_eq!(code(Requirements { input, ..needs() }, standing(0, &base)), "context");
+    let keyless = State {
+        missing_credential: Some("x".into()),
+        ..State::default()
+    };
+    let keyless = Standing {
+        state: keyless,
+        ..standing(0, &base)
+    };
+    assert_eq!(code(needs(), keyless), "missing_credential");
+    let plan: Arc<str> = "p".into();
+    let shut = Standing {
+        shut_by: Some(&plan),
+        ..standing(0, &base)
+    };
+    assert_eq!(code(needs(), shut), "plan");
+    let waits = |breaker| {
+        let wait = Wait {
             until: Duration::from_secs(9),
             why: "rate_limited",
             breaker,
-        })
+        };
+        Standing {
+            state: State {
+                wait: Some(wait),
+                ..State::default()
+            },
+            ..standing(0, &base)
+        }
     };
-    assert_eq!(
-        code(
-            &needs(),
-            Standing {
-                wait: wait(false),
-                ..standing(0, &base)
-            }
-        ),
-        "cooling"
-    );
-    assert_eq!(
-        code(
-            &needs(),
-            Standing {
-                wait: wait(true),
-                ..standing(0, &base)
-            }
-        ),
-        "breaker_open"
-    );
+    assert_eq!(code(needs(), waits(false)), "cooling");
+    assert_eq!(code(needs(), waits(true)), "breaker_open");
     let unpriced = model("u", None);
-    assert_eq!(
-        code(
-            &needs(),
-            Standing {
-                funds: funds("1"),
-                ..standing(0, &unpriced)
-            }
-        ),
-        "unpriced"
-    );
-    let closed = Some(Funds {
-        budget: "month".into(),
-        remaining: money("9"),
+    assert_eq!(code(needs(), funded(&unpriced, &funds("1"))), "unpriced");
+    let closed = Funds {
         closed: Some("is being rebuilt"),
+        ..funds("9")
+    };
+    assert_eq!(code(needs(), funded(&base, &closed)), "budget_closed");
+}
+
+#[test]
+fn a_route_needs_what_its_requests_do_not_bring() {
+    let base = model("m", QWEN);
+    let needing = |need: Need| Terms { need, ..terms() };
+    let blind = Model {
+        tools: false,
+        ..base.clone()
+    };
+    let tools = needing(Need {
+        tools: Some(true),
+        ..Need::NOTHING
     });
     assert_eq!(
-        code(
-            &needs(),
-            Standing {
-                funds: closed,
-                ..standing(0, &base)
-            }
-        ),
-        "budget_closed"
+        one(&tools, &needs(), standing(0, &blind)).unwrap_err().code(),
+        "capability"
     );
+    assert!(one(&tools, &needs(), standing(0, &base)).is_ok());
+    let room = needing(Need {
+        context: Some(2_000_000),
+        ..Need::NOTHING
+    });
+    assert_eq!(one(&room, &needs(), standing(0, &base)).unwrap_err().code(), "context");
+    let good = needing(Need {
+        quality: Some(81),
+        ..Need::NOTHING
+    });
+    let reason = one(&good, &needs(), standing(0, &base)).unwrap_err();
+    assert_eq!(reason.to_string(), "quality 80 is below the 81 that is needed");
+}
+
+#[test]
+fn the_first_reason_in_order_is_told() {
+    let unpriced = Model {
+        tools: false,
+        ..model("u", None)
+    };
+    let base = Model {
+        tools: false,
+        ..model("m", QWEN)
+    };
+    let plan: Arc<str> = "p".into();
+    let all = Requirements {
+        tools: true,
+        min_quality: Some(90),
+        max_cost: Some(money("0.0001")),
+        ..needs()
+    };
+    let wait = Wait {
+        until: Duration::from_secs(9),
+        why: "x",
+        breaker: true,
+    };
+    let funds = funds("0");
+    let against = |model, missing: Option<Arc<str>>| Standing {
+        shut_by: Some(&plan),
+        state: State {
+            missing_credential: missing,
+            wait: Some(wait.clone()),
+            funds: Some(&funds),
+            cold: false,
+        },
+        ..standing(0, model)
+    };
+    let code = |needs: &Requirements, standing| one(&terms(), needs, standing).unwrap_err().code();
+    assert_eq!(code(&all, against(&unpriced, Some("k".into()))), "missing_credential");
+    assert_eq!(code(&all, against(&unpriced, None)), "unpriced");
+    assert_eq!(code(&all, against(&base, None)), "capability");
+    let all = Requirements { tools: false, ..all };
+    assert_eq!(code(&all, against(&base, None)), "plan");
+    let open = Standing {
+        shut_by: None,
+        ..against(&base, None)
+    };
+    assert_eq!(code(&all, open.clone()), "quality");
+    let all = Requirements {
+        min_quality: None,
+        ..all
+    };
+    assert_eq!(code(&all, open.clone()), "cost_cap");
+    let all = Requirements { max_cost: None, ..all };
+    assert_eq!(code(&all, open.clone()), "budget");
+    let rich = Standing {
+        state: State {
+            funds: None,
+            ..open.state.clone()
+        },
+        ..open
+    };
+    assert_eq!(code(&all, rich), "breaker_open");
 }
 
 #[test]
 fn a_free_model_needs_no_money() {
     let free = model("free", Some(("0", "0")));
-    assert!(
-        one(
-            &terms(),
-            &needs(),
-            Standing {
-                funds: funds("0"),
-                ..standing(0, &free)
-            }
-        )
-        .is_ok()
-    );
-    let closed = Some(Funds {
-        budget: "month".into(),
-        remaining: Money::ZERO,
+    assert!(one(&terms(), &needs(), funded(&free, &funds("0"))).is_ok());
+    let closed = Funds {
         closed: Some("is being rebuilt"),
-    });
-    assert!(
-        one(
-            &terms(),
-            &needs(),
-            Standing {
-                funds: closed,
-                ..standing(0, &free)
-            }
-        )
-        .is_ok()
-    );
+        ..funds("0")
+    };
+    assert!(one(&terms(), &needs(), funded(&free, &closed)).is_ok());
 }
 
 #[test]
@@ -311,6 +273,11 @@ fn a_refusal_names_the_first_family_that_applies() {
         why: "x",
     };
     let all_need = [exclusion(0, context(9_000)), exclusion(1, context(1_100))];
+    let refusal = |excluded: &[Exclusion]| {
+        refusal::of(excluded, |one| {
+            (one.reason.family() == Family::Need).then(|| one.clone())
+        })
+    };
     assert_eq!(refusal(&all_need).family, Family::Need);
     assert_eq!(
         refusal(&all_need).nearest.unwrap().id,
@@ -340,36 +307,4 @@ fn a_refusal_names_the_first_family_that_applies() {
         .family,
         Family::Credential
     );
-}
-
-proptest! {
-    #[test]
-    fn every_model_is_decided_once_and_the_same_inputs_give_the_same_decision(
-        shapes in proptest::collection::vec((any::<bool>(), 0_i64..5, 0_u64..3, any::<bool>(), any::<bool>(), 0_i64..3_000_000_000), 0..8),
-        input in 0_u64..2_000_000, bound in proptest::option::of(1_u64..200_000), cheapest in any::<bool>(), cap in proptest::option::of(0_i64..1_000_000_000),
-    ) {
-        let models: Vec<Model> = shapes.iter().enumerate().map(|(i, (priced, rate, context, ..))| Model {
-            price: priced.then(|| Price::flat(Rate::per_million(Money::from_nanos(rate * 1_000_000_000)), Rate::FREE, Rate::per_million(Money::from_nanos(rate * 3_000_000_000)))),
-            context: (*context > 0).then_some(context * 500_000),
-            ..model(&format!("m{i}"), None)
-        }).collect();
-        let standings: Vec<Standing<'_>> = models.iter().zip(&shapes).enumerate().map(|(i, (model, shape))| Standing {
-            cold: shape.3,
-            funds: shape.4.then(|| Funds { budget: "b".into(), remaining: Money::from_nanos(shape.5), closed: None }),
-            ..standing(i, model)
-        }).collect();
-        let terms = Terms { pick: if cheapest { Pick::Cheapest } else { Pick::InOrder }, max_cost: cap.map(Money::from_nanos), ..terms() };
-        let needs = Requirements { input, output_bound: bound, ..needs() };
-        let decision = decide(&terms, &needs, &standings, Duration::ZERO);
-        let mut ids: Vec<usize> = decision.candidates.iter().map(|c| c.id.0).chain(decision.excluded.iter().map(|e| e.id.0)).collect();
-        ids.sort_unstable();
-        prop_assert_eq!(ids, (0..models.len()).collect::<Vec<_>>());
-        prop_assert_eq!(&decision, &decide(&terms, &needs, &standings, Duration::ZERO));
-        for candidate in &decision.candidates {
-            let standing = &standings[candidate.id.0];
-            if let Some(funds) = &standing.funds { prop_assert!(candidate.worst <= funds.remaining || candidate.worst == Money::ZERO); }
-            if let Some(cap) = terms.max_cost { prop_assert!(candidate.worst <= cap); }
-            if let Some(bound) = bound { prop_assert_eq!(candidate.output, bound); }
-        }
-    }
 }

@@ -8,13 +8,13 @@ use super::Gateway;
 use super::claim::Claim;
 use super::ticket::Ticket;
 use crate::budget::{End, ReservationId};
-use crate::decide::Candidate;
+use crate::decide::{Candidate, Target};
 use crate::failure::{Billing, Failure};
 use crate::health::{Outcome, Quotas};
 use crate::ledger::Permit;
 use crate::ledger::record::Record;
 use crate::ledger::record::{AttemptRecord, EndKind};
-use crate::live::Policy;
+use crate::live::{Answered, Policy};
 use crate::money::Money;
 use crate::policy::snapshot::{Model, Provider};
 use crate::price::{Bill, Moment};
@@ -39,6 +39,7 @@ pub struct Attempt {
     policy: Arc<Policy>,
     decision: Arc<str>,
     needs: Arc<Requirements>,
+    target: Target,
     pub candidate: Candidate,
     number: u8,
     claim: Claim,
@@ -65,6 +66,7 @@ impl Attempt {
             policy: ticket.policy.clone(),
             decision: ticket.id.clone(),
             needs: ticket.needs.clone(),
+            target: ticket.target,
             candidate,
             number,
             claim,
@@ -215,6 +217,7 @@ impl Attempt {
             EndKind::Held => (End::Hold, self.candidate.worst),
         };
         self.count(&settlement, amount);
+        self.measure(&settlement);
         {
             let mut books = self.gateway.live.books.lock();
             let postings = books.end(reserved.reservation, end);
@@ -232,6 +235,26 @@ impl Attempt {
         } else {
             Money::ZERO
         }
+    }
+
+    /// What a whole answer was like, for the decisions to come.
+    fn measure(&self, settlement: &Settlement) {
+        if settlement.outcome != "ok" || settlement.usage.estimated {
+            return;
+        }
+        let route = match self.target {
+            Target::Route(id) => Some(id),
+            Target::Model(_) => None,
+        };
+        let now = self.gateway.clock.uptime();
+        let answered = Answered {
+            output: settlement.usage.output,
+            choices: self.needs.choices,
+            first_token: self.first_token.filter(|_| self.needs.stream),
+            total: now.saturating_sub(self.sent_at),
+            now,
+        };
+        self.policy.measures.answered(route, self.candidate.id, answered);
     }
 
     fn record(

@@ -36,7 +36,7 @@ impl Told {
 }
 
 /// No candidate was left before anything was sent. `nearest` names the model that came nearest and its reason.
-pub fn refused(refusal: &Refusal<'_>, nearest: &str) -> Told {
+pub fn refused(refusal: &Refusal, nearest: &str) -> Told {
     let message = |lead: &str| {
         if nearest.is_empty() {
             lead.to_owned()
@@ -46,7 +46,7 @@ pub fn refused(refusal: &Refusal<'_>, nearest: &str) -> Told {
     };
     match refusal.family {
         Family::Need => {
-            let code = match refusal.nearest.map(|exclusion| &exclusion.reason) {
+            let code = match refusal.nearest.as_ref().map(|exclusion| &exclusion.reason) {
                 Some(Reason::Context { .. }) => "context_length_exceeded",
                 _ => "requirements_not_met",
             };

@@ -18,9 +18,11 @@ pub fn list(gateway: &Gateway, headers: &HeaderMap, peer: Option<IpAddr>) -> Res
 }
 
 pub fn one(gateway: &Gateway, headers: &HeaderMap, peer: Option<IpAddr>, id: &str) -> Response<ResponseBody> {
-    answer(gateway, headers, peer, |snapshot, since| match snapshot.route_for(id) {
-        Some(_) => Ok(entry(id, since)),
-        None => Err(not_found(id)),
+    answer(gateway, headers, peer, |snapshot, since| {
+        match snapshot.routes_named(id).next() {
+            Some(_) => Ok(entry(id, since)),
+            None => Err(not_found(id)),
+        }
     })
 }
 
@@ -58,6 +60,7 @@ fn names(snapshot: &Snapshot) -> Vec<&str> {
     for route in &snapshot.routes {
         let literal = route
             .matches
+            .models
             .iter()
             .filter(|pattern| pattern.is_literal())
             .map(|pattern| pattern.0.as_ref());

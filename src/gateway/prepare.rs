@@ -4,13 +4,13 @@ use super::Gateway;
 use super::authenticate::authenticate;
 use super::deadlines::Deadlines;
 use super::failed::Told;
+use crate::decide::{self, Question, Rules, Target};
 use crate::dialect::chat::request::ChatRequest;
 use crate::live::Policy;
 use crate::money::Money;
 use crate::policy::condition::Answers;
-use crate::policy::snapshot::{ModelId, OnDisconnect, RouteId, Terms, Timeouts};
-use crate::price::Moment;
-use crate::request::{Caller, Extras, Requirements};
+use crate::policy::snapshot::{Asked, Criterion, HeaderValues, OnDisconnect, Route, RouteId, Timeouts, Unmatched};
+use crate::request::{Extras, Requirements};
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -27,16 +27,12 @@ const BODY_WITHIN: Duration = Duration::from_secs(60);
 /// Asks for one model of the policy by its own name.
 const DIRECT: &str = "planb/";
 
-/// Which models may serve, and on whose terms.
-#[derive(Clone, Copy, Debug)]
-pub enum Target {
-    Route(RouteId),
-    /// `planb/NAME`, for debugging.
-    Model(ModelId),
-}
-
 pub struct Prepared {
     pub policy: Arc<Policy>,
+    /// The decision's.
+    pub id: Arc<str>,
+    /// In place of dice.
+    pub seed: u64,
     pub chat: ChatRequest,
     pub needs: Arc<Requirements>,
     /// What the policy's selectors say of the caller.
@@ -50,10 +46,23 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    pub fn candidates(&self) -> Vec<ModelId> {
-        match self.target {
-            Target::Route(id) => self.policy.snapshot.routes[id.0].candidates.clone(),
-            Target::Model(id) => vec![id],
+    pub fn rules(&self) -> Rules<'_> {
+        Rules {
+            snapshot: &self.policy.snapshot,
+            effective: &self.policy.effective,
+        }
+    }
+
+    /// It may take as long as the whole request may.
+    pub fn question(&self, at: Timestamp) -> Question<'_> {
+        let total = Deadlines::of(Timeouts::default(), self.timeouts()).total;
+        Question {
+            target: self.target,
+            needs: &self.needs,
+            answers: &self.answers,
+            at,
+            patience: self.deadline.map_or(total, |deadline| deadline.min(total)),
+            seed: self.seed,
         }
     }
 
@@ -71,24 +80,8 @@ impl Prepared {
         }
     }
 
-    /// What a price must know of the request: it may take as long as the whole request may.
-    pub fn moment(&self, at: Timestamp) -> Moment<'_> {
-        let total = Deadlines::of(Timeouts::default(), self.timeouts()).total;
-        Moment::of(
-            &self.needs,
-            at,
-            self.deadline.map_or(total, |deadline| deadline.min(total)),
-        )
-    }
-
     pub fn attempts(&self) -> u8 {
-        match self.target {
-            Target::Route(id) => {
-                let now = self.policy.effective.route(id).map(|route| &route.terms);
-                now.unwrap_or(&self.policy.snapshot.routes[id.0].terms).attempts
-            }
-            Target::Model(_) => Terms::DIRECT.attempts,
-        }
+        decide::terms(self.rules(), self.target).attempts
     }
 
     pub fn finishes_alone(&self) -> bool {
@@ -115,16 +108,10 @@ pub async fn prepare(gateway: &Gateway, request: Request<Incoming>, peer: Option
         param: error.field().map(str::to_owned),
         ..bad_request("invalid_request", error.to_string())
     })?;
-    let (target, route) = target(&policy, &chat.model, known.trusted)?;
     let headers = Headers(&parts.headers);
     headers.refuse_unsupported()?;
-    let caller = Caller {
-        route: route.clone(),
-        ..known.caller
-    };
-    let answers = policy.answers.to(&caller);
-    let needs = Requirements {
-        caller,
+    let mut needs = Requirements {
+        caller: Arc::new(known.caller),
         input: chat.input,
         output_bound: chat.output_bound,
         thinking: chat.thinking,
@@ -137,9 +124,22 @@ pub async fn prepare(gateway: &Gateway, request: Request<Incoming>, peer: Option
         min_quality: headers.min_quality()?,
         max_cost: headers.max_cost()?,
     };
+    let asked = Asked {
+        model: &chat.model,
+        dialect: "chat",
+        needs: &needs,
+        headers: &headers,
+    };
+    let (target, route) = target(&policy, &asked, known.trusted)?;
+    // Nobody else has it yet.
+    Arc::make_mut(&mut needs.caller).route = route.clone();
+    let answers = policy.answers.to(&needs.caller);
+    let id: Arc<str> = uuid::Uuid::now_v7().simple().to_string().into();
     let (deadline, explain) = (headers.deadline()?, headers.text("x-planb-explain") == Some("1"));
     Ok(Prepared {
         policy,
+        seed: seed(&id),
+        id,
         chat,
         needs: Arc::new(needs),
         answers,
@@ -170,31 +170,62 @@ async fn read_body(body: Incoming) -> Result<Bytes, Told> {
     }
 }
 
-fn target(policy: &Policy, name: &str, trusted: bool) -> Result<(Target, Arc<str>), Told> {
+fn target(policy: &Policy, asked: &Asked<'_>, trusted: bool) -> Result<(Target, Arc<str>), Told> {
     let snapshot = &policy.snapshot;
+    let name = asked.model;
     if let Some(direct) = name.strip_prefix(DIRECT).filter(|_| trusted) {
         return match snapshot.model_named(direct) {
             Some(id) => Ok((Target::Model(id), name.into())),
             None => Err(not_found(name)),
         };
     }
-    match snapshot.route_for(name) {
-        Some(id) => Ok((Target::Route(id), snapshot.routes[id.0].name.clone())),
-        None => Err(not_found(name)),
+    match snapshot.route_for(asked) {
+        Ok(id) => Ok((Target::Route(id), snapshot.route(id).name.clone())),
+        Err(Unmatched::Name) => Err(not_found(name)),
+        Err(Unmatched::Close(id, criterion)) => Err(close(name, snapshot.route(id), criterion)),
     }
 }
 
 pub fn not_found(name: &str) -> Told {
     let shown: String = name.chars().take(100).collect();
+    nothing_serves(format!(
+        "no route serves the model `{shown}`; GET /v1/models lists what is served"
+    ))
+}
+
+/// There are routes of that name, and none takes this request.
+fn close(name: &str, route: &Route, criterion: Criterion<'_>) -> Told {
+    let shown: String = name.chars().take(100).collect();
+    nothing_serves(format!(
+        "no route takes this request for the model `{shown}`; nearest: route `{}`, {}",
+        route.name,
+        criterion.wanted(&route.matches)
+    ))
+}
+
+fn nothing_serves(message: String) -> Told {
     Told {
         param: Some("model".to_owned()),
         ..Told::new(
             StatusCode::NOT_FOUND,
             "invalid_request_error",
             "model_not_found",
-            format!("no route serves the model `{shown}`; GET /v1/models lists what is served"),
+            message,
         )
     }
+}
+
+impl HeaderValues for Headers<'_> {
+    fn value(&self, name: &str) -> Option<&str> {
+        self.text(name)
+    }
+}
+
+/// Of its own for each request, and the same again when its course is replayed.
+fn seed(id: &str) -> u64 {
+    id.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 fn bad_request(code: &'static str, message: impl Into<String>) -> Told {

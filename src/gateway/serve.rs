@@ -18,11 +18,12 @@ use super::reserve::{LEDGER_WITHIN, NoMoney, reserve};
 use super::stream::{AnswerStream, StreamLimits};
 use super::survey::{self, Survey, survey, survey_in_order};
 use super::ticket::Ticket;
-use crate::budget::{Charges, End, Facts};
-use crate::decide::{self, Candidate};
+use crate::budget::{End, Facts};
+use crate::decide::{self, Candidate, Refusal};
 use crate::failover::{self, Ending, Limits, NotTaken, Step, Turn, Warming};
 use crate::health::Verdict;
 use crate::ledger::record::ExcludedRecord;
+use crate::policy::snapshot::ModelId;
 use crate::telemetry::metrics::ExclusionLabels;
 use crate::upstream::connect::Kind;
 use crate::upstream::credentials::Credential;
@@ -54,7 +55,7 @@ pub async fn chat(gateway: &Arc<Gateway>, request: Request<Incoming>, peer: Opti
         return super::explain::response(&prepared, &survey);
     }
     let ticket = open(gateway, &prepared, &survey);
-    observe(gateway, &survey);
+    survey::observe(gateway, &prepared, &survey);
     if prepared.finishes_alone() && !prepared.chat.stream {
         return finish_alone(gateway, prepared, survey, ticket).await;
     }
@@ -97,13 +98,7 @@ async fn finish_alone(
 }
 
 fn open(gateway: &Arc<Gateway>, prepared: &Prepared, survey: &Survey) -> Ticket {
-    let mut ticket = Ticket::open(
-        gateway,
-        &prepared.policy,
-        prepared.route.clone(),
-        prepared.needs.clone(),
-        survey.plans.clone(),
-    );
+    let mut ticket = Ticket::open(gateway, prepared, survey.plans.clone());
     for exclusion in &survey.decision.excluded {
         let labels = ExclusionLabels {
             model: prepared.policy.snapshot.model(exclusion.id).name.clone(),
@@ -122,14 +117,6 @@ fn excluded(prepared: &Prepared, survey: &Survey) -> Vec<ExcludedRecord> {
         detail: exclusion.reason.to_string(),
     };
     survey.decision.excluded.iter().map(record).collect()
-}
-
-fn observe(gateway: &Gateway, survey: &Survey) {
-    if let Some((id, worst)) = survey::first_worst(&survey.decision, &survey.charges)
-        && let Some(charges) = survey.charges(id)
-    {
-        gateway.live.books.lock().observe(charges, worst);
-    }
 }
 
 struct Serving {
@@ -195,7 +182,7 @@ impl Serving {
             round_filters: false,
         };
         let now = self.gateway.clock.uptime();
-        failover::begin(self.courses(), limits, seed(&self.ticket.id), now)
+        failover::begin(self.courses(), limits, self.prepared.seed, now)
     }
 
     /// Nothing was sent for want of money, and what is wanted was planb's own choice: less may fit.
@@ -218,9 +205,10 @@ impl Serving {
 
     /// A cold server that would have been first is started for those who come later.
     fn warm_up(&self) {
-        let declared = self.prepared.candidates();
+        let terms = decide::terms(self.prepared.rules(), self.prepared.target);
         let candidates = &self.survey.decision.candidates;
-        let first = declared
+        let first = terms
+            .candidates
             .iter()
             .find_map(|id| candidates.iter().find(|candidate| candidate.id == *id));
         if let Some(candidate) = first.filter(|candidate| candidate.cold) {
@@ -304,12 +292,14 @@ impl Serving {
         let facts = Facts {
             model: snapshot.facts(candidate.id).clone(),
             currency: snapshot.currency,
-            caller: Arc::new(self.prepared.needs.caller.clone()),
+            caller: self.prepared.needs.caller.clone(),
         };
-        let nothing = Charges::default();
-        let charges = self.survey.charges(candidate.id).unwrap_or(&nothing);
+        let charges = {
+            let books = self.gateway.live.books.lock();
+            books.charges(facts.model(), &facts.caller, self.gateway.clock.now())
+        };
         let until = self.until(LEDGER_WITHIN);
-        match reserve(&self.gateway, candidate.worst, charges, facts, until).await {
+        match reserve(&self.gateway, candidate.worst, &charges, facts, until).await {
             Ok(reserved) => Ok((claim, reserved)),
             Err(why) => {
                 let (NoMoney::Refused(text) | NoMoney::Closed(text)) = &why;
@@ -400,13 +390,19 @@ impl Serving {
             model: attempt.model().name.clone(),
             provider: attempt.provider().name.clone(),
             plans: self.survey.plans.clone(),
-            degraded: !self.survey.plans.is_empty() && self.survey.first_choice != Some(attempt.candidate.id),
+            degraded: self.is_degraded(attempt.candidate.id),
             attempts: attempt.number(),
             cost: self.ticket.cost,
             currency: self.prepared.policy.snapshot.currency,
             budget_left: self.survey.budget_left,
             output_cap: attempt.candidate.cap,
         }
+    }
+
+    /// An active plan made this another answer than the route's first choice.
+    fn is_degraded(&self, answers: ModelId) -> bool {
+        let first = self.survey.decision.unrestricted.map(|choice| choice.id);
+        !self.survey.plans.is_empty() && first != Some(answers)
     }
 
     fn courses(&self) -> Vec<failover::Candidate> {
@@ -433,17 +429,15 @@ impl Serving {
         self.ticket.excluded.push(ExcludedRecord { model, reason, detail });
     }
 
+    fn refusal(&self) -> Refusal {
+        let question = self.prepared.question(self.ticket.at);
+        decide::refusal(self.prepared.rules(), &question, &self.survey.decision)
+    }
+
     fn end(&mut self, told: &Told, outcome: &'static str) -> Response<ResponseBody> {
         self.ticket.finish(None, outcome, told.status.as_u16());
         let mut response = told.response();
         AnswerHeaders::refused(&self.ticket.id, &self.survey.plans, &mut response);
         response
     }
-}
-
-/// Jitter of its own for each request, and the same again when its course is replayed.
-fn seed(id: &str) -> u64 {
-    id.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
 }

@@ -1,92 +1,59 @@
 //! Everything that a decision must know of the route's models at one instant, gathered under short locks; then the
-//! decision itself, with and without the active plans.
+//! decision itself.
 
 use super::Gateway;
-use super::prepare::{Prepared, Target};
+use super::prepare::Prepared;
 use super::reserve::{LEDGER_WITHIN, LOOK_AGAIN};
-use crate::budget::{Charges, Headroom};
-use crate::decide::{Decision, Exclusion, Funds, Reason, Standing, Terms, Wait, decide};
+use crate::budget::Headroom;
+use crate::decide::{self, Decision, Funds, Present, Reason, Speed, State, Target, Wait};
 use crate::health::{Options, Verdict};
 use crate::live::Policy;
 use crate::money::Money;
-use crate::plan::Shed;
-use crate::policy::snapshot::{Model, ModelId};
+use crate::policy::snapshot::{ModelId, RouteId};
 use crate::uptime::Uptime;
+use jiff::Timestamp;
+use std::cell::RefCell;
 use std::sync::Arc;
 use tokio::time::{Instant, sleep};
 
 pub struct Survey {
     pub decision: Decision,
-    /// By model of the route: which accounts an attempt on it would charge.
-    pub charges: Vec<(ModelId, Charges)>,
     /// Active plans that touched this request: changed its route or shut a model of it out.
     pub plans: Vec<Arc<str>>,
-    /// What would have been asked first without any plan.
-    pub first_choice: Option<ModelId>,
     /// What is left of the tightest covering budget, as a share of its limit.
     pub budget_left: Option<f64>,
     /// A covering budget's spend is being found: a moment later the decision may be another one.
     pub rebuilding: bool,
 }
 
-impl Survey {
-    pub fn charges(&self, id: ModelId) -> Option<&Charges> {
-        self.charges
-            .iter()
-            .find(|(known, _)| *known == id)
-            .map(|(_, charges)| charges)
-    }
-}
-
 pub fn survey(gateway: &Gateway, prepared: &Prepared) -> Survey {
-    let policy = &prepared.policy;
-    let (now, uptime) = (gateway.clock.now(), gateway.clock.uptime());
-    let ids = prepared.candidates();
-    let caller = &prepared.needs.caller;
-    let (mut budget_left, mut rebuilding) = (None::<f64>, false);
-    let mut charges = Vec::with_capacity(ids.len());
-    let mut funds = Vec::with_capacity(ids.len());
-    {
-        let books = gateway.live.books.lock();
-        for id in &ids {
-            let of_model = books.charges_by(&prepared.answers, *id, caller, now);
-            let headroom = books.headroom(&of_model);
-            if headroom.remaining.is_some() {
-                budget_left = Some(budget_left.map_or(headroom.share, |least| least.min(headroom.share)));
-            }
-            rebuilding |= headroom.rebuilding.is_some();
-            funds.push(funds_of(headroom));
-            charges.push((*id, of_model));
-        }
-    }
-    let waits = waits(gateway, policy, &ids, uptime);
-    let moment = prepared.moment(now);
-    let standings: Vec<Standing<'_>> = ids
-        .iter()
-        .zip(funds)
-        .zip(waits)
-        .map(|((id, funds), wait)| {
-            let price = policy.snapshot.model(*id).price.as_ref();
-            Standing {
-                quote: price.map(|price| price.quote(&moment)),
-                ..standing(prepared, *id, funds, wait)
-            }
-        })
-        .collect();
-    let (plain, terms) = terms(prepared);
-    let decision = match policy.effective.shed(prepared.route_id()) {
-        Some(shed) => refused_by(shed, policy, &ids),
-        None => decide(&terms, &prepared.needs, &standings, uptime),
-    };
-    let (plans, first_choice) = without_plans(prepared, &plain, standings, &decision, uptime);
-    Survey {
-        decision,
-        charges,
-        plans,
-        first_choice,
-        budget_left,
-        rebuilding,
-    }
+    LOOK.with(|look| {
+        // Nothing below asks for another survey.
+        let mut look = look.take();
+        look.gather(gateway, prepared);
+        let present = Now {
+            policy: &prepared.policy,
+            uptime: look.uptime,
+            route: match prepared.target {
+                Target::Route(id) => Some(id),
+                Target::Model(_) => None,
+            },
+            look: &look,
+        };
+        let decision = decide::survey(prepared.rules(), &prepared.question(look.at), &present);
+        let plans = decision
+            .plans
+            .iter()
+            .map(|plan| prepared.policy.snapshot.plans[*plan].name.clone());
+        let survey = Survey {
+            plans: plans.collect(),
+            budget_left: look.budget_left,
+            rebuilding: look.rebuilding,
+            decision,
+        };
+        LOOK.set(look);
+        survey
+    })
 }
 
 /// A budget that is new or rolls over is known in a moment: nobody is sent elsewhere or away for that.
@@ -101,6 +68,121 @@ pub async fn survey_in_order(gateway: &Gateway, prepared: &Prepared) -> Survey {
             return survey;
         }
         sleep(LOOK_AGAIN).await;
+    }
+}
+
+thread_local! {
+    static LOOK: RefCell<Look> = RefCell::default();
+}
+
+/// What was seen under the locks; a thread uses it again and again.
+#[derive(Default)]
+struct Look {
+    at: Timestamp,
+    uptime: Uptime,
+    /// By charge class: what the tightest budget has left.
+    funds: Vec<(u32, Option<Funds>)>,
+    waits: Vec<(ModelId, Wait)>,
+    budget_left: Option<f64>,
+    rebuilding: bool,
+}
+
+impl Look {
+    fn gather(&mut self, gateway: &Gateway, prepared: &Prepared) {
+        (self.at, self.uptime) = (gateway.clock.now(), gateway.clock.uptime());
+        (self.budget_left, self.rebuilding) = (None, false);
+        self.funds.clear();
+        self.waits.clear();
+        let terms = decide::terms(prepared.rules(), prepared.target);
+        self.fund(gateway, prepared, &terms.candidates);
+        self.wait(gateway, &prepared.policy, &terms.candidates);
+        // What would have been without plans may be of other models.
+        if let Target::Route(id) = prepared.target {
+            let plain = &prepared.policy.snapshot.route(id).terms;
+            if plain.candidates != terms.candidates {
+                let budget_left = self.budget_left;
+                self.fund(gateway, prepared, &plain.candidates);
+                self.budget_left = budget_left;
+                self.wait(gateway, &prepared.policy, &plain.candidates);
+            }
+        }
+    }
+
+    fn fund(&mut self, gateway: &Gateway, prepared: &Prepared, ids: &[ModelId]) {
+        let policy = &prepared.policy;
+        if policy.snapshot.budgets.is_empty() {
+            return;
+        }
+        let books = gateway.live.books.lock();
+        for id in ids {
+            let class = policy.charge_classes[id.0];
+            if self.funds.iter().any(|(known, _)| *known == class) {
+                continue;
+            }
+            let charges = books.charges_by(&prepared.answers, *id, &prepared.needs.caller, self.at);
+            let headroom = books.headroom(&charges);
+            if headroom.remaining.is_some() {
+                let least = self
+                    .budget_left
+                    .map_or(headroom.share, |least| least.min(headroom.share));
+                self.budget_left = Some(least);
+            }
+            self.rebuilding |= headroom.rebuilding.is_some();
+            self.funds.push((class, funds_of(headroom)));
+        }
+    }
+
+    fn wait(&mut self, gateway: &Gateway, policy: &Policy, ids: &[ModelId]) {
+        let health = gateway.live.health.lock();
+        for id in ids {
+            let provider = policy.snapshot.provider_of(*id);
+            let verdict = health.verdict(policy.key(*id), Options::of(provider), self.uptime);
+            if let Verdict::Wait { until, reason } = verdict {
+                let wait = Wait {
+                    until,
+                    why: reason.word(),
+                    breaker: reason.is_breaker(),
+                };
+                self.waits.push((*id, wait));
+            }
+        }
+    }
+}
+
+/// The live state as one decision sees it.
+struct Now<'a> {
+    policy: &'a Policy,
+    uptime: Uptime,
+    route: Option<RouteId>,
+    look: &'a Look,
+}
+
+impl Present for Now<'_> {
+    fn now(&self) -> Uptime {
+        self.uptime
+    }
+
+    fn state(&self, model: ModelId) -> State<'_> {
+        let live = self.policy.provider(self.policy.snapshot.model(model).provider);
+        let class = self.policy.charge_classes[model.0];
+        let mut waits = self.look.waits.iter();
+        let mut funds = self.look.funds.iter();
+        State {
+            missing_credential: live.missing_credential(),
+            cold: live.is_cold(),
+            wait: waits.find(|(id, _)| *id == model).map(|(_, wait)| wait.clone()),
+            funds: funds
+                .find(|(known, _)| *known == class)
+                .and_then(|(_, funds)| funds.as_ref()),
+        }
+    }
+
+    fn output(&self, model: ModelId) -> Option<u64> {
+        self.policy.measures.output(self.route, model)
+    }
+
+    fn speed(&self, model: ModelId) -> Option<Speed> {
+        self.policy.measures.speed(model, self.uptime)
     }
 }
 
@@ -129,130 +211,38 @@ fn funds_of(headroom: Headroom) -> Option<Funds> {
     })
 }
 
-fn waits(gateway: &Gateway, policy: &Policy, ids: &[ModelId], now: Uptime) -> Vec<Option<Wait>> {
-    let health = gateway.live.health.lock();
-    let wait = |id: &ModelId| {
-        let provider = policy.snapshot.provider_of(*id);
-        match health.verdict(policy.key(*id), Options::of(provider), now) {
-            Verdict::Ready => None,
-            Verdict::Wait { until, reason } => Some(Wait {
-                until,
-                why: reason.word(),
-                breaker: reason.is_breaker(),
-            }),
+/// Feeds the books with the worst case that the request's first paid choice has, also where money excluded it: what
+/// `exhausted` is measured by.
+pub fn observe(gateway: &Gateway, prepared: &Prepared, survey: &Survey) {
+    if prepared.policy.snapshot.budgets.is_empty() {
+        return;
+    }
+    let terms = decide::terms(prepared.rules(), prepared.target);
+    let now = gateway.clock.now();
+    let mut books = gateway.live.books.lock();
+    for id in terms.candidates.iter() {
+        let Some(worst) = worst_of(&survey.decision, *id) else {
+            continue;
+        };
+        let charges = books.charges_by(&prepared.answers, *id, &prepared.needs.caller, now);
+        if !charges.is_empty() {
+            books.observe(&charges, worst);
+            return;
+        }
+    }
+}
+
+fn worst_of(decision: &Decision, id: ModelId) -> Option<Money> {
+    let candidate = decision.candidates.iter().find(|candidate| candidate.id == id);
+    let needed = || {
+        let exclusion = decision.excluded.iter().find(|exclusion| exclusion.id == id)?;
+        match &exclusion.reason {
+            Reason::Budget { needs, .. } => Some(*needs),
+            _ => None,
         }
     };
-    ids.iter().map(wait).collect()
-}
-
-fn standing<'a>(prepared: &'a Prepared, id: ModelId, funds: Option<Funds>, wait: Option<Wait>) -> Standing<'a> {
-    let policy = &prepared.policy;
-    let model: &Model = policy.snapshot.model(id);
-    let provider = policy.snapshot.provider(model.provider);
-    let live = policy.provider(model.provider);
-    let shut_by = policy
-        .effective
-        .restriction(id, &prepared.answers)
-        .map(|plan| policy.snapshot.plans[plan].name.clone());
-    Standing {
-        id,
-        model,
-        quote: None,
-        missing_credential: live.missing_credential(),
-        shut_by,
-        wait,
-        cold: live.is_cold(),
-        thinks_outside_bound: provider.vendor.facts().thinking_outside_bound,
-        funds,
-    }
-}
-
-/// The target's terms as written, and as the active plans leave them.
-fn terms(prepared: &Prepared) -> (Terms, Terms) {
-    let Target::Route(id) = prepared.target else {
-        return (Terms::DIRECT, Terms::DIRECT);
-    };
-    let plain = prepared.policy.snapshot.routes[id.0].terms.clone();
-    let changed = prepared.policy.effective.route(id).map(|route| route.terms.clone());
-    (plain.clone(), changed.unwrap_or(plain))
-}
-
-/// A plan that sheds leaves no model a candidate.
-fn refused_by(shed: &Shed, policy: &Policy, ids: &[ModelId]) -> Decision {
-    let plan = &policy.snapshot.plans[shed.plan].name;
-    let excluded = ids.iter().map(|id| Exclusion {
-        id: *id,
-        reason: Reason::Shed { plan: plan.clone() },
-    });
-    Decision {
-        candidates: Vec::new(),
-        excluded: excluded.collect(),
-    }
-}
-
-/// Which plans had a hand in the decision, and what would have come first without them.
-fn without_plans(
-    prepared: &Prepared,
-    plain: &Terms,
-    mut standings: Vec<Standing<'_>>,
-    decision: &Decision,
-    now: Uptime,
-) -> (Vec<Arc<str>>, Option<ModelId>) {
-    let mut plans: Vec<Arc<str>> = Vec::new();
-    if let Target::Route(id) = prepared.target
-        && let Some(route) = prepared.policy.effective.route(id)
-    {
-        plans.extend(
-            route
-                .changed_by
-                .iter()
-                .map(|plan| prepared.policy.snapshot.plans[*plan].name.clone()),
-        );
-    }
-    if let Some(shed) = prepared.policy.effective.shed(prepared.route_id()) {
-        let plan = &prepared.policy.snapshot.plans[shed.plan].name;
-        if !plans.contains(plan) {
-            plans.push(plan.clone());
-        }
-    }
-    for standing in &standings {
-        if let Some(plan) = &standing.shut_by
-            && !plans.contains(plan)
-        {
-            plans.push(plan.clone());
-        }
-    }
-    if plans.is_empty() {
-        return (plans, decision.candidates.first().map(|candidate| candidate.id));
-    }
-    for standing in &mut standings {
-        standing.shut_by = None;
-    }
-    let unrestricted = decide(plain, &prepared.needs, &standings, now);
-    (plans, unrestricted.candidates.first().map(|candidate| candidate.id))
-}
-
-/// The worst case that the request's first paid choice has, also where money excluded it: what `exhausted` is measured by.
-pub fn first_worst(decision: &Decision, ids: &[(ModelId, Charges)]) -> Option<(ModelId, Money)> {
-    ids.iter()
-        .filter(|(_, charges)| !charges.is_empty())
-        .find_map(|(id, _)| {
-            let candidate = decision
-                .candidates
-                .iter()
-                .find(|candidate| candidate.id == *id)
-                .map(|candidate| candidate.worst);
-            let excluded = decision
-                .excluded
-                .iter()
-                .find(|exclusion| exclusion.id == *id)
-                .and_then(|exclusion| match &exclusion.reason {
-                    Reason::Budget { needs, .. } => Some(*needs),
-                    _ => None,
-                });
-            candidate
-                .or(excluded)
-                .filter(|worst| *worst > Money::ZERO)
-                .map(|worst| (*id, worst))
-        })
+    candidate
+        .map(|candidate| candidate.worst)
+        .or_else(needed)
+        .filter(|worst| *worst > Money::ZERO)
 }

@@ -2,6 +2,8 @@
 //! when it is dropped because the client left.
 
 use super::Gateway;
+use super::prepare::Prepared;
+use crate::decide::Target;
 use crate::ledger::Permit;
 use crate::ledger::record::Record;
 use crate::ledger::record::{DecisionRecord, ExcludedRecord};
@@ -21,6 +23,7 @@ pub struct Ticket {
     pub id: Arc<str>,
     pub at: Timestamp,
     pub route: Arc<str>,
+    pub target: Target,
     pub needs: Arc<Requirements>,
     pub excluded: Vec<ExcludedRecord>,
     pub plans: Vec<Arc<str>>,
@@ -31,13 +34,7 @@ pub struct Ticket {
 }
 
 impl Ticket {
-    pub fn open(
-        gateway: &Arc<Gateway>,
-        policy: &Arc<Policy>,
-        route: Arc<str>,
-        needs: Arc<Requirements>,
-        plans: Vec<Arc<str>>,
-    ) -> Self {
+    pub fn open(gateway: &Arc<Gateway>, prepared: &Prepared, plans: Vec<Arc<str>>) -> Self {
         gateway.metrics.in_flight.inc();
         let permit = gateway.ledger.try_permit();
         if permit.is_none() {
@@ -45,11 +42,12 @@ impl Ticket {
         }
         Self {
             gateway: gateway.clone(),
-            policy: policy.clone(),
-            id: uuid::Uuid::now_v7().simple().to_string().into(),
+            policy: prepared.policy.clone(),
+            id: prepared.id.clone(),
             at: gateway.clock.now(),
-            route,
-            needs,
+            route: prepared.route.clone(),
+            target: prepared.target,
+            needs: prepared.needs.clone(),
             excluded: Vec::new(),
             plans,
             cost: Money::ZERO,
@@ -66,6 +64,7 @@ impl Ticket {
             id: self.id.clone(),
             at: self.at,
             route: self.route.clone(),
+            target: self.target,
             needs: self.needs.clone(),
             excluded: std::mem::take(&mut self.excluded),
             plans: std::mem::take(&mut self.plans),

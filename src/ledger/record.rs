@@ -64,7 +64,7 @@ pub struct AttemptRecord {
     pub provider: Arc<str>,
     pub supply: &'static str,
     pub upstream: Arc<str>,
-    pub caller: Caller,
+    pub caller: Arc<Caller>,
     pub end: EndKind,
     /// `ok`, `failed` or `cancelled`.
     pub outcome: &'static str,
@@ -104,7 +104,7 @@ pub struct DecisionRecord {
     /// The model whose answer the client got.
     pub chosen: Option<Arc<str>>,
     pub excluded: Vec<ExcludedRecord>,
-    pub caller: Caller,
+    pub caller: Arc<Caller>,
     /// Safe estimate of input tokens.
     pub input: u64,
     pub cost: Money,

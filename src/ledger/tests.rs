@@ -165,7 +165,7 @@ fn attempt(decision: &str, at: Timestamp, team: &str, end: EndKind, amount: Mone
         provider: facts.model.provider.clone(),
         supply: facts.model.supply,
         upstream: "qwen3.8-max".into(),
-        caller: (*facts.caller).clone(),
+        caller: facts.caller.clone(),
         end,
         outcome: "ok",
         class: "",
@@ -201,10 +201,10 @@ fn decision(id: &str, at: Timestamp) -> DecisionRecord {
             reason: "quality",
             detail: "20 < 60".to_owned(),
         }],
-        caller: Caller {
+        caller: Arc::new(Caller {
             tags: Tags::new([("team", "a")]),
             ..Caller::default()
-        },
+        }),
         input: 100,
         cost: usd(420_000),
         currency: Currency::USD,

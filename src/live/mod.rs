@@ -5,12 +5,14 @@
 
 mod answers;
 mod freeze;
+mod measures;
 mod standing;
 
 pub use answers::CallerAnswers;
+pub use measures::{Answered, Measures};
 pub use standing::{ProviderLive, ProviderNews, ProviderState};
 
-use crate::budget::{Books, RebuildRequest};
+use crate::budget::{self, Books, RebuildRequest};
 use crate::health::{Health, ModelKey};
 use crate::plan::{Cause, Effective, News, Now, Override, PlanError, Plans, Transition};
 use crate::policy::Diagnostic;
@@ -29,6 +31,10 @@ pub struct Policy {
     pub keys: Arc<[ModelKey]>,
     /// What the policy's selectors say of the callers that were seen.
     pub answers: Arc<CallerAnswers>,
+    /// By model: those of one number are charged to the same accounts.
+    pub charge_classes: Arc<[u32]>,
+    /// What answers have lately been like.
+    pub measures: Arc<Measures>,
     pub since: Timestamp,
 }
 
@@ -162,6 +168,8 @@ impl Live {
             providers: old.providers.clone(),
             keys: old.keys.clone(),
             answers: old.answers.clone(),
+            charge_classes: old.charge_classes.clone(),
+            measures: old.measures.clone(),
             since: old.since,
         }));
     }
@@ -215,7 +223,14 @@ fn compose(snapshot: Arc<Snapshot>, plans: &Plans, before: Option<&Policy>, now:
                 .map_or_else(|| "".into(), |reference| reference.label().into()),
         }
     };
+    let facts = (0..snapshot.models.len()).map(|id| snapshot.facts(ModelId(id)).as_ref());
+    let measures = Measures::new(
+        &snapshot,
+        before.map(|before| (before.snapshot.as_ref(), before.measures.as_ref())),
+    );
     Policy {
+        charge_classes: budget::classes(&snapshot.budgets, facts).into(),
+        measures: Arc::new(measures),
         effective: Arc::new(Effective::compose(&snapshot, &plans.active()).staying(plans.stays_until())),
         providers: snapshot.providers.iter().map(live).collect(),
         keys: (0..snapshot.models.len()).map(key).collect(),

@@ -2,84 +2,24 @@
 //!
 //! Adds to the report and changes nothing. Warnings are only given about a policy without errors.
 
-use super::read::{self, Policy};
+mod routes;
+
+use super::read::Policy;
 use super::report::Report;
 use super::snapshot::{Budget, Enforce, ModelId, Plan, Route, RouteId, Snapshot};
-use super::source::{Place, Word};
+use super::source::Place;
 use jiff::Timestamp;
 
 pub(super) fn check(snapshot: &Snapshot, written: &Policy, now: Timestamp, report: &mut Report) {
     past_windows(snapshot, written, now, report);
-    require_qualities(snapshot, written, report);
+    routes::require(snapshot, written, report);
     if report.has_errors() {
         return;
     }
-    for (route, words) in snapshot.routes.iter().zip(&written.routes) {
-        unserved_needs(snapshot, route, words, report);
-    }
-    shadowed_routes(snapshot, written, report);
+    routes::warn(snapshot, written, report);
     unpriced_models(snapshot, written, report);
     oversized_outputs(snapshot, written, report);
     empty_plans(snapshot, written, report);
-}
-
-/// A need compares numbers, so every candidate of such a route has one.
-fn require_qualities(snapshot: &Snapshot, written: &Policy, report: &mut Report) {
-    for (route, words) in snapshot.routes.iter().zip(&written.routes) {
-        let changes = written.plans.iter().flat_map(|plan| &plan.change);
-        let changed = changes.filter(|change| change.route.text == route.name);
-        let needs: Vec<&Word> = changed
-            .filter_map(|change| change.quality.as_ref())
-            .chain(words.quality.as_ref())
-            .filter(|word| word.text.parse::<u8>().is_ok_and(|quality| quality > 0))
-            .collect();
-        let Some(need) = needs.last() else {
-            continue;
-        };
-        for candidate in &route.candidates {
-            let Some(model) = written.models.get(candidate.0).filter(|model| model.quality.is_none()) else {
-                continue;
-            };
-            let message = format!(
-                "route `{}` needs a quality, and model `{}` has none",
-                route.name, model.name.text
-            );
-            report
-                .error(need.place, "no-quality", message)
-                .help("give the model `quality:`, from 0 to 100, on one scale for the whole route")
-                .related(model.name.place, "this one");
-        }
-    }
-}
-
-fn unserved_needs(snapshot: &Snapshot, route: &Route, words: &read::Route, report: &mut Report) {
-    let meets = |id: &ModelId| snapshot.model(*id).quality >= route.terms.need_quality;
-    if let (Some(word), false) = (&words.quality, route.candidates.iter().any(meets)) {
-        let message = format!(
-            "no model of route `{}` is that good, so every request is refused",
-            route.name
-        );
-        report.warning(word.place, "nothing-left", message);
-    }
-}
-
-/// The first route that matches serves, so a later one's name can be out of reach.
-fn shadowed_routes(snapshot: &Snapshot, written: &Policy, report: &mut Report) {
-    for (at, (route, words)) in snapshot.routes.iter().zip(&written.routes).enumerate() {
-        let Some(first) = snapshot.route_for(&route.name).filter(|first| first.0 < at) else {
-            continue;
-        };
-        let (Some(name), Some(earlier)) = (&words.name, snapshot.routes.get(first.0)) else {
-            continue;
-        };
-        let message = format!(
-            "requests for `{}` go to route `{}`, which comes first",
-            route.name, earlier.name
-        );
-        report
-            .warning(name.place, "shadowed", message)
-            .help("put this route before it, or narrow the other's `match`");
-    }
 }
 
 fn unpriced_models(snapshot: &Snapshot, written: &Policy, report: &mut Report) {
@@ -161,11 +101,9 @@ fn empty_plans(snapshot: &Snapshot, written: &Policy, report: &mut Report) {
 /// May any model serve the route while these plans are active? What depends on the caller counts as yes.
 fn serves(snapshot: &Snapshot, route: &Route, id: RouteId, plans: &[&Plan]) -> bool {
     let changes = plans.iter().flat_map(|plan| &plan.change);
-    let mut changed = changes
-        .filter(|(route, _)| *route == id)
-        .filter_map(|(_, change)| change.need_quality);
-    let need = changed.next_back().or(route.terms.need_quality);
-    route.candidates.iter().any(|candidate| {
+    let changed = changes.filter(|(route, _)| *route == id);
+    let terms = changed.fold(route.terms.clone(), |terms, (_, change)| change.applied_to(&terms));
+    terms.candidates.iter().any(|candidate| {
         let model = snapshot.model(*candidate);
         let facts = snapshot.facts(*candidate);
         let allowed = plans.iter().all(|plan| {
@@ -175,7 +113,7 @@ fn serves(snapshot: &Snapshot, route: &Route, id: RouteId, plans: &[&Plan]) -> b
                 .as_ref()
                 .is_none_or(|avoid| avoid.folded(facts) != Some(true))
         });
-        allowed && model.quality.unwrap_or(0) >= need.unwrap_or(0)
+        allowed && terms.need.unmet(model).is_none()
     })
 }
 

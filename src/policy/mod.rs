@@ -143,6 +143,7 @@ fn snapshot_of<'f>(
         providers: draft.providers,
         models: draft.models,
         clients: draft.clients,
+        route_index: snapshot::RouteIndex::new(&draft.routes),
         routes: draft.routes,
         budgets: draft.budgets,
         plans: draft.plans,

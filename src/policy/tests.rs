@@ -140,13 +140,13 @@ fn the_example_compiles_whole() {
     assert_eq!(cached.to_string(), "0.25");
     assert!(tiny.price.as_ref().unwrap().is_free());
     let route = &snapshot.routes[0];
-    assert_eq!(route.candidates, [ModelId(0), ModelId(1), ModelId(2)]);
+    assert_eq!(*route.terms.candidates, [ModelId(0), ModelId(1), ModelId(2)]);
     assert_eq!(
-        (route.terms.need_quality, route.terms.attempts, route.terms.max_output),
+        (route.terms.need.quality, route.terms.attempts, route.terms.max_output),
         (Some(60), 3, Some(8_000))
     );
     assert_eq!(route.terms.max_cost, Money::parse("0.05"));
-    assert_eq!(snapshot.route_for("gpt-6"), Some(RouteId(0)));
+    assert_eq!(snapshot.routes_named("gpt-6").next(), Some(RouteId(0)));
     let [month, teams] = snapshot.budgets.as_slice() else {
         panic!("two budgets")
     };
@@ -165,8 +165,11 @@ fn the_example_compiles_whole() {
         [(
             RouteId(0),
             RouteChange {
-                pick: None,
-                need_quality: Some(0)
+                need: Need {
+                    quality: Some(0),
+                    ..Need::NOTHING
+                },
+                ..RouteChange::default()
             }
         )]
     );
@@ -191,11 +194,12 @@ fn the_quickstart_serves_chat_with_the_local_model_alone() {
     let route = &snapshot.routes[0];
     assert_eq!(route.name.as_ref(), "chat");
     let local = route
+        .terms
         .candidates
         .iter()
         .find(|id| snapshot.model(**id).supply == Supply::Local);
     let local = snapshot.model(*local.unwrap());
-    assert!(local.quality >= route.terms.need_quality);
+    assert!(local.quality >= route.terms.need.quality);
     assert!(snapshot.provider(local.provider).start.is_some());
     for plan in &snapshot.plans {
         let facts = ModelFacts::recorded(local.name.clone(), "home", "local");

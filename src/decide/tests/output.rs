@@ -22,15 +22,7 @@ fn without_limits_nothing_is_cut_and_no_bound_is_sent() {
 #[test]
 fn an_unbounded_request_takes_an_eighth_of_a_small_budget() {
     let model = model("m", QWEN);
-    let candidate = one(
-        &terms(),
-        &needs(),
-        Standing {
-            funds: funds("0.4"),
-            ..standing(0, &model)
-        },
-    )
-    .unwrap();
+    let candidate = one(&terms(), &needs(), funded(&model, &funds("0.4"))).unwrap();
     // An eighth of 0.4 − 1,000 × 2/M is 0.04975 and buys 8,291 tokens at 6/M.
     assert_eq!(
         (candidate.output, candidate.cap, candidate.worst),
@@ -46,32 +38,24 @@ fn the_input_is_paid_from_the_whole_budget_and_only_the_open_end_is_bounded() {
         ..needs()
     };
     // 0.2 for the input; an eighth of the 0.2 that are left then buys 4,166 tokens.
-    let with = |remaining| Standing {
-        funds: funds(remaining),
-        ..standing(0, &model)
-    };
-    assert_eq!(one(&terms(), &long, with("0.4")).unwrap().cap, Some(4_166));
-    let Reason::Budget { needs, remaining, .. } = one(&terms(), &long, with("0.247")).unwrap_err() else {
+    let with = |remaining| one(&terms(), &long, funded(&model, &funds(remaining)));
+    assert_eq!(with("0.4").unwrap().cap, Some(4_166));
+    let Reason::Budget { needs, remaining, .. } = with("0.247").unwrap_err() else {
         panic!("money is the reason");
     };
     assert!(needs > remaining, "what is needed is more than what is left");
     assert_eq!(needs, money("0.248"));
-    assert_eq!(one(&terms(), &long, with("0.248")).unwrap().cap, Some(1_000));
+    assert_eq!(with("0.248").unwrap().cap, Some(1_000));
 }
 
 #[test]
 fn books_that_are_being_rebuilt_are_a_matter_of_time_also_without_a_bound() {
     let model = model("m", QWEN);
-    let closed = Some(Funds {
-        budget: "month".into(),
-        remaining: Money::ZERO,
+    let closed = Funds {
         closed: Some("is being rebuilt"),
-    });
-    let closed = Standing {
-        funds: closed,
-        ..standing(0, &model)
+        ..funds("0")
     };
-    let reason = one(&terms(), &needs(), closed).unwrap_err();
+    let reason = one(&terms(), &needs(), funded(&model, &closed)).unwrap_err();
     assert_eq!((reason.code(), reason.family()), ("budget_closed", Family::Time));
 }
 
@@ -119,30 +103,14 @@ fn what_nothing_bounds_is_reserved_for_within_reason() {
 #[test]
 fn below_the_least_useful_output_a_model_is_no_candidate() {
     let model = model("m", QWEN);
-    let reason = one(
-        &terms(),
-        &needs(),
-        Standing {
-            funds: funds("0.049"),
-            ..standing(0, &model)
-        },
-    )
-    .unwrap_err();
+    let reason = one(&terms(), &needs(), funded(&model, &funds("0.049"))).unwrap_err();
     assert_eq!((reason.code(), reason.family()), ("budget", Family::Money));
     let small = Model {
         max_output: Some(100),
         ..model
     };
     assert!(
-        one(
-            &terms(),
-            &needs(),
-            Standing {
-                funds: funds("0.049"),
-                ..standing(0, &small)
-            }
-        )
-        .is_ok(),
+        one(&terms(), &needs(), funded(&small, &funds("0.049"))).is_ok(),
         "a model that never gives more"
     );
 }
@@ -154,15 +122,7 @@ fn the_clients_own_bound_is_used_or_refused_and_never_cut() {
         output_bound: Some(tokens),
         ..needs()
     };
-    let candidate = one(
-        &terms(),
-        &asks(5),
-        Standing {
-            funds: funds("0.06"),
-            ..standing(0, &model)
-        },
-    )
-    .unwrap();
+    let candidate = one(&terms(), &asks(5), funded(&model, &funds("0.06"))).unwrap();
     assert_eq!(
         (candidate.output, candidate.cap, candidate.worst),
         (5, None, money("0.00203"))
@@ -180,16 +140,9 @@ fn the_clients_own_bound_is_used_or_refused_and_never_cut() {
         "output"
     );
     assert_eq!(
-        one(
-            &terms(),
-            &asks(10_000),
-            Standing {
-                funds: funds("0.06"),
-                ..standing(0, &model)
-            }
-        )
-        .unwrap_err()
-        .code(),
+        one(&terms(), &asks(10_000), funded(&model, &funds("0.06")))
+            .unwrap_err()
+            .code(),
         "budget"
     );
 }
@@ -255,4 +208,62 @@ fn choices_and_thinking_outside_the_bound_are_reserved_for() {
         ),
         (money("0.014"), None)
     );
+}
+
+#[test]
+fn a_route_may_lower_the_clients_bound_in_place_of_an_exclusion() {
+    let model = model("m", QWEN);
+    let lowers = Terms {
+        cap_output: true,
+        ..terms()
+    };
+    let asks = |tokens| Requirements {
+        output_bound: Some(tokens),
+        ..needs()
+    };
+    let within = one(&lowers, &asks(5_000), standing(0, &model)).unwrap();
+    assert_eq!((within.output, within.cap), (5_000, None), "what fits is left as it is");
+    let long = one(&lowers, &asks(100_000), standing(0, &model)).unwrap();
+    assert_eq!((long.output, long.cap), (64_000, Some(64_000)));
+    // 0.06 less 0.002 for the input buys 9,666 tokens at 6/M.
+    let poor = one(&lowers, &asks(10_000), funded(&model, &funds("0.06"))).unwrap();
+    assert_eq!((poor.cap, poor.worst), (Some(9_666), money("0.059996")));
+    let reason = one(&lowers, &asks(10_000), funded(&model, &funds("0.007"))).unwrap_err();
+    assert_eq!(
+        reason.code(),
+        "budget",
+        "below the least useful answer it is excluded all the same"
+    );
+    let small = one(&lowers, &asks(500), funded(&model, &funds("0.006"))).unwrap();
+    assert_eq!(small.cap, None, "who asks for less than that gets it");
+}
+
+#[test]
+fn the_least_useful_answer_is_the_routes_or_the_models_word_and_longer_where_it_reasons() {
+    let plain = model("m", QWEN);
+    let own = Model {
+        min_output: Some(3_000),
+        ..plain.clone()
+    };
+    let route = Terms {
+        min_output: Some(200),
+        ..terms()
+    };
+    let thinks = Requirements {
+        thinking: Thinking::On,
+        ..needs()
+    };
+    let least = |terms: &Terms, needs: &Requirements, model: &Model| {
+        let tokens = |cap: u64| Terms {
+            max_cost: Some(money("0.002").plus(Money::from_nanos(6_000 * i64::try_from(cap).unwrap()))),
+            ..terms.clone()
+        };
+        (1..100)
+            .map(|hundred| hundred * 100)
+            .find(|cap| one(&tokens(*cap), needs, standing(0, model)).is_ok())
+    };
+    assert_eq!(least(&terms(), &needs(), &plain), Some(1_000));
+    assert_eq!(least(&terms(), &needs(), &own), Some(3_000));
+    assert_eq!(least(&route, &needs(), &own), Some(200));
+    assert_eq!(least(&terms(), &thinks, &plain), Some(4_000));
 }

@@ -1,7 +1,7 @@
 //! What the client is told when no model serves it: from the decision's reasons, a plan's own words, or what was not taken.
 
 use super::Serving;
-use crate::decide::{self, Family, Reason, Refusal};
+use crate::decide::{Family, Reason, Refusal};
 use crate::failover::{Ending, NotTaken};
 use crate::gateway::body::ResponseBody;
 use crate::gateway::failed::{self, Told};
@@ -11,8 +11,8 @@ use http::Response;
 impl Serving {
     /// Nothing was sent: every model is excluded.
     pub(super) fn refuse(&mut self) -> Response<ResponseBody> {
-        let refusal = decide::refusal(&self.survey.decision.excluded);
-        let nearest = refusal.nearest.map(|exclusion| {
+        let refusal = self.refusal();
+        let nearest = refusal.nearest.as_ref().map(|exclusion| {
             format!(
                 "`{}`: {}",
                 self.prepared.policy.snapshot.model(exclusion.id).name,
@@ -27,8 +27,8 @@ impl Serving {
     }
 
     /// Where a plan is the reason: in its own words, and not before it may be over.
-    fn said_by_plan(&self, refusal: &Refusal<'_>) -> Option<Told> {
-        let (Reason::Plan { plan } | Reason::Shed { plan }) = &refusal.nearest?.reason else {
+    fn said_by_plan(&self, refusal: &Refusal) -> Option<Told> {
+        let (Reason::Plan { plan } | Reason::Shed { plan }) = &refusal.nearest.as_ref()?.reason else {
             return None;
         };
         let policy = &self.prepared.policy;
@@ -64,7 +64,7 @@ impl Serving {
             NotTaken::Resting { until } => Some(until.saturating_sub(now)),
             _ => None,
         };
-        let out = decide::refusal(&self.survey.decision.excluded);
+        let out = self.refusal();
         let rests = refusals.iter().filter_map(|(_, why)| rest(why));
         let earliest = rests.chain(out.retry_after).min();
         let waits = |why: &NotTaken| matches!(why, NotTaken::Resting { .. } | NotTaken::NotReady | NotTaken::Cold);

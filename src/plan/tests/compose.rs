@@ -3,7 +3,7 @@
 use super::super::effective::{Restriction, Restrictions, Selects, routes_under};
 use super::super::*;
 use crate::policy::condition::ModelFacts;
-use crate::policy::snapshot::{ModelId, OnDisconnect, Pick, Route, RouteChange, RouteId, Terms, Timeouts};
+use crate::policy::snapshot::{Match, ModelId, Need, OnDisconnect, Pick, Route, RouteChange, RouteId, Terms, Timeouts};
 use crate::request::{Caller, Tags};
 use proptest::prelude::*;
 
@@ -99,20 +99,27 @@ proptest! {
 
 #[test]
 fn changes_apply_in_file_order_and_name_the_plans_that_made_them() {
+    let needing = |quality| Need {
+        quality: Some(quality),
+        ..Need::NOTHING
+    };
     let terms = |pick, quality| Terms {
         pick,
-        need_quality: Some(quality),
-        ..Terms::DIRECT
+        need: needing(quality),
+        ..Terms::direct(ModelId(0))
     };
     let route = |name: &str| Route {
         name: name.into(),
-        matches: Vec::new(),
-        candidates: Vec::new(),
+        matches: Match::default(),
         terms: terms(Pick::InOrder, 60),
         timeouts: Timeouts::default(),
         on_disconnect: OnDisconnect::Cancel,
     };
-    let change = |route, pick, need_quality| (RouteId(route), RouteChange { pick, need_quality });
+    let change = |route, pick, quality: Option<u8>| {
+        let need = quality.map(needing).unwrap_or_default();
+        let weights = None;
+        (RouteId(route), RouteChange { pick, weights, need })
+    };
     let first = [change(0, Some(Pick::Cheapest), None)];
     let second = [
         change(0, Some(Pick::Cheapest), None),

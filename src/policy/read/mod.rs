@@ -21,7 +21,7 @@ pub(super) use models::Model;
 pub(super) use plans::{Change, During, Plan};
 pub(super) use prices::{Free, Kinds, Ladder, Price, Tier, Window};
 pub(super) use providers::{Provider, Start, Timeouts};
-pub(super) use routes::Route;
+pub(super) use routes::{Match, Need, Route};
 
 use super::report::Report;
 use super::source::{Node, Place, Word};

@@ -16,6 +16,7 @@ pub(in crate::policy) struct Model {
     pub quality: Option<Word>,
     pub context: Option<Word>,
     pub max_output: Option<Word>,
+    pub min_output: Option<Word>,
     /// One, or several over time.
     pub price: Option<Vec<Price>>,
     pub tools: Option<Word>,
@@ -34,6 +35,7 @@ pub(super) fn read(name: &Word, node: &Node, report: &mut Report) -> Model {
         quality: fields.word("quality", report),
         context: fields.word("context", report),
         max_output: fields.word("max_output", report),
+        min_output: fields.word("min_output", report),
         price: super::prices::read(fields, report),
         tools: fields.word("tools", report),
         images: fields.word("images", report),

@@ -1,7 +1,7 @@
 //! Plans as written.
 
 use super::fields::Fields;
-use super::routes::need;
+use super::routes::{Need, need, weights};
 use super::words;
 use crate::policy::report::Report;
 use crate::policy::source::{Node, Place, Value, Word};
@@ -39,7 +39,8 @@ pub(in crate::policy) struct During {
 pub(in crate::policy) struct Change {
     pub route: Word,
     pub pick: Option<Word>,
-    pub quality: Option<Word>,
+    pub weights: Vec<(Word, Word)>,
+    pub need: Option<Need>,
 }
 
 pub(super) fn read(node: &Node, report: &mut Report) -> Plan {
@@ -49,7 +50,8 @@ pub(super) fn read(node: &Node, report: &mut Report) -> Plan {
         Change {
             route: route.clone(),
             pick: inner.word("pick", report),
-            quality: need(inner, report),
+            weights: weights(inner, report),
+            need: need(inner, report),
         }
     });
     let change = changes.collect();

@@ -1,24 +1,52 @@
 //! Routes as written.
 
-use super::fields::Fields;
+use super::fields::{Fields, word};
 use super::providers::{Timeouts, timeouts};
 use super::words;
 use crate::policy::report::Report;
-use crate::policy::source::{Node, Place, Word};
+use crate::policy::source::{Node, Place, Value, Word};
 
 #[derive(Debug)]
 pub(in crate::policy) struct Route {
     pub place: Place,
     pub name: Option<Word>,
-    pub models: Option<Vec<Word>>,
+    pub matches: Match,
     pub candidates: Option<Vec<Word>>,
     pub pick: Option<Word>,
-    pub quality: Option<Word>,
+    pub weights: Vec<(Word, Word)>,
+    pub need: Need,
     pub cost: Option<Word>,
     pub attempts: Option<Word>,
     pub output: Option<Word>,
+    pub cap_output: Option<Word>,
+    pub min_output: Option<Word>,
     pub timeouts: Timeouts,
     pub on_disconnect: Option<Word>,
+}
+
+#[derive(Debug, Default)]
+pub(in crate::policy) struct Match {
+    pub models: Vec<Word>,
+    pub dialects: Vec<Word>,
+    pub tags: Vec<(Word, Vec<Word>)>,
+    pub clients: Vec<Word>,
+    pub headers: Vec<(Word, Vec<Word>)>,
+    /// Where `size` stands.
+    pub size: Option<Place>,
+    pub above: Option<Word>,
+    pub up_to: Option<Word>,
+    pub tools: Option<Word>,
+    pub images: Option<Word>,
+}
+
+/// What a route, or a plan's change of one, asks of its models.
+#[derive(Debug, Default)]
+pub(in crate::policy) struct Need {
+    pub quality: Option<Word>,
+    pub tools: Option<Word>,
+    pub images: Option<Word>,
+    pub json_schema: Option<Word>,
+    pub context: Option<Word>,
 }
 
 pub(super) fn read(node: &Node, report: &mut Report) -> Route {
@@ -28,21 +56,77 @@ pub(super) fn read(node: &Node, report: &mut Report) -> Route {
     Route {
         place: fields.place,
         name: fields.word("name", report),
-        models: fields
-            .map("match", &words::MATCH, report)
-            .and_then(|inner| inner.words("model", report)),
+        matches: matches(fields, report),
         candidates: fields.words("try", report),
         pick: fields.word("pick", report),
-        quality: need(fields, report),
+        weights: weights(fields, report),
+        need: need(fields, report).unwrap_or_default(),
         cost: limit("cost", report),
         attempts: limit("attempts", report),
         output: limit("output", report),
+        cap_output: fields.word("cap_output", report),
+        min_output: fields.word("min_output", report),
         timeouts: timeouts(fields, report),
         on_disconnect: fields.word("on_disconnect", report),
     }
 }
 
 /// `need: {quality: …}` of a route, or of a plan's change of one.
-pub(super) fn need(fields: Fields<'_>, report: &mut Report) -> Option<Word> {
-    fields.map("need", &words::NEED, report)?.word("quality", report)
+pub(super) fn need(fields: Fields<'_>, report: &mut Report) -> Option<Need> {
+    let inner = fields.map("need", &words::NEED, report)?;
+    Some(Need {
+        quality: inner.word("quality", report),
+        tools: inner.word("tools", report),
+        images: inner.word("images", report),
+        json_schema: inner.word("json_schema", report),
+        context: inner.word("context", report),
+    })
+}
+
+/// `weights: {MODEL: 50}` of a route, or of a plan's change of one.
+pub(super) fn weights(fields: Fields<'_>, report: &mut Report) -> Vec<(Word, Word)> {
+    let pairs = fields.pairs("weights", report).into_iter();
+    pairs
+        .map(|(model, weight)| (model.clone(), word(weight, &model.text, report)))
+        .collect()
+}
+
+fn matches(fields: Fields<'_>, report: &mut Report) -> Match {
+    let Some(inner) = fields.map("match", &words::MATCH, report) else {
+        return Match::default();
+    };
+    let size = inner.map("size", &words::SIZE, report);
+    let bound = |key: &str, report: &mut Report| size.and_then(|size| size.word(key, report));
+    Match {
+        models: inner.words("model", report).unwrap_or_default(),
+        dialects: one_or_more(inner, "dialect", report),
+        tags: texts(inner, "tag", report),
+        clients: one_or_more(inner, "client", report),
+        headers: texts(inner, "header", report),
+        size: size.map(|size| size.place),
+        above: bound("above", report),
+        up_to: bound("up_to", report),
+        tools: inner.word("tools", report),
+        images: inner.word("images", report),
+    }
+}
+
+/// `dialect: chat` or `dialect: [chat, …]`.
+fn one_or_more(fields: Fields<'_>, key: &str, report: &mut Report) -> Vec<Word> {
+    fields.node(key).map_or_else(Vec::new, |node| listed(node, key, report))
+}
+
+/// A map of names to one text or several.
+fn texts(fields: Fields<'_>, key: &str, report: &mut Report) -> Vec<(Word, Vec<Word>)> {
+    let pairs = fields.pairs(key, report).into_iter();
+    pairs
+        .map(|(name, node)| (name.clone(), listed(node, &name.text, report)))
+        .collect()
+}
+
+fn listed(node: &Node, key: &str, report: &mut Report) -> Vec<Word> {
+    match &node.value {
+        Value::List(items) => items.iter().map(|item| word(item, key, report)).collect(),
+        _ => vec![word(node, key, report)],
+    }
 }

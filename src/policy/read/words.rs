@@ -15,7 +15,7 @@ pub(in crate::policy) use models::MODEL;
 pub(in crate::policy) use plans::{CHANGE, DURING, PLAN};
 pub(in crate::policy) use prices::{COMMIT, FREE, LADDER, PRICE, SERVICE, STEP, TIER, WINDOW};
 pub(in crate::policy) use providers::{PROVIDER, START, TIMEOUTS};
-pub(in crate::policy) use routes::{LIMITS, MATCH, NEED, ROUTE};
+pub(in crate::policy) use routes::{LIMITS, MATCH, NEED, PICKS, ROUTE, SIZE, WEIGHTS};
 
 /// The keys of one kind of map.
 #[derive(Debug)]

@@ -11,6 +11,7 @@ mod credentials;
 mod dates;
 mod during;
 mod exchange;
+mod matching;
 mod meters;
 mod models;
 mod plans;
@@ -102,7 +103,8 @@ pub(super) fn resolve<'f>(
     let providers = resolver.providers(&written.providers);
     let models = resolver.models(written);
     let clients = resolver.clients(&written.clients);
-    let routes = resolver.routes(&written.routes);
+    let facts = super::snapshot::facts_of(&models, &providers);
+    let routes = resolver.routes(&written.routes, &facts);
     let budgets = resolver.budgets(&written.budgets);
     let plans = resolver.plans(&written.plans);
     let alerts = resolver.alerts(&written.alerts);

@@ -46,6 +46,7 @@ impl Resolver<'_, '_> {
             quality: self.number(written.quality.as_ref(), "quality", 0, 100),
             context: self.size(written.context.as_ref()),
             max_output: self.size(written.max_output.as_ref()),
+            min_output: self.size(written.min_output.as_ref()),
             price: price.or_else(|| (supply == Some(Supply::Local)).then_some(Price::FREE)),
             tools: self.truth(written.tools.as_ref(), true),
             images: self.truth(written.images.as_ref(), true),

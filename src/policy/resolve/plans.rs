@@ -4,7 +4,7 @@ use super::Resolver;
 use crate::policy::defaults;
 use crate::policy::mask::shown;
 use crate::policy::read;
-use crate::policy::snapshot::{Plan, ProviderId, RouteChange, RouteId};
+use crate::policy::snapshot::{Need, Plan, ProviderId, RouteChange, RouteId};
 use crate::policy::source::Word;
 use std::sync::Arc;
 
@@ -56,7 +56,7 @@ impl Resolver<'_, '_> {
         }
         if let (Some(word), false) = (
             &written.message,
-            restricts || written.change.iter().any(|c| c.quality.is_some()),
+            restricts || written.change.iter().any(|change| change.need.is_some()),
         ) {
             self.report
                 .warning(word.place, "no-effect", "no restriction of this plan could leave nothing, so nobody is told this")
@@ -127,14 +127,15 @@ impl Resolver<'_, '_> {
         for change in written {
             let route = self.lookup(&change.route, "route", &routes);
             let pick = self.pick(change.pick.as_ref());
-            let need_quality = self.number(change.quality.as_ref(), "quality", 0, 100);
-            if change.pick.is_none() && change.quality.is_none() {
+            let weights = (!change.weights.is_empty()).then(|| self.weights(&change.weights).into());
+            let need = change.need.as_ref().map(|need| self.need(need)).unwrap_or_default();
+            if change.pick.is_none() && weights.is_none() && need == Need::NOTHING {
                 self.report
                     .warning(change.route.place, "no-effect", "this change of a route says nothing")
                     .help("give it `pick` or `need: {quality: …}`");
             }
             if let Some(route) = route {
-                changes.push((RouteId(route), RouteChange { pick, need_quality }));
+                changes.push((RouteId(route), RouteChange { pick, weights, need }));
             }
         }
         changes

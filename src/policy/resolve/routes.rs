@@ -1,20 +1,22 @@
-//! Routes: which requests, which models, in which order, within which limits.
+//! Routes: which models, in which order, within which limits. Which requests is `matching`.
 
 use super::Resolver;
+use crate::policy::condition::ModelFacts;
 use crate::policy::defaults;
 use crate::policy::mask::shown;
 use crate::policy::read;
-use crate::policy::snapshot::{ModelId, OnDisconnect, Pattern, Pick, Route, Terms};
+use crate::policy::snapshot::{ModelId, Need, OnDisconnect, Pick, Route, Terms};
 use crate::policy::source::{Place, Word};
-use std::sync::Arc;
 
-const LATER_PICKS: [&str; 5] = ["fastest", "weighted", "value", "quality", "random"];
+const LATER_PICKS: [&str; 3] = ["value", "quality", "random"];
 const MOST_ATTEMPTS: u8 = 3;
 /// Names that ask for one model of the policy begin so.
-const RESERVED: &str = "planb/";
+pub(super) const RESERVED: &str = "planb/";
+/// None of these stands in a name, and every condition has one.
+const OF_CONDITIONS: [char; 10] = [' ', '=', '<', '>', '!', '&', '|', '(', '"', '\''];
 
 impl Resolver<'_, '_> {
-    pub fn routes(&mut self, written: &[read::Route]) -> Vec<Route> {
+    pub fn routes(&mut self, written: &[read::Route], facts: &[ModelFacts]) -> Vec<Route> {
         let mut named: Vec<&Word> = Vec::new();
         let mut routes = Vec::with_capacity(written.len());
         for route in written {
@@ -23,25 +25,17 @@ impl Resolver<'_, '_> {
                 self.check_route_name(name);
                 self.check_unique(name, &mut named, "route");
             }
-            routes.push(self.route(route));
+            routes.push(self.route(route, facts));
         }
         routes
     }
 
-    fn route(&mut self, written: &read::Route) -> Route {
+    fn route(&mut self, written: &read::Route, facts: &[ModelFacts]) -> Route {
         let on_disconnect = [("cancel", OnDisconnect::Cancel), ("finish", OnDisconnect::Finish)];
-        let attempts = self.number(written.attempts.as_ref(), "number of attempts", 1, MOST_ATTEMPTS);
         Route {
             name: super::text_of(written.name.as_ref()),
-            matches: self.patterns(written.models.as_deref().unwrap_or_default()),
-            candidates: self.candidates(written),
-            terms: Terms {
-                pick: self.pick(written.pick.as_ref()).unwrap_or(defaults::PICK),
-                need_quality: self.number(written.quality.as_ref(), "quality", 0, 100),
-                max_cost: self.money(written.cost.as_ref()),
-                attempts: attempts.unwrap_or(defaults::ATTEMPTS),
-                max_output: self.size(written.output.as_ref()),
-            },
+            matches: self.matching(&written.matches),
+            terms: self.terms(written, facts),
             timeouts: self.timeouts(&written.timeouts),
             on_disconnect: written
                 .on_disconnect
@@ -51,12 +45,60 @@ impl Resolver<'_, '_> {
         }
     }
 
+    fn terms(&mut self, written: &read::Route, facts: &[ModelFacts]) -> Terms {
+        let attempts = self.number(written.attempts.as_ref(), "number of attempts", 1, MOST_ATTEMPTS);
+        Terms {
+            candidates: self.candidates(written, facts).into(),
+            pick: self.pick(written.pick.as_ref()).unwrap_or(defaults::PICK),
+            weights: self.weights(&written.weights).into(),
+            need: self.need(&written.need),
+            max_cost: self.money(written.cost.as_ref()),
+            attempts: attempts.unwrap_or(defaults::ATTEMPTS),
+            max_output: self.size(written.output.as_ref()),
+            cap_output: self.truth(written.cap_output.as_ref(), false),
+            min_output: self.size(written.min_output.as_ref()),
+        }
+    }
+
     pub fn pick(&mut self, word: Option<&Word>) -> Option<Pick> {
-        let known = [Pick::InOrder, Pick::Cheapest].map(|pick| (pick.word(), pick));
+        let known = Pick::ALL.map(|pick| (pick.word(), pick));
         word.and_then(|word| self.choose(word, "pick", &known, &LATER_PICKS))
     }
 
-    fn candidates(&mut self, written: &read::Route) -> Vec<ModelId> {
+    pub fn need(&mut self, written: &read::Need) -> Need {
+        let mut wish = |word: &Option<Word>| word.as_ref().map(|word| self.truth(Some(word), false));
+        let (tools, images, json_schema) = (wish(&written.tools), wish(&written.images), wish(&written.json_schema));
+        Need {
+            quality: self.number(written.quality.as_ref(), "quality", 0, 100),
+            tools,
+            images,
+            json_schema,
+            context: self.size(written.context.as_ref()),
+        }
+    }
+
+    /// `{MODEL: 50}`: whole numbers, of which only the proportion counts.
+    pub fn weights(&mut self, written: &[(Word, Word)]) -> Vec<(ModelId, u32)> {
+        let models = self.names.models.clone();
+        let mut weights = Vec::with_capacity(written.len());
+        for (name, weight) in written {
+            let model = self.lookup(name, "model", &models).map(ModelId);
+            if weight.broken {
+                continue;
+            }
+            let Some(weight) = weight.text.parse().ok().filter(|weight| *weight <= 1_000_000_u32) else {
+                let message = format!("`{}` is no weight", shown(&weight.text));
+                self.report
+                    .error(weight.place, "bad-value", message)
+                    .help("write a whole number, such as `50`; only the proportion to the others counts");
+                continue;
+            };
+            weights.extend(model.map(|model| (model, weight)));
+        }
+        weights
+    }
+
+    fn candidates(&mut self, written: &read::Route, facts: &[ModelFacts]) -> Vec<ModelId> {
         let Some(words) = &written.candidates else {
             self.missing_candidates(written.place);
             return Vec::new();
@@ -64,43 +106,71 @@ impl Resolver<'_, '_> {
         if words.is_empty() {
             self.missing_candidates(written.place);
         }
+        self.tried(words, facts)
+    }
+
+    /// Names and selectors, in order. A selector brings its models in the order of the file; those that are there
+    /// already stay where they are.
+    pub fn tried(&mut self, words: &[Word], facts: &[ModelFacts]) -> Vec<ModelId> {
         let models = self.names.models.clone();
+        let mut named: Vec<ModelId> = Vec::new();
         let mut found: Vec<ModelId> = Vec::new();
         for word in words {
+            if word.text.contains(OF_CONDITIONS) && !models.contains(&word.text) {
+                let selected = self.selected(word, facts);
+                found.extend(
+                    selected
+                        .into_iter()
+                        .filter(|model| !found.contains(model))
+                        .collect::<Vec<_>>(),
+                );
+                continue;
+            }
             let Some(model) = self.lookup(word, "model", &models).map(ModelId) else {
                 continue;
             };
-            if found.contains(&model) {
+            if named.contains(&model) {
                 let message = format!("`{}` is tried twice", shown(&word.text));
                 self.report.error(word.place, "duplicate-name", message);
                 continue;
             }
-            found.push(model);
+            named.push(model);
+            if !found.contains(&model) {
+                found.push(model);
+            }
         }
         found
+    }
+
+    fn selected(&mut self, word: &Word, facts: &[ModelFacts]) -> Vec<ModelId> {
+        let Some(selector) = self.selector(Some(word)) else {
+            return Vec::new();
+        };
+        let mut selected = Vec::new();
+        for (at, facts) in facts.iter().enumerate() {
+            match selector.folded(facts) {
+                Some(true) => selected.push(ModelId(at)),
+                Some(false) => {}
+                None => {
+                    self.report
+                        .error(word.place, "wrong-environment", "models are listed when the policy loads, without a request")
+                        .help("a selector in `try` reads `model.*` only; what depends on who asks goes into `match`, or a plan's `only`");
+                    return Vec::new();
+                }
+            }
+        }
+        if selected.is_empty() {
+            self.report
+                .warning(word.place, "nothing-left", "no model of this policy is selected here")
+                .help("the route goes on with the others that it lists");
+        }
+        selected
     }
 
     fn missing_candidates(&mut self, place: Place) {
         self.report
             .error(place, "missing-key", "a route needs `try`, with at least one model")
             .help("write `try: [MODEL, …]`, the preferred one first");
-    }
-
-    fn patterns(&mut self, words: &[Word]) -> Vec<Pattern> {
-        let mut patterns = Vec::new();
-        for word in words.iter().filter(|word| !word.broken) {
-            let text = word.text.as_ref();
-            let plain = text.chars().all(|c| c.is_ascii_graphic());
-            if text.is_empty() || text.len() > 128 || !plain || text.starts_with(RESERVED) {
-                let message = format!("`{}` matches no model's name", shown(text));
-                self.report
-                    .error(word.place, "bad-value", message)
-                    .help("write a name such as `gpt-5`, or a pattern such as `\"gpt-*\"`");
-                continue;
-            }
-            patterns.push(Pattern(Arc::clone(&word.text)));
-        }
-        patterns
     }
 
     fn check_route_name(&mut self, name: &Word) {

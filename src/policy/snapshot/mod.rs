@@ -5,7 +5,9 @@
 mod alert;
 mod budget;
 mod client;
+mod matching;
 mod model;
+mod need;
 mod plan;
 mod provider;
 mod route;
@@ -14,10 +16,12 @@ pub use super::supply::Supply;
 pub use alert::{AlertTarget, AlertUrl, EventPattern};
 pub use budget::{Budget, Each, Enforce, Raise};
 pub use client::Client;
+pub use matching::{Asked, Criterion, HeaderValues, Match, Pattern, RouteIndex, Unmatched};
 pub use model::Model;
+pub use need::{Need, Unmet};
 pub use plan::{Plan, RouteChange};
 pub use provider::{CredentialRef, Provider, Running, Start, Timeouts};
-pub use route::{OnDisconnect, Pattern, Pick, Route, Terms};
+pub use route::{OnDisconnect, Pick, Route, Terms};
 
 use super::condition::{ModelFacts, MoreFacts, Selectors};
 use crate::money::Currency;
@@ -49,6 +53,7 @@ pub struct Snapshot {
     pub models: Vec<Model>,
     pub clients: Vec<Client>,
     pub routes: Vec<Route>,
+    pub route_index: RouteIndex,
     pub budgets: Vec<Budget>,
     pub plans: Vec<Plan>,
     pub alerts: Vec<AlertTarget>,
@@ -69,10 +74,18 @@ impl Snapshot {
         self.provider(self.model(id).provider)
     }
 
-    /// The first route that serves `name`: by its own name or by `match`.
-    pub fn route_for(&self, name: &str) -> Option<RouteId> {
-        let serves = |route: &Route| route.name.as_ref() == name || route.matches.iter().any(|p| p.matches(name));
-        self.routes.iter().position(serves).map(RouteId)
+    pub fn route(&self, id: RouteId) -> &Route {
+        &self.routes[id.0]
+    }
+
+    /// The first route that takes the request, by name and by every other criterion.
+    pub fn route_for(&self, asked: &Asked<'_>) -> Result<RouteId, Unmatched<'_>> {
+        self.route_index.find(&self.routes, asked)
+    }
+
+    /// The routes that a name may mean, in file order.
+    pub fn routes_named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = RouteId> + 'a {
+        self.route_index.named(&self.routes, name)
     }
 
     pub fn model_named(&self, name: &str) -> Option<ModelId> {

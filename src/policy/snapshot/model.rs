@@ -17,6 +17,8 @@ pub struct Model {
     /// Tokens, input and output together; `None` is unknown and bounds nothing.
     pub context: Option<u64>,
     pub max_output: Option<u64>,
+    /// An answer that must be shorter is not worth starting.
+    pub min_output: Option<u64>,
     /// `None`: unpriced, hence no candidate under a hard budget. A `local` model without a price is free.
     pub price: Option<Price>,
     pub tools: bool,

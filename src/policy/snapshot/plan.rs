@@ -1,6 +1,6 @@
 //! Plans: a condition over live signals, and what changes while it holds.
 
-use super::{Pick, ProviderId, RouteId, Terms};
+use super::{ModelId, Need, Pick, ProviderId, RouteId, Terms};
 use crate::period::window::Window;
 use crate::policy::condition::{Selector, StateCondition};
 use std::sync::Arc;
@@ -41,17 +41,20 @@ impl Plan {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RouteChange {
     pub pick: Option<Pick>,
-    pub need_quality: Option<u8>,
+    pub weights: Option<Arc<[(ModelId, u32)]>>,
+    /// What it names replaces what the route needs.
+    pub need: Need,
 }
 
 impl RouteChange {
     pub fn applied_to(&self, terms: &Terms) -> Terms {
         Terms {
             pick: self.pick.unwrap_or(terms.pick),
-            need_quality: self.need_quality.or(terms.need_quality),
+            weights: self.weights.clone().unwrap_or_else(|| terms.weights.clone()),
+            need: terms.need.changed_by(&self.need),
             ..terms.clone()
         }
     }

@@ -7,7 +7,7 @@ fn every_error_shows_at_once_and_one_slip_is_one_error() {
     let found = refused(concat!(
         "providers:\n  qwen: {vendor: dashscop, api_key: env:KEY}\n",
         "models:\n  max: {provider: qwem, supply: lokal, qualty: 8}\n",
-        "routes:\n  - {name: chat, try: [maxx], pick: fastest}\n",
+        "routes:\n  - {name: chat, try: [maxx], pick: value}\n",
         "budgets:\n  month: {limit: 5, per: month}\n",
         "plans:\n  - {name: p, when: 'budget(\"mont\").used > 0.8', only: 'model.supply == \"lokal\"'}\n",
     ));
@@ -17,7 +17,7 @@ fn every_error_shows_at_once_and_one_slip_is_one_error() {
         ("unknown-word", "lokal"),
         ("unknown-key", "qualty"),
         ("unknown-name", "maxx"),
-        ("not-yet", "fastest"),
+        ("not-yet", "value"),
         ("bad-value", "5"),
         ("unknown-name", "\"mont\""),
         ("never-matches", "\"lokal\""),
@@ -70,6 +70,78 @@ error[unknown-word]: `dashscop` is no vendor
 #[test]
 fn every_kind_of_error_points_at_its_place() {
     for (section, line, code, at) in [
+        (
+            "routes",
+            "  - {name: r, try: [tiny], pick: weighted}",
+            "missing-key",
+            "weighted",
+        ),
+        (
+            "routes",
+            "  - {name: r, try: [tiny], pick: weighted, weights: {tiny: 0}}",
+            "missing-key",
+            "weighted",
+        ),
+        (
+            "routes",
+            "  - {name: r, try: [tiny], pick: weighted, weights: {tiny: 1, big: 1}}",
+            "unknown-name",
+            "big",
+        ),
+        (
+            "routes",
+            "  - {name: r, try: [tiny], weights: {tiny: half}}",
+            "bad-value",
+            "half",
+        ),
+        (
+            "routes",
+            "  - {name: r, try: ['model.supply == \"local\" && tag.a == \"b\"']}",
+            "wrong-environment",
+            "'model.supply == \"local\" && tag.a == \"b\"'",
+        ),
+        (
+            "routes",
+            "  - {name: r, try: ['model.supply == \"lokal\"']}",
+            "never-matches",
+            "\"lokal\"",
+        ),
+        (
+            "routes",
+            "  - {name: r, try: [tiny], match: {size: {above: 8k, up_to: 8k}}}",
+            "never-matches",
+            "{above: 8k, up_to: 8k}",
+        ),
+        (
+            "routes",
+            "  - {name: r, try: [tiny], match: {client: app2}}",
+            "unknown-name",
+            "app2",
+        ),
+        (
+            "routes",
+            "  - {name: r, try: [tiny], match: {dialect: [messages]}}",
+            "not-yet",
+            "messages",
+        ),
+        (
+            "routes",
+            "  - {name: r, try: [tiny], match: {header: {\"x y\": a}}}",
+            "bad-name",
+            "\"x y\"",
+        ),
+        (
+            "routes",
+            "  - {name: r, try: [tiny], match: {tag: {a: \"\"}}}",
+            "bad-value",
+            "\"\"",
+        ),
+        (
+            "routes",
+            "  - {name: r, try: [tiny], match: {tools: maybe}}",
+            "unknown-word",
+            "maybe",
+        ),
         ("top", "licenses: {}", "not-yet", "licenses"),
         ("top", "plan: []", "unknown-key", "plan"),
         (
@@ -369,14 +441,8 @@ fn every_kind_of_error_points_at_its_place() {
         ),
         (
             "plans",
-            "  - {name: p, when: 'true', change: {chat: {weights: {}}}}",
-            "not-yet",
-            "weights",
-        ),
-        (
-            "plans",
             "  - {name: p, when: 'true', change: {chat: {pick: weighted}}}",
-            "not-yet",
+            "missing-key",
             "weighted",
         ),
         ("plans", "  - {name: p, only: 'true'}", "missing-key", "p"),

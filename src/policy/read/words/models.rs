@@ -13,6 +13,7 @@ pub(in crate::policy) static MODEL: Section = Section {
         key("quality", Whole(0, 100), "", "88", "your own number, on one scale per route"),
         key("context", Size, "unknown", "1M", "tokens in and out together"),
         key("max_output", Size, "`context`", "64k", "the longest answer"),
+        key("min_output", Size, "1k, 4k where it thinks within its output", "500", "an answer that would have to be shorter is not started"),
         key("price", Either(&[In(&PRICE), List(&In(&PRICE))]), "free where `supply: local`, else unpriced", "{input: 2 USD/M, output: 6 USD/M}", "what its use costs, or a list of prices over time. A hosted model without one is *unpriced*, and never used under a hard budget"),
         key("tools", Truth, "true", "false", "can call tools"),
         key("images", Truth, "true", "false", "can read images"),
@@ -20,7 +21,7 @@ pub(in crate::policy) static MODEL: Section = Section {
     ],
     later: &[
         "license", "limits", "timeouts", "retires", "successor", "space", "domain", "residence", "reasoning", "set",
-        "default", "strip", "rename", "clamp", "min_output", "uses", "territory", "disabled", "audio", "dimensions",
+        "default", "strip", "rename", "clamp", "uses", "territory", "disabled", "audio", "dimensions",
         "weight", "weights", "value", "probe",
     ],
 };

@@ -1,7 +1,7 @@
 //! The keys of plans.
 
 use super::Kind::{Duration, Either, In, List, Map, NameIn, Pattern, Selector, State, Text, Timezone, Word};
-use super::{Kind, NEED, REQUIRED, Section, key};
+use super::{Kind, NEED, PICKS, REQUIRED, Section, WEIGHTS, key};
 
 #[rustfmt::skip]
 pub(in crate::policy) static PLAN: Section = Section {
@@ -45,11 +45,12 @@ pub(in crate::policy) static DURING: Section = Section {
 pub(in crate::policy) static CHANGE: Section = Section {
     what: "a plan's change of a route",
     keys: &[
-        key("pick", Word(&["in_order", "cheapest"]), "", "cheapest", "another order"),
+        key("pick", Word(PICKS), "", "cheapest", "another order"),
+        key("weights", WEIGHTS, "", "{qwen-max: 50, tiny: 50}", "other weights, in place of all of the route's"),
         key("need", In(&NEED), "", "{quality: 0}", "another need"),
     ],
     later: &[
-        "weights", "try", "limits", "cap_output", "timeouts", "shed", "message", "stick", "min_output",
+        "try", "limits", "cap_output", "timeouts", "shed", "message", "stick", "min_output",
         "on_disconnect", "heartbeat", "set",
     ],
 };

@@ -1,24 +1,33 @@
 //! The keys of routes.
 
-use super::Kind::{In, List, Money, NameIn, Size, Text, Whole, Word};
+use super::Kind::{self, Either, In, List, Map, Money, NameIn, Selector, Size, Text, Truth, Whole, Word};
 use super::{REQUIRED, Section, TIMEOUTS, key};
+
+pub(in crate::policy) const PICKS: &[&str] = &["in_order", "cheapest", "fastest", "weighted"];
+pub(in crate::policy) const WEIGHTS: Kind = Map(&Whole(0, 1_000_000));
+/// One text or several.
+const TEXTS: Kind = Either(&[Text, List(&Text)]);
+const DIALECT: Kind = Word(&["chat"]);
 
 #[rustfmt::skip]
 pub(in crate::policy) static ROUTE: Section = Section {
     what: "a route",
     keys: &[
         key("name", Text, REQUIRED, "chat", "unique; requests for it are always this route's"),
-        key("match", In(&MATCH), "", "{model: [\"gpt-*\"]}", "what else it serves; the first route that matches does"),
-        key("try", List(&NameIn("models")), REQUIRED, "[qwen-max, tiny]", "models, the preferred one first"),
-        key("pick", Word(&["in_order", "cheapest"]), "in_order", "cheapest", "the order in which candidates are tried"),
+        key("match", In(&MATCH), "", "{model: [\"gpt-*\"]}", "which requests it serves; of several routes that match, the first does"),
+        key("try", List(&Either(&[NameIn("models"), Selector])), REQUIRED, "[qwen-max, 'model.supply == \"local\"']", "models, the preferred one first; a selector stands for the models that it matches, in the order of the file"),
+        key("pick", Word(PICKS), "in_order", "cheapest", "the order in which candidates are tried: as listed, by what this request would cost, by how fast each lately was, or by lot"),
+        key("weights", WEIGHTS, "", "{qwen-max: 80, tiny: 20}", "for `pick: weighted`: each model's share; a model without one comes after the others"),
         key("need", In(&NEED), "", "{quality: 60}", "what a model must have to be a candidate"),
         key("limits", In(&LIMITS), "", "{cost: 0.05 USD}", "bounds on one request"),
+        key("cap_output", Truth, "false", "true", "a client's own output bound is lowered to what limits and money allow, where it would exclude the model"),
+        key("min_output", Size, "that of each model", "500", "an answer that would have to be shorter is not started"),
         key("timeouts", In(&TIMEOUTS), "", "{total: 5m}", "the tightest of provider and route counts"),
         key("on_disconnect", Word(&["cancel", "finish"]), "cancel", "finish", "when the client leaves: `cancel` the call, or `finish` it for exact books"),
     ],
     later: &[
-        "cap_output", "min_output", "heartbeat", "stick", "expose", "mirror", "set", "default", "strip", "rename",
-        "clamp", "weights", "resume", "cascade", "hedge", "approve", "residence", "refusals", "retry", "min_speed",
+        "heartbeat", "stick", "expose", "mirror", "set", "default", "strip", "rename",
+        "clamp", "resume", "cascade", "hedge", "approve", "residence", "refusals", "retry", "min_speed",
         "value", "wait", "drop",
     ],
 };
@@ -27,9 +36,26 @@ pub(in crate::policy) static ROUTE: Section = Section {
 pub(in crate::policy) static MATCH: Section = Section {
     what: "`match`",
     keys: &[
-        key("model", List(&Text), "", "[\"gpt-*\", qwen-max]", "further names; `*` stands for any characters"),
+        key("model", List(&Text), "", "[\"gpt-*\", qwen-max]", "names besides the route's own; `*` stands for any characters"),
+        key("dialect", Either(&[DIALECT, List(&DIALECT)]), "", "chat", "how the client speaks"),
+        key("tag", Map(&TEXTS), "", "{team: [search, \"ads-*\"]}", "tags of the request, each with the texts that count; `*` stands for any characters"),
+        key("client", Either(&[NameIn("clients"), List(&NameIn("clients"))]), "", "[search-app]", "who asks"),
+        key("header", Map(&TEXTS), "", "{x-env: canary}", "headers of the request, each with the texts that count"),
+        key("size", In(&SIZE), "", "{above: 8k, up_to: 100k}", "the prompt's tokens, as estimated"),
+        key("tools", Truth, "", "true", "only requests with tools, or only those without"),
+        key("images", Truth, "", "true", "only requests with images, or only those without"),
     ],
-    later: &["tag", "tags", "client", "use", "path", "dialect", "when", "headers"],
+    later: &["use", "path", "when"],
+};
+
+#[rustfmt::skip]
+pub(in crate::policy) static SIZE: Section = Section {
+    what: "`size`",
+    keys: &[
+        key("above", Size, "", "8k", "more tokens than this"),
+        key("up_to", Size, "", "100k", "at most so many"),
+    ],
+    later: &[],
 };
 
 #[rustfmt::skip]
@@ -37,8 +63,12 @@ pub(in crate::policy) static NEED: Section = Section {
     what: "`need`",
     keys: &[
         key("quality", Whole(0, 100), "", "60", "the least; then every candidate needs a `quality`"),
+        key("tools", Truth, "false", "true", "can call tools, whether the request brings any or not"),
+        key("images", Truth, "false", "true", "can read images"),
+        key("json_schema", Truth, "false", "true", "can answer by a JSON schema"),
+        key("context", Size, "", "100k", "holds so many tokens; a model whose context is unknown does"),
     ],
-    later: &["use", "territory", "residence", "tools", "images", "json_schema", "context", "speed"],
+    later: &["use", "territory", "residence", "labels", "reasoning", "speed"],
 };
 
 #[rustfmt::skip]
