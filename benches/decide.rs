@@ -122,6 +122,7 @@ impl Bench {
             dialect: "chat",
             needs: &self.needs,
             headers: &(),
+            routes: None,
         };
         let route = self.snapshot.route_for(&asked).expect("it is there");
         let rules = Rules {

@@ -1,5 +1,6 @@
 //! planb: routes inference requests by policy, price, budget and health. `docs/architecture.md` draws the rooms.
 
+pub mod access;
 pub mod alert;
 pub mod budget;
 pub mod catalog;

@@ -47,6 +47,8 @@ pub struct Caller {
     pub purpose: Arc<str>,
     /// The name of the route that serves the request; `planb/NAME` for one model asked for by name.
     pub route: Arc<str>,
+    /// Where the answer is used: an ISO 3166 code or `EU`, in capitals; empty where nobody said.
+    pub territory: Arc<str>,
 }
 
 /// What a request says of thinking.

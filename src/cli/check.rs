@@ -7,6 +7,7 @@ use crate::policy::{self, Compiled, Diagnostic, github, sarif};
 use crate::watch::read_sources;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
+use std::path::Path;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -149,14 +150,17 @@ fn summary(snapshot: &Snapshot, warnings: usize, present: impl Fn(&CredentialRef
         .providers
         .iter()
         .map(|p| ("provider", &p.name, p.api_key.as_ref()));
-    let clients = snapshot.clients.iter().map(|c| ("client", &c.name, Some(&c.key)));
+    let clients = snapshot
+        .clients
+        .iter()
+        .flat_map(|c| c.keys.iter().map(|key| ("client", &c.name, Some(key))));
     let _ = writeln!(text, "\nkeys");
     for (kind, name, reference) in providers.chain(clients) {
         let _ = match reference {
             None => writeln!(text, "  {kind} {name}: none needed"),
             Some(reference) => {
                 let state = if present(reference) { "present" } else { "missing" };
-                writeln!(text, "  {kind} {name}: {} is {state}", reference_text(reference))
+                writeln!(text, "  {kind} {name}: {} is {state}", reference.label())
             }
         };
     }
@@ -190,20 +194,16 @@ fn write_route(text: &mut String, snapshot: &Snapshot, route: &Route) {
     }
 }
 
-fn reference_text(reference: &CredentialRef) -> String {
-    match reference {
-        CredentialRef::Env(name) => format!("env:{name}"),
-        CredentialRef::File(path) => format!("file:{}", path.display()),
-    }
-}
-
 /// What a key is missing for, a line each.
 pub fn missing_credentials(snapshot: &Snapshot) -> Vec<String> {
     let providers = snapshot
         .providers
         .iter()
         .map(|p| ("provider", &p.name, p.api_key.as_ref()));
-    let clients = snapshot.clients.iter().map(|c| ("client", &c.name, Some(&c.key)));
+    let clients = snapshot
+        .clients
+        .iter()
+        .flat_map(|c| c.keys.iter().map(|key| ("client", &c.name, Some(key))));
     let missing = providers.chain(clients).filter_map(|(kind, name, reference)| {
         let reference = reference.filter(|reference| !is_present(reference))?;
         Some(format!("{} of {kind} {name} is missing", reference.label()))
@@ -212,9 +212,13 @@ pub fn missing_credentials(snapshot: &Snapshot) -> Vec<String> {
 }
 
 fn is_present(reference: &CredentialRef) -> bool {
+    let filled = |path: &Path| path.metadata().is_ok_and(|file| file.is_file() && file.len() > 0);
     match reference {
         CredentialRef::Env(name) => std::env::var_os(name.as_ref()).is_some_and(|value| !value.is_empty()),
-        CredentialRef::File(path) => path.metadata().is_ok_and(|file| file.is_file() && file.len() > 0),
+        CredentialRef::File(path) => filled(path),
+        CredentialRef::Credential(name) => {
+            std::env::var_os("CREDENTIALS_DIRECTORY").is_some_and(|folder| filled(&Path::new(&folder).join(&**name)))
+        }
     }
 }
 

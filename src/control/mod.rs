@@ -1,5 +1,5 @@
-//! The control API: health, metrics, and what people and tools ask of a running daemon. Reads are open on loopback;
-//! what changes something needs the admin token. Shapes are stable: fields may be added.
+//! The control API: health, metrics, and what people and tools ask of a running daemon. Reads are open on loopback,
+//! and elsewhere to clients of `scope: read`; what changes something needs the admin token. Shapes are stable: fields may be added.
 
 mod actions;
 mod raise;
@@ -13,6 +13,7 @@ use crate::ledger::Ledger;
 use crate::ledger::read::DecisionQuery;
 use crate::live::Live;
 use crate::telemetry::Metrics;
+use crate::upstream::credentials::Credentials;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::middleware;
@@ -32,6 +33,7 @@ pub struct Control {
     pub metrics: Arc<Metrics>,
     pub clock: Clock,
     pub token: AdminToken,
+    pub credentials: Arc<Credentials>,
     /// Policy, ledger and listener are there, and the daemon is not stopping.
     pub ready: AtomicBool,
     /// Asks for the policy's files to be read again.

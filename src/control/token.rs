@@ -1,6 +1,7 @@
 //! The admin token: a file of mode 0600 in the state directory, made at the first start.
 
 use super::{Control, refused};
+use crate::access::identify;
 use crate::peer::Peer;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
@@ -68,18 +69,31 @@ impl AdminToken {
     }
 }
 
-/// Reads pass from this machine; everything else needs the token.
+fn is_reader(control: &Control, headers: &HeaderMap, peer: Peer) -> bool {
+    let policy = control.live.policy();
+    let found = identify(
+        &policy.snapshot,
+        &control.credentials,
+        headers,
+        peer,
+        control.clock.now(),
+    );
+    matches!(found, Ok(Some(id)) if policy.snapshot.client(id).read)
+}
+
+/// Reads pass from this machine and for a client of `scope: read`; everything else needs the token.
 pub(super) async fn guard(State(control): State<Arc<Control>>, request: Request, next: Next) -> Response {
-    let local = request.extensions().get::<Peer>().is_some_and(|peer| peer.is_local());
+    let peer = request.extensions().get::<Peer>().copied();
+    let may_read = |peer: Peer| peer.is_local() || is_reader(&control, request.headers(), peer);
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-    if (reads && local) || control.token.is_in(request.headers()) {
+    if (reads && peer.is_some_and(may_read)) || control.token.is_in(request.headers()) {
         return next.run(request).await;
     }
     let given = request.headers().contains_key(header::AUTHORIZATION);
     let (status, message) = if given {
         (
             StatusCode::FORBIDDEN,
-            "this is not the admin token; it is in `admin.token` in the state directory",
+            "this is not the admin token, which is in `admin.token` in the state directory, nor the key of a client that may read here",
         )
     } else {
         (

@@ -157,7 +157,7 @@ impl Daemon {
         let gateway = Arc::new(Gateway {
             live: live.clone(),
             ledger: ledger.clone(),
-            credentials,
+            credentials: credentials.clone(),
             connections,
             locals,
             metrics: metrics.clone(),
@@ -167,6 +167,7 @@ impl Daemon {
             tasks: TaskTracker::new(),
             cut: CancellationToken::new(),
         });
+        reload::tell_shared_keys(&gateway);
         // Nothing has failed yet, so that there is no outage to tell.
         let _ = providers::refresh(&gateway, &policy);
         books::rebuild(&gateway, rebuilds).await;
@@ -181,6 +182,7 @@ impl Daemon {
             metrics,
             clock,
             token,
+            credentials,
             ready: AtomicBool::new(false),
             reload: Arc::new(Notify::new()),
             overridden: Arc::new(Notify::new()),

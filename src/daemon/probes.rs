@@ -73,7 +73,7 @@ fn is_kept_from_traffic(gateway: &Gateway, policy: &Policy, id: ProviderId) -> b
     match policy.provider(id).standing().state {
         ProviderState::Down => true,
         ProviderState::Up | ProviderState::Cooling => is_shut_by_plans(policy, id),
-        ProviderState::Cold | ProviderState::NoCredential => false,
+        ProviderState::Cold | ProviderState::NoCredential | ProviderState::Disabled => false,
     }
 }
 

@@ -33,6 +33,9 @@ pub fn refresh(gateway: &Gateway, policy: &Policy) -> Vec<AlertEvent> {
 }
 
 fn standing(gateway: &Gateway, policy: &Policy, index: usize, provider: &Provider) -> (ProviderState, Arc<str>) {
+    if provider.disabled {
+        return (ProviderState::Disabled, "the policy says so".into());
+    }
     if let Some(reference) = &provider.api_key
         && let Err(missing) = gateway.credentials.present(reference)
     {

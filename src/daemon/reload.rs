@@ -3,6 +3,7 @@
 use super::announce::Announcer;
 use super::introduce::short;
 use super::{books, exposed, providers};
+use crate::access::shared_keys;
 use crate::alert::{AlertEvent, EventKind};
 use crate::gateway::Gateway;
 use crate::live::Rejected;
@@ -61,6 +62,7 @@ impl Reloader {
             self.gateway.live.health.lock().key_changed(&reference.label(), now);
         }
         tracing::info!(count = changed.len(), "credentials changed");
+        tell_shared_keys(&self.gateway);
         self.tell(providers::refresh(&self.gateway, &policy)).await;
     }
 
@@ -130,6 +132,7 @@ impl Reloader {
             },
         );
         let policy = gateway.live.policy();
+        tell_shared_keys(gateway);
         let events = providers::refresh(gateway, &policy);
         let rebuilt: Vec<Arc<str>> = rebuilds.iter().map(|request| request.pool.budget.clone()).collect();
         books::rebuild(gateway, rebuilds).await;
@@ -166,6 +169,15 @@ impl Reloader {
     }
 }
 
+/// What no reading of the policy can see: two clients whose references lead to one key.
+pub fn tell_shared_keys(gateway: &Gateway) {
+    for (one, two) in shared_keys(&gateway.live.policy().snapshot, &gateway.credentials) {
+        tracing::error!(
+            "clients `{one}` and `{two}` have the same key, so that it is refused; give each one of its own"
+        );
+    }
+}
+
 /// Everything that the policy refers to and does not contain.
 pub fn references(snapshot: &Snapshot) -> Vec<CredentialRef> {
     let urls = snapshot.alerts.iter().filter_map(|alert| match &alert.url {
@@ -176,11 +188,12 @@ pub fn references(snapshot: &Snapshot) -> Vec<CredentialRef> {
         .providers
         .iter()
         .filter_map(|provider| provider.api_key.clone());
-    let clients = snapshot.clients.iter().map(|client| client.key.clone());
+    let clients = snapshot.clients.iter().flat_map(|client| client.keys.clone());
     let secrets = snapshot.alerts.iter().map(|alert| alert.secret.clone());
     keys.chain(clients).chain(secrets).chain(urls).collect()
 }
 
 pub fn local_specs(snapshot: &Snapshot) -> Vec<LocalSpec> {
-    snapshot.providers.iter().filter_map(LocalSpec::of).collect()
+    let used = snapshot.providers.iter().filter(|provider| !provider.disabled);
+    used.filter_map(LocalSpec::of).collect()
 }

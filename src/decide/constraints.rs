@@ -14,6 +14,7 @@ pub(super) fn check(
     standing: &Standing<'_>,
     now: Uptime,
 ) -> Result<Candidate, Reason> {
+    disabled(standing)?;
     credential(standing)?;
     let quote = quote(standing)?;
     capabilities(needs, standing)?;
@@ -56,6 +57,15 @@ pub(super) fn unmet(terms: &Terms, needs: &Requirements, standing: &Standing<'_>
         cost_caps(terms, needs, quote.worst(needs.input, output.billable))
     };
     met().err()
+}
+
+fn disabled(standing: &Standing<'_>) -> Result<(), Reason> {
+    match standing.disabled {
+        Some(provider) => Err(Reason::Disabled {
+            provider: provider.clone(),
+        }),
+        None => Ok(()),
+    }
 }
 
 fn credential(standing: &Standing<'_>) -> Result<(), Reason> {

@@ -68,6 +68,8 @@ pub struct Standing<'a> {
     pub model: &'a Model,
     /// The first active plan that shuts it out for this caller.
     pub shut_by: Option<&'a Arc<str>>,
+    /// The name of its provider, where that is switched off.
+    pub disabled: Option<&'a Arc<str>>,
     /// The vendor does not count thinking under the output bound.
     pub thinks_outside_bound: bool,
     /// What its price says of this request; `None`: unpriced.
@@ -205,11 +207,13 @@ impl<'a> View<'a> {
     fn standing(&self, id: ModelId, restricted: bool) -> Standing<'_> {
         let Rules { snapshot, effective } = self.rules;
         let plan = effective.restriction(id, self.question.answers).filter(|_| restricted);
+        let provider = snapshot.provider_of(id);
         Standing {
             id,
             model: snapshot.model(id),
             shut_by: plan.and_then(|plan| snapshot.plans.get(plan)).map(|plan| &plan.name),
-            thinks_outside_bound: snapshot.provider_of(id).vendor.facts().thinking_outside_bound,
+            thinks_outside_bound: provider.vendor.facts().thinking_outside_bound,
+            disabled: provider.disabled.then_some(&provider.name),
             quote: self.quote(id),
             state: self.present.state(id),
         }

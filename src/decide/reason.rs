@@ -39,6 +39,10 @@ pub enum Reason {
         cap: Money,
         by: &'static str,
     },
+    /// Its provider is switched off in the policy.
+    Disabled {
+        provider: Arc<str>,
+    },
     MissingCredential {
         what: Arc<str>,
     },
@@ -87,6 +91,7 @@ impl Reason {
             Self::Context { .. } => "context",
             Self::Output { .. } => "output",
             Self::CostCap { .. } => "cost_cap",
+            Self::Disabled { .. } => "disabled",
             Self::MissingCredential { .. } => "missing_credential",
             Self::Unpriced { .. } => "unpriced",
             Self::ServiceTier { .. } => "service_tier",
@@ -110,7 +115,7 @@ impl Reason {
             // Books that are not in order are so for a moment.
             Self::Cooling { .. } | Self::BreakerOpen { .. } | Self::BudgetClosed { .. } => Family::Time,
             Self::Budget { .. } | Self::Unpriced { .. } => Family::Money,
-            Self::MissingCredential { .. } => Family::Credential,
+            Self::Disabled { .. } | Self::MissingCredential { .. } => Family::Credential,
             Self::Plan { .. } | Self::Shed { .. } => Family::Plan,
         }
     }
@@ -139,6 +144,7 @@ impl fmt::Display for Reason {
                 write!(f, "{asks} output tokens are asked for and {by} allows {allowed}")
             }
             Self::CostCap { costs, cap, by } => write!(f, "could cost {costs} and {by} allows {cap}"),
+            Self::Disabled { provider } => write!(f, "provider `{provider}` is disabled"),
             Self::MissingCredential { what } => f.write_str(what),
             Self::Unpriced { budget } => write!(f, "has no price, and the hard budget `{budget}` covers it"),
             Self::ServiceTier { tier } => write!(

@@ -20,6 +20,7 @@ pub fn refusal(rules: Rules<'_>, question: &Question<'_>, decision: &Decision) -
     let moment = price::Moment::of(question.needs, question.at, question.patience);
     let unmet = |exclusion: &Exclusion| {
         let standing = Standing {
+            disabled: None,
             id: exclusion.id,
             model: rules.snapshot.model(exclusion.id),
             shut_by: None,

@@ -1,6 +1,6 @@
 use super::*;
 use crate::money::Rate;
-use crate::policy::snapshot::{Need, ProviderId, Supply};
+use crate::policy::snapshot::{Need, ProviderId, Supply, Timeouts};
 use crate::price::Price;
 use crate::request::Thinking;
 use crate::uptime::Uptime;
@@ -28,6 +28,7 @@ fn model(name: &str, price: Option<(&str, &str)>) -> Model {
         tools: true,
         images: true,
         json_schema: true,
+        timeouts: Timeouts::default(),
     }
 }
 
@@ -41,6 +42,7 @@ fn standing(id: usize, model: &Model) -> Standing<'_> {
             .price
             .as_ref()
             .map(|price| price.quote(&price::Moment::plain(Timestamp::UNIX_EPOCH))),
+        disabled: None,
         state: State::default(),
     }
 }

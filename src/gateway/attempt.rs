@@ -272,6 +272,7 @@ impl Attempt {
             provider: provider.name.clone(),
             supply: model.supply.word(),
             upstream: model.upstream.clone(),
+            key: Arc::default(),
             caller: self.needs.caller.clone(),
             end: settlement.end,
             outcome: settlement.outcome,

@@ -1,4 +1,4 @@
-//! How long each phase of an attempt may take: the tightest of what provider and route say, else the defaults; and whose
+//! How long each phase of an attempt may take: the tightest of what provider, model and route say, else the defaults; and whose
 //! time it is that passes.
 
 use crate::policy::defaults;
@@ -15,10 +15,15 @@ pub struct Deadlines {
 }
 
 impl Deadlines {
-    pub fn of(provider: Timeouts, route: Timeouts) -> Self {
+    /// `given` by provider, model and route.
+    pub fn of(given: [Timeouts; 3]) -> Self {
         let pick = |word: fn(&Timeouts) -> Option<Duration>| {
-            let given = [provider, route].iter().filter_map(word).min();
-            given.or(word(&defaults::TIMEOUTS)).unwrap_or(Duration::MAX)
+            given
+                .iter()
+                .filter_map(word)
+                .min()
+                .or(word(&defaults::TIMEOUTS))
+                .unwrap_or(Duration::MAX)
         };
         Self {
             connect: pick(|timeouts| timeouts.connect),
@@ -98,18 +103,25 @@ mod tests {
             first_token: seconds(20),
             ..Timeouts::default()
         };
-        let all = Deadlines::of(provider, route);
+        let model = Timeouts {
+            first_token: seconds(30),
+            total: seconds(40),
+            ..Timeouts::default()
+        };
+        let all = Deadlines::of([provider, model, route]);
         assert_eq!(all.first_token, Duration::from_secs(20));
         assert_eq!(all.idle, Duration::from_secs(5));
-        assert_eq!(Some(all.total), defaults::TIMEOUTS.total);
+        assert_eq!(all.total, Duration::from_secs(40));
+        assert_eq!(Some(all.connect), defaults::TIMEOUTS.connect);
         assert_eq!(
-            Deadlines::of(
+            Deadlines::of([
                 Timeouts {
                     first_token: seconds(90),
                     ..Timeouts::default()
                 },
-                Timeouts::default()
-            )
+                Timeouts::default(),
+                Timeouts::default(),
+            ])
             .first_token,
             Duration::from_secs(90),
             "a default does not tighten what is given"

@@ -231,7 +231,11 @@ async fn begin(
     if !is_event_stream(&parts.headers) {
         return Err(unstreamed(attempt, &parts.headers, upstream, first_until).await);
     }
-    let mut reader = Reader::new(attempt.provider().vendor, !prepared.chat.wants_usage);
+    let mut reader = Reader::new(
+        attempt.provider().vendor,
+        !prepared.chat.wants_usage,
+        prepared.shown_as.clone(),
+    );
     let (mut head, mut closed) = (VecDeque::new(), false);
     loop {
         while let Some(event) = reader.next_event() {

@@ -35,6 +35,10 @@ impl Told {
     }
 }
 
+pub fn bad_request(code: &'static str, message: impl Into<String>) -> Told {
+    Told::new(StatusCode::BAD_REQUEST, "invalid_request_error", code, message)
+}
+
 /// No candidate was left before anything was sent. `nearest` names the model that came nearest and its reason.
 pub fn refused(refusal: &Refusal, nearest: &str) -> Told {
     let message = |lead: &str| {
@@ -123,14 +127,20 @@ pub fn out_of_money(message: String) -> Told {
     )
 }
 
-/// The last attempt failed and nothing is left to try.
-pub fn told(failure: &Failure) -> Told {
+/// The last attempt failed and nothing is left to try. A client that may not see who answers is told the kind of failure
+/// and not the provider's words.
+pub fn told(failure: &Failure, hidden: bool) -> Told {
     let status = StatusCode::from_u16(failure.client_status()).unwrap_or(StatusCode::BAD_GATEWAY);
     let kind = match status.as_u16() {
         402 => "insufficient_quota",
         429 => "rate_limit_error",
         400..=499 => "invalid_request_error",
         _ => "server_error",
+    };
+    let message = if hidden {
+        format!("the request could not be answered ({})", failure.class.word())
+    } else {
+        failure.message.clone()
     };
     let waits = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
     let wait = failure
@@ -140,6 +150,6 @@ pub fn told(failure: &Failure) -> Told {
     Told {
         retry_after: waits.then_some(wait),
         may_retry: !failure.is_final(),
-        ..Told::new(status, kind, failure.client_code(), failure.message.clone())
+        ..Told::new(status, kind, failure.client_code(), message)
     }
 }

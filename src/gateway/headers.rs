@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 pub struct AnswerHeaders {
     pub decision: Arc<str>,
-    pub model: Arc<str>,
-    pub provider: Arc<str>,
+    /// The policy's names of who answers; `None` for a client that may not see them.
+    pub answered_by: Option<(Arc<str>, Arc<str>)>,
     pub plans: Vec<Arc<str>>,
     pub degraded: bool,
     pub attempts: u8,
@@ -70,8 +70,10 @@ impl AnswerHeaders {
     fn write(&self, headers: &mut HeaderMap) {
         set(headers, "x-planb-decision", &self.decision);
         set(headers, "x-request-id", &self.decision);
-        set(headers, "x-planb-model", &self.model);
-        set(headers, "x-planb-provider", &self.provider);
+        if let Some((model, provider)) = &self.answered_by {
+            set(headers, "x-planb-model", model);
+            set(headers, "x-planb-provider", provider);
+        }
         set(headers, "x-planb-attempts", &self.attempts.to_string());
         if !self.plans.is_empty() {
             set(headers, "x-planb-plan", &self.plans.join(", "));

@@ -8,12 +8,14 @@ use super::attempt::Attempt;
 use super::overdue::Overdue;
 use super::ticket::Ticket;
 use crate::dialect::chat::answer::usage_within;
+use crate::dialect::chat::mask::with_model;
 use crate::failure::{Fault, Phase, classify};
 use crate::money::Money;
 use bytes::Bytes;
 use http_body::Body;
 use hyper::body::Incoming;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 /// Usage stands near the end; this much of it is kept to be looked at.
@@ -38,8 +40,14 @@ pub struct LargeAnswer {
 }
 
 impl LargeAnswer {
-    /// `head`: what was read before it was known to be too large.
-    pub fn new(upstream: Incoming, head: Bytes, mut attempt: Attempt, ticket: Ticket) -> Self {
+    /// `head`: what was read before it was known to be too large. `shown_as`: what the client sees as its model.
+    pub fn new(
+        upstream: Incoming,
+        head: Bytes,
+        mut attempt: Attempt,
+        ticket: Ticket,
+        shown_as: Option<Arc<str>>,
+    ) -> Self {
         attempt.usage = usage_within(&head);
         let mut answer = Self {
             upstream: Some(upstream),
@@ -51,7 +59,10 @@ impl LargeAnswer {
             broke_off: false,
         };
         answer.remember(&head);
-        answer.head = Some(head);
+        answer.head = Some(match shown_as {
+            Some(name) => with_model(&head, &name),
+            None => head,
+        });
         answer
     }
 

@@ -5,21 +5,25 @@ use super::authenticate::authenticate;
 use super::body::ResponseBody;
 use super::failed::Told;
 use super::prepare::not_found;
-use crate::policy::snapshot::Snapshot;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use crate::policy::snapshot::{Client, RouteId, Snapshot};
+use http::{HeaderMap, HeaderValue, Response, header};
 use serde_json::{Value, json};
 use std::net::IpAddr;
 
 pub fn list(gateway: &Gateway, headers: &HeaderMap, peer: Option<IpAddr>) -> Response<ResponseBody> {
-    answer(gateway, headers, peer, |snapshot, since| {
-        let data: Vec<Value> = names(snapshot).into_iter().map(|name| entry(name, since)).collect();
+    answer(gateway, headers, peer, |snapshot, client, since| {
+        let data: Vec<Value> = names(snapshot, client)
+            .into_iter()
+            .map(|name| entry(name, since))
+            .collect();
         Ok(json!({"object": "list", "data": data}))
     })
 }
 
 pub fn one(gateway: &Gateway, headers: &HeaderMap, peer: Option<IpAddr>, id: &str) -> Response<ResponseBody> {
-    answer(gateway, headers, peer, |snapshot, since| {
-        match snapshot.routes_named(id).next() {
+    answer(gateway, headers, peer, |snapshot, client, since| {
+        let there = |id: &RouteId| client.is_none_or(|client| client.may_call(*id));
+        match snapshot.routes_named(id).find(there) {
             Some(_) => Ok(entry(id, since)),
             None => Err(not_found(id)),
         }
@@ -30,19 +34,15 @@ fn answer(
     gateway: &Gateway,
     headers: &HeaderMap,
     peer: Option<IpAddr>,
-    make: impl FnOnce(&Snapshot, i64) -> Result<Value, Told>,
+    make: impl FnOnce(&Snapshot, Option<&Client>, i64) -> Result<Value, Told>,
 ) -> Response<ResponseBody> {
     let policy = gateway.live.policy();
-    if let Err(error) = authenticate(&policy.snapshot, &gateway.credentials, headers, peer) {
-        let told = Told::new(
-            StatusCode::UNAUTHORIZED,
-            "invalid_request_error",
-            "invalid_api_key",
-            error.to_string(),
-        );
-        return told.response();
-    }
-    match make(&policy.snapshot, policy.since.as_second()) {
+    let snapshot = &policy.snapshot;
+    let client = match authenticate(gateway, snapshot, headers, peer) {
+        Ok(id) => id.map(|id| snapshot.client(id)),
+        Err(told) => return told.response(),
+    };
+    match make(snapshot, client, policy.since.as_second()) {
         Err(told) => told.response(),
         Ok(body) => {
             let mut response = Response::new(ResponseBody::whole(body.to_string()));
@@ -54,10 +54,11 @@ fn answer(
     }
 }
 
-/// In declared order, each once.
-fn names(snapshot: &Snapshot) -> Vec<&str> {
+/// Of the routes that are there for the client, in declared order, each once.
+fn names<'a>(snapshot: &'a Snapshot, client: Option<&Client>) -> Vec<&'a str> {
     let mut names: Vec<&str> = Vec::new();
-    for route in &snapshot.routes {
+    let there = |id: usize| client.is_none_or(|client| client.may_call(RouteId(id)));
+    for (_, route) in snapshot.routes.iter().enumerate().filter(|(id, _)| there(*id)) {
         let literal = route
             .matches
             .models

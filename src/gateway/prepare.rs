@@ -3,16 +3,16 @@
 use super::Gateway;
 use super::authenticate::authenticate;
 use super::deadlines::Deadlines;
-use super::failed::Told;
+use super::failed::{Told, bad_request};
+use super::wishes::Wishes;
 use crate::decide::{self, Question, Rules, Target};
 use crate::dialect::chat::request::ChatRequest;
 use crate::live::Policy;
-use crate::money::Money;
 use crate::policy::condition::Answers;
-use crate::policy::snapshot::{Asked, Criterion, HeaderValues, OnDisconnect, Route, RouteId, Timeouts, Unmatched};
+use crate::policy::snapshot::{Asked, Client, Criterion, OnDisconnect, Route, RouteId, Timeouts, Unmatched};
 use crate::request::{Extras, Requirements};
 use bytes::Bytes;
-use http::{HeaderMap, Request, StatusCode};
+use http::{Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use jiff::Timestamp;
@@ -43,6 +43,8 @@ pub struct Prepared {
     /// From `x-planb-deadline`.
     pub deadline: Option<Duration>,
     pub explain: bool,
+    /// What the client named, where it may see no other name.
+    pub shown_as: Option<Arc<str>>,
 }
 
 impl Prepared {
@@ -55,7 +57,7 @@ impl Prepared {
 
     /// It may take as long as the whole request may.
     pub fn question(&self, at: Timestamp) -> Question<'_> {
-        let total = Deadlines::of(Timeouts::default(), self.timeouts()).total;
+        let total = Deadlines::of([Timeouts::default(), Timeouts::default(), self.timeouts()]).total;
         Question {
             target: self.target,
             needs: &self.needs,
@@ -95,23 +97,16 @@ impl Prepared {
 pub async fn prepare(gateway: &Gateway, request: Request<Incoming>, peer: Option<IpAddr>) -> Result<Prepared, Told> {
     let policy = gateway.live.policy();
     let (parts, body) = request.into_parts();
-    let known = authenticate(&policy.snapshot, &gateway.credentials, &parts.headers, peer).map_err(|error| {
-        Told::new(
-            StatusCode::UNAUTHORIZED,
-            "invalid_request_error",
-            "invalid_api_key",
-            error.to_string(),
-        )
-    })?;
+    let client = authenticate(gateway, &policy.snapshot, &parts.headers, peer)?;
+    let client = client.map(|id| policy.snapshot.client(id));
     let body = read_body(body).await?;
     let chat = ChatRequest::read(body).map_err(|error| Told {
         param: error.field().map(str::to_owned),
         ..bad_request("invalid_request", error.to_string())
     })?;
-    let headers = Headers(&parts.headers);
-    headers.refuse_unsupported()?;
+    let wishes = Wishes::new(&parts.headers, client);
     let mut needs = Requirements {
-        caller: Arc::new(known.caller),
+        caller: Arc::new(wishes.caller()),
         input: chat.input,
         output_bound: chat.output_bound,
         thinking: chat.thinking,
@@ -121,21 +116,25 @@ pub async fn prepare(gateway: &Gateway, request: Request<Incoming>, peer: Option
         json_schema: chat.json_schema,
         extras: Extras::default(),
         stream: chat.stream,
-        min_quality: headers.min_quality()?,
-        max_cost: headers.max_cost()?,
+        min_quality: wishes.min_quality()?,
+        max_cost: wishes.max_cost()?,
     };
     let asked = Asked {
         model: &chat.model,
         dialect: "chat",
         needs: &needs,
-        headers: &headers,
+        headers: &wishes,
+        routes: client.and_then(|client| client.routes.as_deref()),
     };
-    let (target, route) = target(&policy, &asked, known.trusted)?;
+    let (target, route) = target(&policy, &asked, client)?;
     // Nobody else has it yet.
     Arc::make_mut(&mut needs.caller).route = route.clone();
     let answers = policy.answers.to(&needs.caller);
     let id: Arc<str> = uuid::Uuid::now_v7().simple().to_string().into();
-    let (deadline, explain) = (headers.deadline()?, headers.text("x-planb-explain") == Some("1"));
+    let (deadline, explain) = (wishes.deadline()?, wishes.explain()?);
+    let shown_as = client
+        .filter(|client| !client.exposes)
+        .map(|_| Arc::from(chat.model.as_str()));
     Ok(Prepared {
         policy,
         seed: seed(&id),
@@ -147,6 +146,7 @@ pub async fn prepare(gateway: &Gateway, request: Request<Incoming>, peer: Option
         route,
         deadline,
         explain,
+        shown_as,
     })
 }
 
@@ -170,10 +170,11 @@ async fn read_body(body: Incoming) -> Result<Bytes, Told> {
     }
 }
 
-fn target(policy: &Policy, asked: &Asked<'_>, trusted: bool) -> Result<(Target, Arc<str>), Told> {
+/// One model may be asked for by name where no client is to be kept from it.
+fn target(policy: &Policy, asked: &Asked<'_>, client: Option<&Client>) -> Result<(Target, Arc<str>), Told> {
     let snapshot = &policy.snapshot;
     let name = asked.model;
-    if let Some(direct) = name.strip_prefix(DIRECT).filter(|_| trusted) {
+    if let Some(direct) = name.strip_prefix(DIRECT).filter(|_| client.is_none()) {
         return match snapshot.model_named(direct) {
             Some(id) => Ok((Target::Model(id), name.into())),
             None => Err(not_found(name)),
@@ -215,86 +216,9 @@ fn nothing_serves(message: String) -> Told {
     }
 }
 
-impl HeaderValues for Headers<'_> {
-    fn value(&self, name: &str) -> Option<&str> {
-        self.text(name)
-    }
-}
-
 /// Of its own for each request, and the same again when its course is replayed.
 fn seed(id: &str) -> u64 {
     id.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     })
-}
-
-fn bad_request(code: &'static str, message: impl Into<String>) -> Told {
-    Told::new(StatusCode::BAD_REQUEST, "invalid_request_error", code, message)
-}
-
-/// What the request's own headers ask for. They can only narrow what the policy allows.
-struct Headers<'a>(&'a HeaderMap);
-
-impl Headers<'_> {
-    fn text(&self, name: &str) -> Option<&str> {
-        self.0.get(name).and_then(|value| value.to_str().ok()).map(str::trim)
-    }
-
-    /// A constraint that is asked for and cannot be kept must not be dropped silently.
-    fn refuse_unsupported(&self) -> Result<(), Told> {
-        match self.text("x-planb-territory") {
-            Some(_) => Err(bad_request(
-                "unsupported_header",
-                "`x-planb-territory` is not supported by this version yet",
-            )),
-            None => Ok(()),
-        }
-    }
-
-    fn min_quality(&self) -> Result<Option<u8>, Told> {
-        let Some(text) = self.text("x-planb-min-quality") else {
-            return Ok(None);
-        };
-        match text.parse::<u8>() {
-            Ok(quality) if quality <= 100 => Ok(Some(quality)),
-            _ => Err(bad_request(
-                "invalid_header",
-                "`x-planb-min-quality` must be a whole number from 0 to 100",
-            )),
-        }
-    }
-
-    /// A decimal amount in the policy's currency, with or without its code behind it.
-    fn max_cost(&self) -> Result<Option<Money>, Told> {
-        let Some(text) = self.text("x-planb-max-cost") else {
-            return Ok(None);
-        };
-        let amount = text.trim_end_matches(|c: char| c.is_ascii_uppercase()).trim();
-        match Money::parse(amount) {
-            Some(money) if money >= Money::ZERO => Ok(Some(money)),
-            _ => Err(bad_request(
-                "invalid_header",
-                "`x-planb-max-cost` must be an amount such as 0.05",
-            )),
-        }
-    }
-
-    /// Seconds, with an optional `s` or `ms`.
-    fn deadline(&self) -> Result<Option<Duration>, Told> {
-        let Some(text) = self.text("x-planb-deadline") else {
-            return Ok(None);
-        };
-        let (number, milliseconds) = match text.strip_suffix("ms") {
-            Some(number) => (number, true),
-            None => (text.strip_suffix('s').unwrap_or(text), false),
-        };
-        let seconds: Option<f64> = number.trim().parse().ok().filter(|n: &f64| n.is_finite() && *n > 0.0);
-        match seconds.map(|n| if milliseconds { n / 1000.0 } else { n }) {
-            Some(seconds) if seconds <= 86_400.0 => Ok(Some(Duration::from_secs_f64(seconds))),
-            _ => Err(bad_request(
-                "invalid_header",
-                "`x-planb-deadline` must be a duration such as 30s or 1500ms",
-            )),
-        }
-    }
 }

@@ -3,10 +3,12 @@
 //! Knows no socket and no clock: bytes are pushed in, events come out, in any chunking the same.
 
 use crate::catalog::Vendor;
+use crate::dialect::chat::mask::event_with_model;
 use crate::dialect::chat::stream::{Progress, Seen};
 use crate::dialect::sse::{Frame, Parser};
 use crate::failure::{Finish, finish_of};
 use bytes::Bytes;
+use std::sync::Arc;
 
 #[derive(Debug)]
 pub enum Event {
@@ -38,16 +40,19 @@ pub enum StreamFault {
 pub struct Reader {
     vendor: Vendor,
     hide_usage: bool,
+    shown_as: Option<Arc<str>>,
     parser: Parser,
     progress: Progress,
     content_seen: bool,
 }
 
 impl Reader {
-    pub fn new(vendor: Vendor, hide_usage: bool) -> Self {
+    /// `shown_as`: what the client sees as its model, where it may not see the provider's name for it.
+    pub fn new(vendor: Vendor, hide_usage: bool, shown_as: Option<Arc<str>>) -> Self {
         Self {
             vendor,
             hide_usage,
+            shown_as,
             parser: Parser::default(),
             progress: Progress::default(),
             content_seen: false,
@@ -101,17 +106,21 @@ impl Reader {
             return Event::Comment(frame.raw);
         };
         let vendor = self.vendor;
-        match self
+        let seen = self
             .progress
-            .see(&data, |reason| matches!(finish_of(vendor, reason), Finish::Failed(_)))
-        {
+            .see(&data, |reason| matches!(finish_of(vendor, reason), Finish::Failed(_)));
+        let shown = |raw: Bytes| match &self.shown_as {
+            Some(name) => event_with_model(&raw, &data, name),
+            None => raw,
+        };
+        match seen {
             Seen::Meaningful => {
                 self.content_seen = true;
-                Event::Content(frame.raw)
+                Event::Content(shown(frame.raw))
             }
-            Seen::Preamble => Event::Preamble(frame.raw),
+            Seen::Preamble => Event::Preamble(shown(frame.raw)),
             Seen::UsageOnly if self.hide_usage => Event::Hidden,
-            Seen::UsageOnly => Event::Preamble(frame.raw),
+            Seen::UsageOnly => Event::Preamble(shown(frame.raw)),
             Seen::Done if self.progress.has_finished() => Event::Done(frame.raw),
             // `[DONE]` after nothing, or after a choice without its finish reason, is no end.
             Seen::Done if self.content_seen => Event::Fault(StreamFault::Truncated),
@@ -136,7 +145,7 @@ mod tests {
     );
 
     fn read(bytes: &[u8]) -> (Vec<String>, Reader) {
-        let mut reader = Reader::new(Vendor::OpenaiCompatible, true);
+        let mut reader = Reader::new(Vendor::OpenaiCompatible, true, None);
         reader.push(bytes);
         let mut kinds = Vec::new();
         while let Some(event) = reader.next_event() {

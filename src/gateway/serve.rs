@@ -20,6 +20,7 @@ use super::survey::{self, Survey, survey, survey_in_order};
 use super::ticket::Ticket;
 use crate::budget::{End, Facts};
 use crate::decide::{self, Candidate, Refusal};
+use crate::dialect::chat::mask;
 use crate::failover::{self, Ending, Limits, NotTaken, Step, Turn, Warming};
 use crate::health::Verdict;
 use crate::ledger::record::ExcludedRecord;
@@ -331,7 +332,7 @@ impl Serving {
         fresh: bool,
     ) -> Go {
         let provider = attempt.provider();
-        let deadlines = Deadlines::of(provider.timeouts, self.prepared.timeouts());
+        let deadlines = Deadlines::of([provider.timeouts, attempt.model().timeouts, self.prepared.timeouts()]);
         let client = self.gateway.connections.inference(Kind {
             allow_private: provider.allow_private,
             connect: deadlines.connect,
@@ -362,7 +363,10 @@ impl Serving {
                 self.ticket.cost = self.ticket.cost.plus(attempt.succeed());
                 let headers = self.headers(&attempt);
                 self.ticket.finish(Some(attempt.model().name.clone()), "ok", 200);
-                Break(headers.whole(bytes))
+                Break(headers.whole(match &self.prepared.shown_as {
+                    Some(name) => mask::with_model(&bytes, name),
+                    None => bytes,
+                }))
             }
             Ok(Exchanged::Begun { upstream, reader, head }) => {
                 sent.succeeded();
@@ -377,8 +381,9 @@ impl Serving {
             }
             Ok(Exchanged::Large { upstream, head }) => {
                 sent.succeeded();
+                let shown_as = self.prepared.shown_as.clone();
                 let headers = self.headers(&attempt);
-                let answer = LargeAnswer::new(upstream, head, attempt, self.ticket.hand_over());
+                let answer = LargeAnswer::new(upstream, head, attempt, self.ticket.hand_over(), shown_as);
                 Break(headers.large(Watched::new(answer, wire.until)))
             }
         }
@@ -387,8 +392,7 @@ impl Serving {
     fn headers(&self, attempt: &Attempt) -> AnswerHeaders {
         AnswerHeaders {
             decision: self.ticket.id.clone(),
-            model: attempt.model().name.clone(),
-            provider: attempt.provider().name.clone(),
+            answered_by: (!self.hides()).then(|| (attempt.model().name.clone(), attempt.provider().name.clone())),
             plans: self.survey.plans.clone(),
             degraded: self.is_degraded(attempt.candidate.id),
             attempts: attempt.number(),
@@ -397,6 +401,10 @@ impl Serving {
             budget_left: self.survey.budget_left,
             output_cap: attempt.candidate.cap,
         }
+    }
+
+    fn hides(&self) -> bool {
+        self.prepared.shown_as.is_some()
     }
 
     /// An active plan made this another answer than the route's first choice.

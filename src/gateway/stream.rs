@@ -192,7 +192,7 @@ impl AnswerStream {
         self.note();
         let cost = self.attempt.fail(failure);
         self.ticket.cost = self.ticket.cost.plus(cost);
-        let told = failed::told(failure);
+        let told = failed::told(failure, self.ticket.hides);
         let error = ErrorBody {
             message: &told.message,
             kind: told.kind,

@@ -29,6 +29,8 @@ pub struct Ticket {
     pub plans: Vec<Arc<str>>,
     /// Posted so far, over all attempts.
     pub cost: Money,
+    /// The client may not see who answers.
+    pub hides: bool,
     permit: Option<Permit>,
     finished: bool,
 }
@@ -51,6 +53,7 @@ impl Ticket {
             excluded: Vec::new(),
             plans,
             cost: Money::ZERO,
+            hides: prepared.shown_as.is_some(),
             permit,
             finished: false,
         }
@@ -69,6 +72,7 @@ impl Ticket {
             excluded: std::mem::take(&mut self.excluded),
             plans: std::mem::take(&mut self.plans),
             cost: self.cost,
+            hides: self.hides,
             permit: self.permit.take(),
             finished: false,
         };

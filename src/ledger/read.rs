@@ -54,6 +54,8 @@ pub struct AttemptView {
     pub model: String,
     pub provider: String,
     pub supply: String,
+    /// Which of the provider's keys, by its name in the policy.
+    pub key: Option<String>,
     /// How its reservation ended: `posted`, `voided` or `held`.
     pub end: String,
     pub outcome: String,
@@ -198,12 +200,14 @@ fn with_attempts(connection: &Connection, mut decision: DecisionView) -> rusqlit
 fn attempt(row: &Row<'_>) -> rusqlite::Result<AttemptView> {
     let class: String = row.get("class")?;
     let status: i64 = row.get("status")?;
+    let key: String = row.get("key")?;
     Ok(AttemptView {
         number: row.get("number")?,
         at: row.get("at")?,
         model: row.get("model")?,
         provider: row.get("provider")?,
         supply: row.get("supply")?,
+        key: (!key.is_empty()).then_some(key),
         end: row.get("ended")?,
         outcome: row.get("outcome")?,
         class: (!class.is_empty()).then_some(class),

@@ -64,6 +64,8 @@ pub struct AttemptRecord {
     pub provider: Arc<str>,
     pub supply: &'static str,
     pub upstream: Arc<str>,
+    /// Which of the provider's keys, by its name in the policy; empty where it needs none.
+    pub key: Arc<str>,
     pub caller: Arc<Caller>,
     pub end: EndKind,
     /// `ok`, `failed` or `cancelled`.

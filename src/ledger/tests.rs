@@ -165,6 +165,7 @@ fn attempt(decision: &str, at: Timestamp, team: &str, end: EndKind, amount: Mone
         provider: facts.model.provider.clone(),
         supply: facts.model.supply,
         upstream: "qwen3.8-max".into(),
+        key: "second".into(),
         caller: facts.caller.clone(),
         end,
         outcome: "ok",

@@ -179,9 +179,9 @@ impl Write<'_> {
         self.run(
             "INSERT INTO attempts (incarnation, decision, number, at, model, provider, supply, upstream, client, tags,
              purpose, ended, outcome, class, status, input, cache_read, output, reasoning, estimated, amount, worst,
-             currency, rate_input, rate_cache_read, rate_output, first_token_ms, total_ms, route)
+             currency, rate_input, rate_cache_read, rate_output, first_token_ms, total_ms, route, key, territory)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21,
-             ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29)",
+             ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31)",
             params![
                 self.incarnation,
                 a.decision,
@@ -212,6 +212,8 @@ impl Write<'_> {
                 a.first_token_ms.map(count),
                 count(a.total_ms),
                 a.caller.route,
+                a.key,
+                a.caller.territory,
             ],
         )?;
         let attempt = self.connection.last_insert_rowid();
@@ -262,8 +264,8 @@ impl Write<'_> {
             .collect();
         self.run(
             "INSERT INTO decisions (id, at, route, dialect, stream, plans, chosen, excluded, client, tags, purpose,
-             input, cost, currency, outcome, status, policy)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
+             input, cost, currency, outcome, status, policy, territory)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
              ON CONFLICT (id) DO NOTHING",
             params![
                 d.id,
@@ -283,6 +285,7 @@ impl Write<'_> {
                 d.outcome,
                 d.status,
                 d.policy_hash,
+                d.caller.territory,
             ],
         )
     }

@@ -14,6 +14,8 @@ pub enum ProviderState {
     Cold,
     Down,
     NoCredential,
+    /// Switched off in the policy.
+    Disabled,
 }
 
 impl ProviderState {
@@ -24,6 +26,7 @@ impl ProviderState {
             Self::Cold => "cold",
             Self::Down => "down",
             Self::NoCredential => "no_credential",
+            Self::Disabled => "disabled",
         }
     }
 
@@ -56,7 +59,7 @@ const UNSTEADY: SignedDuration = SignedDuration::from_mins(10);
 const STEADY: SignedDuration = SignedDuration::from_mins(5);
 
 impl ProviderStanding {
-    /// A missing key is no outage, and a server that is starting has not recovered.
+    /// A missing key and a provider that is switched off are no outage, and a server that is starting has not recovered.
     fn news(&self, state: ProviderState, since: Timestamp, now: Timestamp) -> Option<ProviderNews> {
         match state {
             ProviderState::Down if !self.outage => Some(ProviderNews::Down),

@@ -1,7 +1,7 @@
 //! What a policy need not say, as values: the rooms take them from here. How the reference words them stands beside
 //! each key in `read/words.rs`; a test holds the two together.
 
-use super::snapshot::{Enforce, OnDisconnect, Pick, Timeouts};
+use super::snapshot::{Enforce, OnDisconnect, Pick, Timeouts, Wish};
 use std::time::Duration;
 
 pub const TIMEZONE: &str = "UTC";
@@ -15,7 +15,9 @@ pub const AT_LEAST: Duration = Duration::from_secs(300);
 /// A small model loads within it; a first download needs more, and the policy says so.
 pub const READY: Duration = Duration::from_secs(120);
 pub const EVENTS: &str = "*";
-/// Where neither provider nor route sets one.
+/// What can only narrow the policy.
+pub const MAY_SET: [Wish; 4] = [Wish::MinQuality, Wish::MaxCost, Wish::Deadline, Wish::Explain];
+/// Where neither provider, model nor route sets one.
 pub const TIMEOUTS: Timeouts = Timeouts {
     connect: Some(Duration::from_secs(2)),
     first_token: Some(Duration::from_secs(60)),

@@ -73,6 +73,7 @@ fn of_kind(kind: &'static Kind, definitions: &mut Map<String, Value>) -> Value {
         Kind::Truth => json!({"type": "boolean"}),
         Kind::Whole(least, most) => json!({"type": "integer", "minimum": least, "maximum": most}),
         Kind::Duration => pattern("^([0-9]+(ms|s|m|h|d))+$"),
+        Kind::Date => pattern("^[0-9]{4}-[0-9]{2}-[0-9]{2}$"),
         Kind::Money => pattern("^[0-9][0-9,_]*(\\.[0-9]{1,9})? +[A-Z]{3}$"),
         Kind::Price(units) => pattern(&format!(
             "^[0-9][0-9,_]*(\\.[0-9]{{1,9}})? +[A-Z]{{3}} ?/ ?({})$",

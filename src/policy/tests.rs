@@ -59,7 +59,7 @@ fn with(section: &str, line: &str) -> String {
             "models",
             "models:\n  tiny: {provider: home, supply: local, quality: 20}\n  big: {provider: hub, supply: competitor, quality: 80, price: {input: 1 USD/M, output: 2 USD/M}}",
         ),
-        ("clients", "clients: {app: {key: env:APP}}"),
+        ("clients", "clients:\n  app: {key: env:APP}"),
         ("routes", "routes:\n  - {name: chat, try: [big, tiny]}"),
         ("budgets", "budgets:\n  month: {limit: 10 USD, per: month}"),
         (

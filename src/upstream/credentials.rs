@@ -1,12 +1,13 @@
 //! Secret values behind the policy's references, ready in memory for the request's way.
 //!
 //! `env:` is read once, when a reference is first tracked: a running process never sees its environment change.
-//! `file:` is read when tracked and again by [`Credentials::refresh`]. Values never appear in an error, a log line or
+//! `file:` and `credential:` are read when tracked and again by [`Credentials::refresh`]. Values never appear in an error, a log line or
 //! `Debug`; errors name the reference alone.
 
 use crate::policy::snapshot::CredentialRef;
 use arc_swap::ArcSwap;
 use secrecy::SecretString;
+use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs::File;
@@ -14,7 +15,9 @@ use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use subtle::ConstantTimeEq;
 
+const FOLDER: &str = "CREDENTIALS_DIRECTORY";
 /// Far more than any key; a larger file is not a key but a mistake.
 const LONGEST: u64 = 16 * 1024;
 
@@ -23,6 +26,23 @@ const LONGEST: u64 = 16 * 1024;
 pub struct Credential {
     pub secret: SecretString,
     pub generation: u64,
+    digest: [u8; 32],
+}
+
+impl Credential {
+    /// Is this its digest, by [`digest`]? Takes the same time whatever the answer.
+    pub fn has_digest(&self, given: &[u8; 32]) -> bool {
+        self.digest.ct_eq(given).into()
+    }
+
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.has_digest(&other.digest)
+    }
+}
+
+/// SHA-256: what keys are compared by, so that time tells neither a key's length nor how much of it was right.
+pub fn digest(key: &str) -> [u8; 32] {
+    Sha256::digest(key.as_bytes()).into()
 }
 
 /// Why a reference has no value. The text names the reference, never what is behind it.
@@ -30,6 +50,9 @@ pub struct Credential {
 pub enum Missing {
     #[error("{0} is not set")]
     NotSet(String),
+    /// No service manager handed any over.
+    #[error("{0} is not there: $CREDENTIALS_DIRECTORY is not set")]
+    NoFolder(String),
     #[error("{0} is empty")]
     Empty(String),
     #[error("{reference} cannot be read: {why}")]
@@ -58,6 +81,8 @@ struct Held {
 /// The credentials of the policy in force.
 pub struct Credentials {
     environment: Environment,
+    /// `$CREDENTIALS_DIRECTORY`, where systemd puts what `credential:` names.
+    folder: Option<PathBuf>,
     values: ArcSwap<Values>,
     /// Held while a new map is built, so that two refreshes cannot undo each other.
     changing: Mutex<()>,
@@ -71,9 +96,11 @@ impl Default for Credentials {
 
 impl Credentials {
     pub fn with_environment(read: impl Fn(&str) -> Option<OsString> + Send + Sync + 'static) -> Self {
+        let folder = read(FOLDER).filter(|path| !path.is_empty()).map(PathBuf::from);
         let (environment, values) = (Box::new(read), ArcSwap::default());
         Self {
             environment,
+            folder,
             values,
             changing: Mutex::default(),
         }
@@ -128,18 +155,18 @@ impl Credentials {
 
     /// The files behind the references, to be watched.
     pub fn files(&self) -> Vec<PathBuf> {
-        let path = |reference: &CredentialRef| match reference {
-            CredentialRef::File(path) => Some(path.clone()),
-            CredentialRef::Env(_) => None,
-        };
-        self.values.load().keys().filter_map(path).collect()
+        self.values
+            .load()
+            .keys()
+            .filter_map(|reference| self.path(reference))
+            .collect()
     }
 
     /// The environment variables behind the references: what a process that planb starts must not inherit.
     pub fn variables(&self) -> Vec<Arc<str>> {
         let name = |reference: &CredentialRef| match reference {
             CredentialRef::Env(name) => Some(name.clone()),
-            CredentialRef::File(_) => None,
+            CredentialRef::File(_) | CredentialRef::Credential(_) => None,
         };
         self.values.load().keys().filter_map(name).collect()
     }
@@ -150,7 +177,10 @@ impl Credentials {
         }
         let found = match reference {
             CredentialRef::Env(name) => self.read_variable(name),
-            CredentialRef::File(path) => read_file(path),
+            CredentialRef::File(_) | CredentialRef::Credential(_) => match self.path(reference) {
+                Some(path) => read_file(&path, reference.label()),
+                None => Err(Missing::NoFolder(reference.label())),
+            },
         };
         let unchanged = |held: &&Held| match (&held.value, &found) {
             (Ok(old), Ok(new)) => exposed(&old.secret) == new,
@@ -166,6 +196,7 @@ impl Credentials {
         let generation = before.map_or(1, |held| held.generation + 1);
         let hide = |text: String| {
             Arc::new(Credential {
+                digest: digest(&text),
                 secret: SecretString::from(text),
                 generation,
             })
@@ -173,6 +204,15 @@ impl Credentials {
         Held {
             value: found.map(hide),
             generation,
+        }
+    }
+
+    fn path(&self, reference: &CredentialRef) -> Option<PathBuf> {
+        match reference {
+            CredentialRef::Env(_) => None,
+            CredentialRef::File(path) => Some(path.clone()),
+            // The policy's reader lets no name through that leaves the folder.
+            CredentialRef::Credential(name) => Some(self.folder.as_ref()?.join(&**name)),
         }
     }
 
@@ -188,8 +228,7 @@ impl Credentials {
     }
 }
 
-fn read_file(path: &Path) -> Result<String, Missing> {
-    let label = format!("file:{}", path.display());
+fn read_file(path: &Path, label: String) -> Result<String, Missing> {
     let unreadable = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => Missing::NotSet(label.clone()),
         why => Missing::Unreadable {
@@ -297,6 +336,26 @@ mod tests {
             (second.secret.expose_secret(), second.generation > first),
             ("sk-2", true)
         );
+    }
+
+    #[test]
+    fn a_service_managers_credential_is_read_from_its_folder_and_again_when_it_changes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path: OsString = folder.path().into();
+        let credentials = Credentials::with_environment(move |name| (name == FOLDER).then(|| path.clone()));
+        let reference = CredentialRef::Credential("qwen.key".into());
+        credentials.track([reference.clone()]);
+        let missing = credentials.present(&reference).unwrap_err();
+        assert_eq!(missing.to_string(), "credential:qwen.key is not set");
+        assert_eq!(credentials.files(), vec![folder.path().join("qwen.key")]);
+        for key in ["sk-1", "sk-2"] {
+            std::fs::write(folder.path().join("qwen.key"), key).unwrap();
+            assert_eq!(credentials.refresh(), vec![reference.clone()]);
+            assert_eq!(credentials.get(&reference).unwrap().secret.expose_secret(), key);
+        }
+        let alone = with_variables(&[]);
+        alone.track([reference.clone()]);
+        assert!(matches!(alone.present(&reference), Err(Missing::NoFolder(_))));
     }
 
     #[test]

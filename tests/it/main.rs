@@ -18,6 +18,7 @@ mod house;
 mod local_server;
 mod plans;
 mod reload;
+mod rights;
 mod serve;
 mod signals;
 mod streams;

@@ -69,6 +69,7 @@ struct Process {
 pub struct Daemon {
     pub home: Home,
     arguments: Vec<String>,
+    variables: Vec<(String, String)>,
     process: Option<Process>,
     stderr: Arc<Mutex<String>>,
 }
@@ -96,7 +97,17 @@ impl Daemon {
         Self::start_on(home, &policy, more).await
     }
 
+    /// Serves the policy file of `home`, with more environment variables.
+    pub async fn start_with(home: Home, variables: &[(&str, &str)]) -> Self {
+        let policy = home.policy();
+        Self::start_in_world(home, &policy, &[], variables).await
+    }
+
     pub async fn start_on(home: Home, policy: &Path, more: &[&str]) -> Self {
+        Self::start_in_world(home, policy, more, &[]).await
+    }
+
+    async fn start_in_world(home: Home, policy: &Path, more: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut arguments = vec!["--policy".to_owned(), policy.display().to_string()];
         arguments.extend(["--state".to_owned(), home.state().display().to_string()]);
         if !more.contains(&"--listen") {
@@ -106,6 +117,10 @@ impl Daemon {
         let mut daemon = Self {
             home,
             arguments,
+            variables: variables
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
             process: None,
             stderr: Arc::default(),
         };
@@ -298,6 +313,7 @@ impl Daemon {
     async fn launch(&mut self) {
         let mut child = command(&["serve"])
             .args(&self.arguments)
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

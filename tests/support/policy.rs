@@ -78,10 +78,20 @@ impl Policy {
         self
     }
 
-    pub fn client(mut self, name: &str, key: &str, tags: &str) -> Self {
+    pub fn client(self, name: &str, key: &str, tags: &str) -> Self {
+        self.client_with(name, key, &format!("tags: {{{tags}}}"))
+    }
+
+    pub fn client_with(mut self, name: &str, key: &str, words: &str) -> Self {
+        let comma = if words.is_empty() { "" } else { ", " };
         self.clients
-            .push(format!("{name}: {{key: file:{name}.client, tags: {{{tags}}}}}"));
+            .push(format!("{name}: {{key: file:{name}.client{comma}{words}}}"));
         self.file(&format!("{name}.client"), key)
+    }
+
+    pub fn client_line(mut self, name: &str, words: &str) -> Self {
+        self.clients.push(format!("{name}: {{{words}}}"));
+        self
     }
 
     pub fn route(mut self, words: &str) -> Self {

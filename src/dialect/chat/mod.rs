@@ -1,8 +1,9 @@
 //! OpenAI chat completions. `request` reads and rewrites the client's bytes, `answer` reads what came back whole,
-//! `stream` event by event, `error` writes errors in this dialect's shape.
+//! `stream` event by event, `error` writes errors in this dialect's shape, `mask` hides who answered.
 
 pub mod answer;
 pub mod error;
+pub mod mask;
 pub mod request;
 pub mod stream;
 mod wire;

@@ -12,7 +12,7 @@ impl Serving {
     /// Nothing was sent: every model is excluded.
     pub(super) fn refuse(&mut self) -> Response<ResponseBody> {
         let refusal = self.refusal();
-        let nearest = refusal.nearest.as_ref().map(|exclusion| {
+        let nearest = refusal.nearest.as_ref().filter(|_| !self.hides()).map(|exclusion| {
             format!(
                 "`{}`: {}",
                 self.prepared.policy.snapshot.model(exclusion.id).name,
@@ -46,7 +46,7 @@ impl Serving {
     pub(super) fn tell(&mut self, ending: Ending) -> Response<ResponseBody> {
         let told = match ending {
             Ending::Failed(failure) => {
-                let told = failed::told(&failure);
+                let told = failed::told(&failure, self.hides());
                 return self.end(&told, "failed");
             }
             Ending::NothingLeft(refusals) => self.nothing_left(&refusals),
@@ -77,6 +77,7 @@ impl Serving {
                     .ticket
                     .excluded
                     .last()
+                    .filter(|_| !self.hides())
                     .map(|last| format!("`{}`: {}", last.model, last.detail));
                 failed::unavailable(last.unwrap_or_default(), earliest)
             }

@@ -44,6 +44,7 @@ fn caller() -> Caller {
         tags: Tags::new([("team", "search"), ("tier", "gold")]),
         purpose: "internal".into(),
         route: "chat".into(),
+        territory: "DE".into(),
     }
 }
 

@@ -7,6 +7,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("bad-name", "a name with characters that names cannot have"),
     ("bad-url", "not written as an address is"),
     ("bad-value", "not written as that kind of value is"),
+    ("both-keys", "`key` (or `api_key`) and `keys` together"),
     ("duplicate-key", "a key is given twice in one map; both places are shown"),
     ("duplicate-name", "a name is defined twice; both places are shown"),
     ("egress", "an address that may not be called"),

@@ -2,6 +2,7 @@
 
 use super::fields::Fields;
 use super::prices::Price;
+use super::providers::{Timeouts, timeouts};
 use super::words;
 use crate::policy::report::Report;
 use crate::policy::source::{Node, Place, Word};
@@ -22,6 +23,7 @@ pub(in crate::policy) struct Model {
     pub tools: Option<Word>,
     pub images: Option<Word>,
     pub json_schema: Option<Word>,
+    pub timeouts: Timeouts,
 }
 
 pub(super) fn read(name: &Word, node: &Node, report: &mut Report) -> Model {
@@ -40,5 +42,6 @@ pub(super) fn read(name: &Word, node: &Node, report: &mut Report) -> Model {
         tools: fields.word("tools", report),
         images: fields.word("images", report),
         json_schema: fields.word("json_schema", report),
+        timeouts: timeouts(fields, report),
     }
 }

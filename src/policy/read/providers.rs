@@ -20,6 +20,7 @@ pub(in crate::policy) struct Provider {
     pub allow_private: Option<Word>,
     pub discount: Option<Word>,
     pub surcharge: Option<Word>,
+    pub disabled: Option<Word>,
 }
 
 #[derive(Debug, Default)]
@@ -65,6 +66,7 @@ pub(super) fn read(name: &Word, node: &Node, report: &mut Report) -> Provider {
         allow_private: fields.word("allow_private", report),
         discount: fields.word("discount", report),
         surcharge: fields.word("surcharge", report),
+        disabled: fields.word("disabled", report),
     }
 }
 
@@ -75,7 +77,7 @@ fn variables(start: Fields<'_>, report: &mut Report) -> Vec<(Word, Word)> {
         .collect()
 }
 
-/// The `timeouts` of a provider or a route.
+/// The `timeouts` of a provider, a model or a route.
 pub(super) fn timeouts(fields: Fields<'_>, report: &mut Report) -> Timeouts {
     let Some(inner) = fields.map("timeouts", &words::TIMEOUTS, report) else {
         return Timeouts::default();

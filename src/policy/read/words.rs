@@ -50,6 +50,8 @@ pub(in crate::policy) enum Kind {
     /// From, to.
     Whole(u64, u64),
     Duration,
+    /// A day of the calendar.
+    Date,
     Money,
     /// The units that may stand behind `USD/`.
     Price(&'static [&'static str]),

@@ -51,6 +51,7 @@ impl Resolver<'_, '_> {
             tools: self.truth(written.tools.as_ref(), true),
             images: self.truth(written.images.as_ref(), true),
             json_schema: self.truth(written.json_schema.as_ref(), true),
+            timeouts: self.timeouts(&written.timeouts),
         }
     }
 }

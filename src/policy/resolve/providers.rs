@@ -40,6 +40,7 @@ impl Resolver<'_, '_> {
             breaker,
             cooldown,
             allow_private,
+            disabled: self.truth(written.disabled.as_ref(), false),
             start,
             running,
         }
@@ -143,7 +144,9 @@ impl Resolver<'_, '_> {
                     "missing-key",
                     format!("a provider of vendor `{}` needs `api_key`", facts.word),
                 )
-                .help(format!("write `api_key: env:{usual}` or `api_key: file:PATH`"));
+                .help(format!(
+                    "write `api_key: env:{usual}`, `api_key: file:PATH` or `api_key: credential:NAME`"
+                ));
         }
         None
     }

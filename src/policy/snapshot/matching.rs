@@ -121,6 +121,8 @@ pub struct Asked<'a> {
     pub dialect: &'a str,
     pub needs: &'a Requirements,
     pub headers: &'a dyn HeaderValues,
+    /// The routes that are there for the client; `None`: all.
+    pub routes: Option<&'a [RouteId]>,
 }
 
 /// No route takes the request.
@@ -238,7 +240,10 @@ impl RouteIndex {
     pub fn find<'a>(&self, routes: &'a [Route], asked: &Asked<'_>) -> Result<RouteId, Unmatched<'a>> {
         let mut close = Unmatched::Name;
         for id in self.named(routes, asked.model) {
-            let Some(route) = routes.get(id.0) else { continue };
+            let there = asked.routes.is_none_or(|there| there.contains(&id));
+            let Some(route) = routes.get(id.0).filter(|_| there) else {
+                continue;
+            };
             match route.matches.unmet(asked) {
                 None => return Ok(id),
                 Some(criterion) if close == Unmatched::Name => close = Unmatched::Close(id, criterion),
@@ -306,6 +311,7 @@ mod tests {
             dialect: "chat",
             needs: &needs(),
             headers: &Env("canary-2"),
+            routes: None,
         };
         let found = RouteIndex::new(routes).find(routes, &asked);
         found.map(|id| id.0).map_err(|close| format!("{close:?}"))

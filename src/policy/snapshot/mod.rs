@@ -15,7 +15,7 @@ mod route;
 pub use super::supply::Supply;
 pub use alert::{AlertTarget, AlertUrl, EventPattern};
 pub use budget::{Budget, Each, Enforce, Raise};
-pub use client::Client;
+pub use client::{Client, Expiry, Wish};
 pub use matching::{Asked, Criterion, HeaderValues, Match, Pattern, RouteIndex, Unmatched};
 pub use model::Model;
 pub use need::{Need, Unmet};
@@ -34,6 +34,9 @@ pub struct ProviderId(pub usize);
 /// Index into [`Snapshot::models`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ModelId(pub usize);
+/// Index into [`Snapshot::clients`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ClientId(pub usize);
 /// Index into [`Snapshot::routes`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RouteId(pub usize);
@@ -72,6 +75,10 @@ impl Snapshot {
 
     pub fn provider_of(&self, id: ModelId) -> &Provider {
         self.provider(self.model(id).provider)
+    }
+
+    pub fn client(&self, id: ClientId) -> &Client {
+        &self.clients[id.0]
     }
 
     pub fn route(&self, id: RouteId) -> &Route {

@@ -1,6 +1,6 @@
 //! Models: what can be called, at which provider, how good and at what price.
 
-use super::{ProviderId, Supply};
+use super::{ProviderId, Supply, Timeouts};
 use crate::price::Price;
 use std::sync::Arc;
 
@@ -24,4 +24,5 @@ pub struct Model {
     pub tools: bool,
     pub images: bool,
     pub json_schema: bool,
+    pub timeouts: Timeouts,
 }

@@ -10,6 +10,8 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum CredentialRef {
     Env(Arc<str>),
+    /// The name of a file in the folder that systemd hands over in `$CREDENTIALS_DIRECTORY`.
+    Credential(Arc<str>),
     /// Absolute, or relative to the working directory when the policy's own path is.
     File(PathBuf),
 }
@@ -19,6 +21,7 @@ impl CredentialRef {
     pub fn label(&self) -> String {
         match self {
             Self::Env(name) => format!("env:{name}"),
+            Self::Credential(name) => format!("credential:{name}"),
             Self::File(path) => format!("file:{}", path.display()),
         }
     }
@@ -40,6 +43,8 @@ pub struct Provider {
     /// False for `cooldown: none`.
     pub cooldown: bool,
     pub allow_private: bool,
+    /// Its models are no candidates.
+    pub disabled: bool,
     pub start: Option<Start>,
     pub running: Running,
 }

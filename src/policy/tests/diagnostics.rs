@@ -261,11 +261,43 @@ fn every_kind_of_error_points_at_its_place() {
         ("providers", "  a b: {vendor: vllm}", "bad-name", "a b"),
         (
             "providers",
-            "  a: {vendor: vllm, api_key: credential:x}",
-            "not-yet",
-            "credential:x",
+            "  a: {vendor: vllm, api_key: credential:../x}",
+            "bad-value",
+            "credential:../x",
         ),
         ("providers", "  home: {vendor: vllm}", "duplicate-key", "home"),
+        (
+            "providers",
+            "  a: {vendor: vllm, disabled: maybe}",
+            "unknown-word",
+            "maybe",
+        ),
+        ("clients", "  a: {tags: {team: search}}", "missing-key", "a"),
+        ("clients", "  a: {keys: []}", "missing-key", "a"),
+        ("clients", "  a: {key: env:A, keys: [env:B]}", "both-keys", "env:B"),
+        ("clients", "  a: {keys: [env:A, env:A]}", "same-key", "env:A"),
+        ("clients", "  a: {key: env:A, routes: [chut]}", "unknown-name", "chut"),
+        (
+            "clients",
+            "  a: {key: env:A, expires: 2027-02-30}",
+            "bad-value",
+            "2027-02-30",
+        ),
+        (
+            "clients",
+            "  a: {key: env:A, may_set: [price]}",
+            "unknown-word",
+            "price",
+        ),
+        ("clients", "  a: {key: env:A, scope: [write]}", "unknown-word", "write"),
+        ("clients", "  a: {key: env:A, expose: some}", "unknown-word", "some"),
+        ("clients", "  a: {key: env:A, use: fun}", "unknown-word", "fun"),
+        (
+            "clients",
+            "  a: {key: env:A, territory: Germany}",
+            "bad-value",
+            "Germany",
+        ),
         ("models", "  m: {provider: home}", "missing-key", "m"),
         ("models", "  m: {provider: home, supply: open}", "unknown-word", "open"),
         (
@@ -496,7 +528,7 @@ fn two_places_are_shown_where_two_matter() {
     let found = one_error("budgets", "  b: {limit: 5 EUR, per: day}", "missing-rate", "5 EUR");
     assert_eq!(
         (found.related[0].line, found.related[0].excerpt.contains("10 USD")),
-        (12, true)
+        (13, true)
     );
     assert!(found.help.unwrap().contains("`rates: {EUR: … USD}`"));
     let found = one_error("routes", "  - {name: chat, try: [tiny]}", "duplicate-name", "chat");

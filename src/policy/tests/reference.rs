@@ -182,6 +182,7 @@ fn kind(kind: &Kind) -> String {
         Kind::Truth => "`true`, `false`".to_owned(),
         Kind::Whole(least, most) => format!("number, {least} to {most}"),
         Kind::Duration => "duration".to_owned(),
+        Kind::Date => "date".to_owned(),
         Kind::Money => "money".to_owned(),
         Kind::Price(units) => {
             let units: Vec<String> = units.iter().map(|unit| format!("`USD/{unit}`")).collect();

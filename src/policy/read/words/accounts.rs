@@ -1,8 +1,8 @@
 //! The keys of clients, budgets and alerts.
 
 use super::Kind::{
-    Address, Credential, Either, Event, In, List, Map, Money, Pattern, Percentage, Selector, Text, Timezone, Truth,
-    Word,
+    Address, Credential, Date, Either, Event, In, List, Map, Money, NameIn, Pattern, Percentage, Selector, Text,
+    Timezone, Truth, Word,
 };
 use super::{REQUIRED, Section, key};
 
@@ -10,12 +10,18 @@ use super::{REQUIRED, Section, key};
 pub(in crate::policy) static CLIENT: Section = Section {
     what: "a client",
     keys: &[
-        key("key", Credential, REQUIRED, "file:search.key", "what it calls with; a different one for each client"),
+        key("key", Credential, "`keys`", "file:search.key", "what it calls with; no two clients have the same"),
+        key("keys", List(&Credential), "`key`", "[file:search.key, file:search.old]", "several, each as good as the other: an old and a new one while a key is changed"),
         key("tags", Map(&Text), "", "{team: search}", "what conditions read as `tag.NAME`; names have letters, digits and `_`"),
+        key("use", Word(&["commercial", "internal", "research"]), "what the request says, where `may_set` lets it", "research", "what its answers are for"),
+        key("territory", Pattern("an ISO 3166 code, or `EU`", "^[A-Za-z]{2}(-[A-Za-z0-9]{1,3})?$"), "what the request says, where `may_set` lets it", "DE", "where its answers are used"),
+        key("routes", List(&NameIn("routes")), "all", "[chat]", "the routes that are there for it; all others are unknown to it"),
+        key("expires", Date, "", "2027-06-30", "the last day of its keys, in the policy's time zone"),
+        key("may_set", List(&Word(&["tags", "use", "territory", "min_quality", "max_cost", "deadline", "explain"])), "[min_quality, max_cost, deadline, explain]", "[tags, max_cost]", "which `x-planb-…` headers it may add; what is written here wins over them"),
+        key("scope", List(&Word(&["inference", "read"])), "[inference]", "[inference, read]", "`inference`: call models; `read`: ask the control API from elsewhere too"),
+        key("expose", Word(&["all", "none"]), "all", "none", "`none`: it never sees the names of models and providers"),
     ],
-    later: &[
-        "routes", "limits", "expires", "may_set", "scope", "expose", "compat", "use", "territory", "keys",
-    ],
+    later: &["limits", "compat"],
 };
 
 #[rustfmt::skip]

@@ -1,7 +1,7 @@
 //! The keys of models.
 
 use super::Kind::{Either, In, List, NameIn, Size, Text, Truth, Whole, Word};
-use super::{PRICE, REQUIRED, Section, key};
+use super::{PRICE, REQUIRED, Section, TIMEOUTS, key};
 
 #[rustfmt::skip]
 pub(in crate::policy) static MODEL: Section = Section {
@@ -18,9 +18,10 @@ pub(in crate::policy) static MODEL: Section = Section {
         key("tools", Truth, "true", "false", "can call tools"),
         key("images", Truth, "true", "false", "can read images"),
         key("json_schema", Truth, "true", "false", "can answer by a JSON schema"),
+        key("timeouts", In(&TIMEOUTS), "", "{first_token: 90s}", "the tightest of provider, model and route counts"),
     ],
     later: &[
-        "license", "limits", "timeouts", "retires", "successor", "space", "domain", "residence", "reasoning", "set",
+        "license", "limits", "retires", "successor", "space", "domain", "residence", "reasoning", "set",
         "default", "strip", "rename", "clamp", "uses", "territory", "disabled", "audio", "dimensions",
         "weight", "weights", "value", "probe",
     ],

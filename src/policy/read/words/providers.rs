@@ -11,17 +11,18 @@ pub(in crate::policy) static PROVIDER: Section = Section {
         key("region", Word(&["intl", "cn", "us", "hk", "eu", "jp"]), "the vendor's first", "cn", "of a vendor that has several: which address, prices and residence hold; keys do not cross regions"),
         key("base_url", Address, "the vendor's own", "http://127.0.0.1:8081", "what the vendor's official SDK is given; `/chat/completions` is appended. A local server without a path gets `/v1`; `openai-compatible` needs it"),
         key("api_key", Credential, "", "env:DASHSCOPE_API_KEY", "hosted vendors need it"),
-        key("timeouts", In(&TIMEOUTS), "", "{first_token: 30s}", "the tightest of provider and route counts"),
+        key("timeouts", In(&TIMEOUTS), "", "{first_token: 30s}", "the tightest of provider, model and route counts"),
         key("start", In(&START), "", "{command: [./serve], ready: 10m}", "a local server on this machine, started when it is first needed"),
         key("breaker", Word(&["none"]), "", "none", "`none`: failures never keep its models from traffic"),
         key("cooldown", Word(&["none"]), "", "none", "`none`: its models never cool down after a refusal"),
         key("discount", Percentage, "0%", "10%", "off all prices of this account"),
         key("surcharge", Percentage, "0%", "5%", "on all prices of this account"),
         key("allow_private", Truth, "false", "true", "names may resolve to private addresses, and plain http may leave this machine. Cloud metadata addresses stay closed"),
+        key("disabled", Truth, "false", "true", "its models are no candidates"),
     ],
     later: &[
         "keys", "limits", "domain", "residence", "set", "default", "strip", "rename", "clamp", "probe", "balance",
-        "licenses", "license", "headers", "dialect", "retry", "min_speed", "weights", "disabled", "rates",
+        "licenses", "license", "headers", "dialect", "retry", "min_speed", "weights", "rates",
     ],
 };
 

@@ -1,0 +1,277 @@
+//! What a client may call, say and see, and how long.
+
+use crate::support::{Call, Daemon, Policy, Price, Reply, Upstream, Usage, until};
+use serde_json::{Value, json};
+
+const KEY: &str = "sk-client-search-0123";
+const OTHER: &str = "sk-client-shop-4567";
+
+fn hello_to(model: &str) -> Value {
+    json!({"model": model, "max_tokens": 50, "messages": [{"role": "user", "content": "Say hello."}]})
+}
+
+fn hello() -> Value {
+    hello_to("chat")
+}
+
+fn call(body: &Value) -> Call {
+    Call::chat(body).bearer(KEY)
+}
+
+/// Two routes over one provider, and a client with these words.
+fn policy(upstream: &Upstream, words: &str) -> Policy {
+    Policy::one(upstream)
+        .route("name: draft, match: {model: [\"gpt-*\"]}, try: [only]")
+        .client_with("search", KEY, words)
+        .client_with("shop", OTHER, "")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn routes_of_others_are_unknown_to_a_client() {
+    let upstream = Upstream::start("alpha", Price::LIST).await;
+    let daemon = Daemon::start(&policy(&upstream, "routes: [draft]")).await;
+    let to = daemon.address();
+    call(&hello_to("draft")).send(to).await.expect(200);
+    call(&hello_to("gpt-6")).send(to).await.expect(200);
+    let unknown = call(&hello()).send(to).await.expect_error(404);
+    assert_eq!(unknown.error_code(), "model_not_found");
+    let listed = Call::get("/v1/models").bearer(KEY).send(to).await.expect(200).json();
+    let ids: Vec<&str> = listed["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["id"].as_str().unwrap())
+        .collect();
+    assert_eq!(ids, ["draft"]);
+    Call::get("/v1/models/chat")
+        .bearer(KEY)
+        .send(to)
+        .await
+        .expect_error(404);
+    Call::get("/v1/models/draft").bearer(KEY).send(to).await.expect(200);
+    let all = Call::get("/v1/models").bearer(OTHER).send(to).await.expect(200).json();
+    assert_eq!(all["data"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_has_expired_is_told_so() {
+    let upstream = Upstream::start("alpha", Price::LIST).await;
+    let daemon = Daemon::start(&policy(&upstream, "expires: 2020-01-31")).await;
+    let told = call(&hello()).send(daemon.address()).await.expect_error(401);
+    assert_eq!(told.error_code(), "expired_api_key");
+    assert!(told.text().contains("2020-01-31"), "{}", told.text());
+    Call::chat(&hello())
+        .bearer(OTHER)
+        .send(daemon.address())
+        .await
+        .expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_revokes_a_client_at_once() {
+    let upstream = Upstream::start("alpha", Price::LIST).await;
+    let daemon = Daemon::start(&policy(&upstream, "")).await;
+    call(&hello()).send(daemon.address()).await.expect(200);
+    daemon
+        .edit(&Policy::one(&upstream).client_with("shop", OTHER, ""))
+        .await;
+    call(&hello()).send(daemon.address()).await.expect_error(401);
+    Call::chat(&hello())
+        .bearer(OTHER)
+        .send(daemon.address())
+        .await
+        .expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_and_a_new_key_serve_side_by_side() {
+    let upstream = Upstream::start("alpha", Price::LIST).await;
+    let policy = Policy::one(&upstream)
+        .client_line("search", "keys: [file:new.client, file:old.client]")
+        .file("new.client", KEY)
+        .file("old.client", OTHER);
+    let daemon = Daemon::start(&policy).await;
+    for key in [KEY, OTHER] {
+        let answer = Call::chat(&hello())
+            .bearer(key)
+            .send(daemon.address())
+            .await
+            .expect(200);
+        assert_eq!(daemon.decision(&answer).await["client"], "search");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_of_two_clients_is_refused_and_logged() {
+    let upstream = Upstream::start("alpha", Price::LIST).await;
+    let policy = Policy::one(&upstream).client("search", KEY, "").client("shop", KEY, "");
+    let daemon = Daemon::start(&policy).await;
+    call(&hello()).send(daemon.address()).await.expect_error(401);
+    let said = daemon.said();
+    assert!(
+        said.contains("`search`") && said.contains("`shop`") && !said.contains(KEY),
+        "{said}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn headers_add_what_a_client_may_set_and_never_replace_its_own() {
+    let upstream = Upstream::start("alpha", Price::LIST).await;
+    let words = "tags: {team: search}, may_set: [tags]";
+    let daemon = Daemon::start(&policy(&upstream, words)).await;
+    let to = daemon.address();
+    let tagged = |call: Call| call.header("x-planb-tags", "team=shop, app=x");
+    let answer = tagged(call(&hello())).send(to).await.expect(200);
+    assert_eq!(
+        daemon.decision(&answer).await["tags"],
+        json!({"team": "search", "app": "x"})
+    );
+    let answer = tagged(Call::chat(&hello()).bearer(OTHER)).send(to).await.expect(200);
+    assert_eq!(daemon.decision(&answer).await["tags"], json!({}));
+    for (name, value) in [
+        ("x-planb-min-quality", "10"),
+        ("x-planb-max-cost", "1"),
+        ("x-planb-deadline", "30s"),
+        ("x-planb-explain", "1"),
+    ] {
+        let refused = call(&hello()).header(name, value).send(to).await.expect_error(400);
+        assert_eq!(refused.error_code(), "header_not_allowed", "{name}");
+        Call::chat(&hello())
+            .bearer(OTHER)
+            .header(name, value)
+            .send(to)
+            .await
+            .expect(200);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_may_not_see_suppliers_never_does() {
+    let (first, second) = (
+        Upstream::start("alpha", Price::LIST).await,
+        Upstream::start("beta", Price::LIST).await,
+    );
+    for upstream in [&first, &second] {
+        upstream.answers("Hello.", Usage::new(10, 5));
+    }
+    let policy = Policy::two(&first, &second).client_with("search", KEY, "expose: none");
+    let daemon = Daemon::start(&policy).await;
+    let to = daemon.address();
+    let names = ["alpha", "beta", "first", "second", &first.model(), &second.model()].map(str::to_owned);
+    let clean = |answer: &crate::support::Answer| {
+        let seen = format!("{:?} {}", answer.headers, answer.text());
+        for name in &names {
+            assert!(!seen.contains(name.as_str()), "{name} shows in {seen}");
+        }
+    };
+    let whole = call(&hello()).send(to).await.expect(200);
+    clean(&whole);
+    assert_eq!(whole.json()["model"], "chat");
+    let mut streamed = hello();
+    streamed["stream"] = true.into();
+    let streamed = call(&streamed).send(to).await.expect(200);
+    clean(&streamed);
+    assert!(streamed.text().contains("\"model\":\"chat\""), "{}", streamed.text());
+    let explained = call(&hello())
+        .header("x-planb-explain", "1")
+        .send(to)
+        .await
+        .expect_error(400);
+    clean(&explained);
+    for upstream in [&first, &second] {
+        let words = format!("{} is overloaded at {}", upstream.model(), upstream.name);
+        upstream.always(Reply::json(500, &json!({"error": {"message": words}})));
+    }
+    clean(&call(&hello()).send(to).await.expect_error(502));
+    clean(
+        &call(&hello())
+            .header("x-planb-max-cost", "0.000001")
+            .send(to)
+            .await
+            .expect_error(400),
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_only_reads_calls_no_model() {
+    let upstream = Upstream::start("alpha", Price::LIST).await;
+    let daemon = Daemon::start(&policy(&upstream, "scope: [read]")).await;
+    let refused = call(&hello()).send(daemon.address()).await.expect_error(403);
+    assert_eq!(refused.error_code(), "out_of_scope");
+    Call::get("/v1/models")
+        .bearer(KEY)
+        .send(daemon.address())
+        .await
+        .expect_error(403);
+    assert_eq!(upstream.count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_has_timeouts_of_its_own_and_a_disabled_provider_is_passed_over() {
+    let (first, second) = (
+        Upstream::start("alpha", Price::LIST).await,
+        Upstream::start("beta", Price::LIST).await,
+    );
+    let two = |words: &str| {
+        Policy::new()
+            .provider(&first, words)
+            .provider(&second, "")
+            .model(
+                "first",
+                &first,
+                &format!("{}, timeouts: {{total: 300ms}}", crate::support::LICENSED),
+            )
+            .model("second", &second, crate::support::COMPETITOR)
+            .route("name: chat, try: [first, second]")
+    };
+    let daemon = Daemon::start(&two("")).await;
+    let gate = crate::support::Gate::new();
+    let held = gate.clone();
+    let plain = crate::support::upstream::answer("Too late", Usage::new(10, 5));
+    first.script(move |seen| plain(seen).behind(&held));
+    let answer = daemon.chat(&hello()).await.expect(200);
+    assert_eq!(answer.header("x-planb-model"), Some("second"));
+    assert_eq!(daemon.decision(&answer).await["attempts"][0]["class"], "timeout");
+    gate.open();
+    let before = first.count();
+    daemon.edit(&two("disabled: true")).await;
+    let answer = daemon.chat(&hello()).await.expect(200);
+    assert_eq!(answer.header("x-planb-attempts"), Some("1"));
+    assert_eq!(daemon.decision(&answer).await["excluded"][0]["reason"], "disabled");
+    assert_eq!(first.count(), before);
+    until("the status says so", || async {
+        let status = daemon.status().await;
+        let models = status["models"].clone();
+        let of = crate::support::daemon::named(&models, "first");
+        if of["available"] == false {
+            Ok(())
+        } else {
+            Err(of.to_string())
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_managers_credential_is_a_key() {
+    let upstream = Upstream::start("alpha", Price::LIST).await;
+    let policy = Policy::one(&upstream).client_line("search", "key: credential:search.key");
+    let home = crate::support::Home::new(&policy);
+    let folder = home.folder().join("credentials");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("search.key"), KEY).unwrap();
+    let daemon = Daemon::start_with(home, &[("CREDENTIALS_DIRECTORY", &folder.display().to_string())]).await;
+    call(&hello()).send(daemon.address()).await.expect(200);
+    std::fs::write(folder.join("search.key"), OTHER).unwrap();
+    let to = daemon.address();
+    until("the new key is taken", || async move {
+        let answer = Call::chat(&hello()).bearer(OTHER).send(to).await;
+        if answer.status == 200 {
+            Ok(())
+        } else {
+            Err(answer.text())
+        }
+    })
+    .await;
+    call(&hello()).send(to).await.expect_error(401);
+}
