@@ -297,7 +297,12 @@ impl Serving {
         };
         let charges = {
             let books = self.gateway.live.books.lock();
-            books.charges(facts.model(), &facts.caller, self.gateway.clock.now())
+            books.charges_by(
+                &self.prepared.answers,
+                candidate.id,
+                &facts.caller,
+                self.gateway.clock.now(),
+            )
         };
         let until = self.until(LEDGER_WITHIN);
         match reserve(&self.gateway, candidate.worst, &charges, facts, until).await {
