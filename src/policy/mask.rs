@@ -93,14 +93,18 @@ fn secret_words(line: &str) -> Vec<(usize, usize)> {
         .collect()
 }
 
+/// Who logs in, and what stands behind a question mark: both may be secrets.
 fn passwords_in_urls(line: &str) -> Vec<(usize, usize)> {
-    line.match_indices("://")
-        .filter_map(|(at, _)| {
-            let start = at + 3;
-            let authority = line[start..].split(['/', ' ', ',', '}', '"', '\'']).next()?;
-            authority.rfind('@').map(|end| (start, start + end))
-        })
-        .collect()
+    let mut found = Vec::new();
+    for (at, _) in line.match_indices("://") {
+        let start = at + 3;
+        let rest = &line[start..];
+        let url = rest.split([' ', ',', '}', '"', '\'']).next().unwrap_or(rest);
+        let authority = url.split(['/', '?']).next().unwrap_or(url);
+        found.extend(authority.rfind('@').map(|end| (start, start + end)));
+        found.extend(url.find('?').map(|query| (start + query + 1, start + url.len())));
+    }
+    found
 }
 
 #[cfg(test)]
@@ -136,6 +140,7 @@ mod tests {
         assert_eq!(plain("name: sk-0123456789abcdef"), "name: *******************");
         assert_eq!(plain("name: task-0123456789"), "name: task-0123456789");
         assert_eq!(plain("url: http://me:pw@host/x"), "url: http://*****@host/x");
+        assert_eq!(plain("url: http://host/x?k=pw, a: b"), "url: http://host/x?****, a: b");
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod edits;
 mod prices;
 mod reference;
 mod shape;
+mod wrong;
 
 /// When the tests' policies are compiled: 2026-11-23T18:00:00Z.
 const NOW: Timestamp = Timestamp::constant(1_795_456_800, 0);
