@@ -82,6 +82,13 @@ impl<'a> Report<'a> {
         let mut findings = std::mem::take(&mut self.findings);
         findings.sort_by(|a, b| (a.place, a.code, &a.message).cmp(&(b.place, b.code, &b.message)));
         findings.dedup();
+        let misshapen: Vec<Place> = findings
+            .iter()
+            .filter(|found| found.code == "wrong-shape")
+            .map(|found| found.place)
+            .collect();
+        findings
+            .retain(|found| found.code != "missing-key" || !misshapen.iter().any(|of| self.is_of(found.place, *of)));
         let left_out = findings.len().saturating_sub(SHOWN);
         let mut diagnostics: Vec<_> = findings.iter().take(SHOWN).map(|found| self.show(found)).collect();
         if let (Some(last), true) = (diagnostics.last_mut(), left_out > 0) {
@@ -89,6 +96,15 @@ impl<'a> Report<'a> {
             last.help = Some(last.help.take().map_or(more.clone(), |help| format!("{help}; {more}")));
         }
         diagnostics
+    }
+
+    /// What is missing from something of the wrong shape is no news: it stands there, or behind the name and its colon.
+    fn is_of(&self, missing: Place, misshapen: Place) -> bool {
+        let between = || {
+            let text = &self.files.get(missing.file)?.text;
+            Some(text.get(missing.end..misshapen.start)?.trim() == ":")
+        };
+        missing == misshapen || missing.file == misshapen.file && between() == Some(true)
     }
 
     fn add(&mut self, severity: Severity, place: Place, code: &'static str, message: String) -> &mut Finding {

@@ -204,7 +204,7 @@ fn check_speaks_to_programs_and_counts_warnings_when_told_to() {
     assert!(codes.contains(&&json!("no-effect")), "{json}");
     std::fs::write(&path, warned.replace("supply: local", "suply: local")).unwrap();
     let sarif: serde_json::Value = serde_json::from_str(&out(&run(&["check", "--format", "sarif", name]))).unwrap();
-    assert_eq!(sarif["runs"][0]["results"][0]["ruleId"], "missing-key");
+    assert_eq!(sarif["runs"][0]["results"][0]["ruleId"], "unknown-key");
     let github = run(&["check", "--format", "github", name]);
     assert_eq!(github.status.code(), Some(1));
     assert!(

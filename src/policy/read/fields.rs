@@ -1,6 +1,6 @@
 //! A map of known keys: says which are unknown or not yet supported, then hands out the values by shape.
 
-use super::words::Section;
+use super::words::{self, Section};
 use crate::policy::mask::shown;
 use crate::policy::nearest::{nearest, suggestion};
 use crate::policy::report::Report;
@@ -12,11 +12,12 @@ pub(super) struct Fields<'a> {
     /// Where the map stands; what is missing from it is reported here.
     pub place: Place,
     entries: &'a [(Word, Node)],
+    section: &'a Section,
 }
 
 impl<'a> Fields<'a> {
     /// Checks the keys. A `null` counts as an empty map; another shape is reported and counts as empty too.
-    pub fn open(node: &'a Node, section: &Section, report: &mut Report) -> Self {
+    pub fn open(node: &'a Node, section: &'a Section, report: &mut Report) -> Self {
         let entries: &[(Word, Node)] = match &node.value {
             Value::Map(entries) => entries,
             _ if node.is_null() => &[],
@@ -29,11 +30,15 @@ impl<'a> Fields<'a> {
         Self::of(node.place, entries, section, report)
     }
 
-    pub fn of(place: Place, entries: &'a [(Word, Node)], section: &Section, report: &mut Report) -> Self {
+    pub fn of(place: Place, entries: &'a [(Word, Node)], section: &'a Section, report: &mut Report) -> Self {
         for (key, _) in entries {
             check_key(key, section, report);
         }
-        Self { place, entries }
+        Self {
+            place,
+            entries,
+            section,
+        }
     }
 
     /// Some keys are not of this section, and were reported.
@@ -42,9 +47,15 @@ impl<'a> Fields<'a> {
         keys.any(|key| !section.has(key))
     }
 
+    /// The value of a key, or of the misspelt one that it was meant to be: a slip is one error, and what stands behind
+    /// it is read all the same.
     pub fn node(&self, key: &str) -> Option<&'a Node> {
         let found = self.entries.iter().find(|(known, _)| known.text.as_ref() == key);
-        found.map(|(_, node)| node)
+        let meant = || {
+            let mut slips = self.entries.iter().filter(|(known, _)| !known.broken);
+            slips.find(|(slip, _)| !self.section.has(&slip.text) && slip_of(slip, self.section) == Some(key))
+        };
+        found.or_else(meant).map(|(_, node)| node)
     }
 
     pub fn word(&self, key: &str, report: &mut Report) -> Option<Word> {
@@ -66,7 +77,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    pub fn map(&self, key: &str, section: &Section, report: &mut Report) -> Option<Self> {
+    pub fn map(&self, key: &str, section: &'a Section, report: &mut Report) -> Option<Self> {
         self.node(key).map(|node| Self::open(node, section, report))
     }
 
@@ -135,6 +146,29 @@ fn wrong_shape<'r>(
     report.error(node.place, "wrong-shape", message)
 }
 
+/// The key of the section that a word is a slip of.
+fn slip_of(key: &Word, section: &Section) -> Option<&'static str> {
+    let later = section.later.contains(&key.text.as_ref());
+    if later {
+        None
+    } else {
+        nearest(&key.text, section.names())
+    }
+}
+
+/// In which other maps the key stands.
+fn elsewhere(key: &str) -> Option<String> {
+    let sections = words::sections();
+    let mut homes: Vec<&str> = sections
+        .iter()
+        .filter(|(section, _)| section.has(key))
+        .map(|(section, _)| section.what)
+        .collect();
+    homes.dedup();
+    homes.truncate(3);
+    (!homes.is_empty()).then(|| format!("`{key}` stands in {}", homes.join(" and in ")))
+}
+
 fn check_key(key: &Word, section: &Section, report: &mut Report) {
     let text = key.text.as_ref();
     if key.broken || section.has(text) {
@@ -144,15 +178,15 @@ fn check_key(key: &Word, section: &Section, report: &mut Report) {
         report.not_yet(key.place, text);
         return;
     }
-    let known = || section.names();
     // A supported word first: a slip is more likely than a wish.
-    let help = nearest(text, known())
+    let help = slip_of(key, section)
         .map(|word| format!("did you mean `{word}`?"))
         .or_else(|| {
             let later = nearest(text, section.later.iter().copied())?;
             Some(format!("`{later}` is not supported by this version yet"))
         })
-        .or_else(|| suggestion(text, known()));
+        .or_else(|| elsewhere(text))
+        .or_else(|| suggestion(text, section.names()));
     let message = format!("unknown key `{}` in {}", shown(text), section.what);
     report.error(key.place, "unknown-key", message).maybe_help(help);
 }

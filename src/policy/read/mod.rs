@@ -24,12 +24,14 @@ pub(super) use providers::{Provider, Start, Timeouts};
 pub(super) use routes::{Match, Need, Route};
 
 use super::report::Report;
-use super::source::{Node, Place, Word};
+use super::source::{Node, Place, Value, Word};
 use fields::Fields;
 
 /// A whole policy as written.
 #[derive(Debug)]
 pub(super) struct Policy {
+    /// Of the sections that a policy needs, those that are there in a wrong shape, which was reported.
+    pub misshapen: Vec<&'static str>,
     pub timezone: Option<Word>,
     pub currency: Option<Word>,
     pub rates: Vec<(Word, Word)>,
@@ -47,6 +49,10 @@ pub(super) fn read(document: &[(Word, Node)], report: &mut Report) -> Policy {
     let fields = Fields::of(Place::START, document, &words::POLICY, report);
     Policy {
         timezone: fields.word("timezone", report),
+        misshapen: ["providers", "models", "routes"]
+            .into_iter()
+            .filter(|name| fields.node(name).is_some_and(|node| is_misshapen(name, node)))
+            .collect(),
         currency: fields.word("currency", report),
         rates: prices::pairs(fields, "rates", report),
         holidays: prices::holidays(fields, report),
@@ -57,5 +63,14 @@ pub(super) fn read(document: &[(Word, Node)], report: &mut Report) -> Policy {
         budgets: fields.named("budgets", report, budgets::read),
         plans: fields.listed("plans", report, plans::read),
         alerts: fields.listed("alerts", report, alerts::read),
+    }
+}
+
+fn is_misshapen(name: &str, node: &Node) -> bool {
+    match &node.value {
+        _ if node.is_null() => false,
+        Value::Map(_) => name == "routes",
+        Value::List(_) => name != "routes",
+        Value::Scalar(_) => true,
     }
 }

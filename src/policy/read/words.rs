@@ -109,7 +109,6 @@ impl Section {
 }
 
 /// Every section with the places where it stands, `providers.*.timeouts`, in the order of the policy.
-#[cfg(test)]
 pub(in crate::policy) fn sections() -> Vec<(&'static Section, Vec<String>)> {
     fn walk(section: &'static Section, path: &str, found: &mut Vec<(&'static Section, Vec<String>)>) {
         match found.iter_mut().find(|(known, _)| std::ptr::eq(*known, section)) {

@@ -139,13 +139,8 @@ impl Resolver<'_, '_> {
             };
             return self.check_tag(&tag).then_some(Each::Tag(tag.text));
         }
-        let known = [(0, "client"), (1, "model"), (2, "provider")].map(|(at, word)| (word, at));
-        match self.choose(
-            word,
-            "each (or `tag.NAME`)",
-            &known,
-            &["run", "route", "use", "key", "license"],
-        )? {
+        let known = [("tag.NAME", 3), ("client", 0), ("model", 1), ("provider", 2)];
+        match self.choose(word, "each", &known, &["run", "route", "use", "key", "license"])? {
             0 => Some(Each::Client),
             1 => Some(Each::Model),
             _ => Some(Each::Provider),

@@ -26,8 +26,18 @@ impl Resolver<'_, '_> {
                 let later = nearest(text, later.iter().copied())?;
                 Some(format!("`{later}` is not supported by this version yet"))
             })
-            .or_else(|| suggestion(text, names()));
-        let message = format!("`{}` is no {what}", shown(text));
+            .or_else(|| suggestion(text, names()))
+            .or_else(|| {
+                Some(format!(
+                    "{} words are known here; the reference lists them",
+                    known.len()
+                ))
+            });
+        let message = if what.contains(' ') {
+            format!("`{}` is no {what}", shown(text))
+        } else {
+            format!("`{}` cannot be `{}`", what.trim_matches('`'), shown(text))
+        };
         self.report.error(word.place, "unknown-word", message).maybe_help(help);
         None
     }

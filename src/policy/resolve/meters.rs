@@ -106,7 +106,7 @@ impl Resolver<'_, '_> {
 
     fn meter_period(&mut self, word: &Word) -> Option<Period> {
         let known = Period::ALL.map(|period| (period.word(), period));
-        self.choose(word, "period", &known, &[])
+        self.choose(word, "per", &known, &[])
     }
 
     fn meter(&mut self, kind: &str, model: &str, shared: Option<&Word>, unit: Unit, per: Option<Period>) -> Meter {

@@ -64,6 +64,10 @@ pub(super) fn resolve<'f>(
     report: &mut Report<'f>,
 ) -> Option<Draft> {
     if written.providers.is_empty() && written.models.is_empty() && written.routes.is_empty() {
+        // Something that could not be read may have been it.
+        if report.has_errors() {
+            return None;
+        }
         report
             .error(
                 Place::START,
@@ -159,7 +163,8 @@ impl Resolver<'_, '_> {
             ("models", written.models.is_empty()),
             ("routes", written.routes.is_empty()),
         ];
-        for (name, _) in sections.iter().filter(|(_, empty)| *empty) {
+        let absent = |(name, empty): &&(&str, bool)| *empty && !written.misshapen.contains(name);
+        for (name, _) in sections.iter().filter(absent) {
             self.report
                 .error(Place::START, "missing-key", format!("the policy has no `{name}`"));
         }

@@ -156,13 +156,7 @@ impl Resolver<'_, '_> {
         let Some(word) = word else {
             return true;
         };
-        self.choose(
-            word,
-            &format!("`{key}` (the one word is `none`)"),
-            &[("none", false)],
-            &[],
-        )
-        .unwrap_or(true)
+        self.choose(word, key, &[("none", false)], &[]).unwrap_or(true)
     }
 
     pub fn timeouts(&mut self, written: &read::Timeouts) -> Timeouts {

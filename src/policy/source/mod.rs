@@ -7,6 +7,7 @@ pub(super) mod files;
 mod merge;
 mod parse;
 pub(super) mod tree;
+mod trouble;
 
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 use super::files::Files;
 use super::tree::{Node, Place, Style, Value, Word};
+use super::trouble;
 use crate::policy::mask;
 use crate::policy::report::Report;
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
@@ -34,6 +35,8 @@ enum Content {
     Map {
         entries: Vec<(Word, Node)>,
         key: Option<Word>,
+        /// What stands behind `<<`: its entries are taken in where the map has none of that key.
+        merged: Vec<Node>,
     },
 }
 
@@ -70,9 +73,7 @@ pub(super) fn parse<'f>(
             Some(Ok((event, span))) => builder.take(event, span)?,
             Some(Err(error)) => {
                 let place = builder.positions.place(Span::empty(*error.marker()));
-                builder
-                    .report
-                    .error(place, "yaml", format!("not valid YAML: {}", mask::shown(error.info())));
+                trouble::tell(error.info(), text, place, builder.opened(), builder.report);
                 return None;
             }
         }
@@ -115,7 +116,15 @@ impl Builder<'_, '_, '_> {
             Event::SequenceStart(anchor, _) => self.open(place, anchor, Content::List(Vec::new())),
             Event::MappingStart(anchor, _) => {
                 let entries = Vec::new();
-                self.open(place, anchor, Content::Map { entries, key: None })
+                self.open(
+                    place,
+                    anchor,
+                    Content::Map {
+                        entries,
+                        key: None,
+                        merged: Vec::new(),
+                    },
+                )
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(place),
             Event::Alias(anchor) => {
@@ -156,7 +165,12 @@ impl Builder<'_, '_, '_> {
         };
         let value = match open.content {
             Content::List(items) => Value::List(items),
-            Content::Map { entries, .. } => Value::Map(entries),
+            Content::Map {
+                mut entries, merged, ..
+            } => {
+                merged.into_iter().for_each(|node| take_in(&mut entries, node));
+                Value::Map(entries)
+            }
         };
         let node = Node { place, value };
         // Only what is anchored is ever counted again, so only that is measured.
@@ -171,7 +185,7 @@ impl Builder<'_, '_, '_> {
     /// Puts a whole value where it belongs. `cost` is what it takes from the allowance now.
     fn finish(&mut self, node: Node, anchor: usize, cost: usize, nodes: usize, height: usize) -> Option<()> {
         let Some(left) = self.left.0.checked_sub(cost) else {
-            let message = format!("a policy of more than {NODES} values (aliases counted as what they stand for)");
+            let message = "a policy of more than 100,000 values, each alias counted as what it stands for";
             self.report.error(node.place, "too-large", message);
             return None;
         };
@@ -188,13 +202,24 @@ impl Builder<'_, '_, '_> {
             None => self.root = Some(node),
             Some(open) => match &mut open.content {
                 Content::List(items) => items.push(node),
-                Content::Map { entries, key } => match key.take() {
+                Content::Map { entries, key, merged } => match key.take() {
                     None => *key = Some(key_of(node, self.report)),
+                    Some(key) if is_merge(&key) => merge(merged, node, self.report),
                     Some(key) => insert(entries, key, node, self.report),
                 },
             },
         }
         Some(())
+    }
+
+    /// The bracket of the innermost flow map or list that is open.
+    fn opened(&self) -> Option<Place> {
+        let bracket = |open: &Open| {
+            let raw = self.positions.text.get(open.place.start..open.place.end)?;
+            let start = raw.ends_with(['{', '[']).then(|| open.place.end - 1)?;
+            Some(Place { start, ..open.place })
+        };
+        self.stack.iter().rev().find_map(bracket)
     }
 
     fn too_deep(&mut self, place: Place) {
@@ -223,6 +248,33 @@ fn key_of(node: Node, report: &mut Report) -> Word {
         Value::List(_) | Value::Map(_) => {
             report.error(node.place, "wrong-shape", "a key is a single word");
             Word::broken(node.place)
+        }
+    }
+}
+
+fn is_merge(key: &Word) -> bool {
+    key.style == Style::Plain && key.text.as_ref() == "<<"
+}
+
+fn merge(merged: &mut Vec<Node>, node: Node, report: &mut Report) {
+    match node.value {
+        Value::Map(_) => merged.push(node),
+        Value::List(items) if items.iter().all(|item| matches!(item.value, Value::Map(_))) => merged.extend(items),
+        _ => {
+            let message = format!("`<<` takes a map, or a list of maps, and here stands {}", node.shape());
+            report
+                .error(node.place, "wrong-shape", message)
+                .help("give a map an anchor, `tiny: &small {…}`, and write `<<: *small`");
+        }
+    }
+}
+
+/// What the map itself says wins, then what comes first.
+fn take_in(entries: &mut Vec<(Word, Node)>, node: Node) {
+    let Value::Map(more) = node.value else { return };
+    for (key, node) in more {
+        if entries.iter().all(|(known, _)| known.text != key.text) {
+            entries.push((key, node));
         }
     }
 }

@@ -127,3 +127,24 @@ fn what_is_no_single_plain_document_is_refused_at_its_place() {
     assert_eq!(codes(&["? {a: b}\n: 1\n"])[0].0, "wrong-shape");
     assert_eq!(codes(&["é: 1\né: 2\n"])[0], ("duplicate-key", 2, 1));
 }
+
+#[test]
+fn a_merged_map_gives_what_the_map_itself_does_not_say() {
+    let files = files(&["a: &a {x: 1, y: 1}\nb: &b {y: 2, z: 2}\nc: {<<: [*a, *b], x: 0}\nd: {y: 3, <<: *b}\n"]);
+    let mut report = Report::new(&files);
+    let root = load(&files, &mut report).unwrap();
+    let said = |at: usize| match &root[at].1.value {
+        Value::Map(entries) => entries
+            .iter()
+            .map(|(key, node)| match &node.value {
+                Value::Scalar(word) => format!("{}={}", key.text, word.text),
+                _ => panic!("a scalar"),
+            })
+            .collect::<Vec<_>>()
+            .join(" "),
+        _ => panic!("a map"),
+    };
+    assert_eq!((said(2).as_str(), said(3).as_str()), ("x=0 y=1 z=2", "y=3 z=2"));
+    assert_eq!(codes(&["a: &a [1]\nb: {<<: *a}\n"])[0].0, "wrong-shape");
+    assert_eq!(codes(&["'<<': 1\n"]), []);
+}

@@ -48,7 +48,7 @@ fn a_diagnostic_prints_its_place_its_line_a_caret_and_help() {
         "providers:\n  qwen: {vendor: dashscop, api_key: env:KEY}\nmodels: {m: {provider: qwen, supply: local}}\nroutes: [{name: r, try: [m]}]\n",
     );
     let expected = "\
-error[unknown-word]: `dashscop` is no vendor
+error[unknown-word]: `vendor` cannot be `dashscop`
  --> policy.yaml:2:18
   |
 2 |   qwen: {vendor: dashscop, api_key: env:KEY}
