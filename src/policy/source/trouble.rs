@@ -80,6 +80,12 @@ fn words(info: &str, here: Option<char>) -> (String, Option<&'static str>) {
             "a quote within single quotes is written twice: `''`",
         );
     }
+    if info == "invalid indentation" {
+        return told(
+            "this line begins too far to the left for what is still open above it",
+            "every `[` and `{` needs its own closing bracket",
+        );
+    }
     if info.contains("misplaced bracket") {
         return told("this bracket closes nothing", "take it out, or open one before it");
     }
