@@ -1,5 +1,6 @@
 //! One account: what one key of one budget spent in one period, and what it has promised to attempts under way.
 
+use super::forecast::HourlyBurn;
 use super::notice::{Crossing, Violation};
 use crate::money::Money;
 use crate::period::Span;
@@ -65,6 +66,8 @@ pub struct AccountView {
     pub remaining: Money,
     /// (posted + held) / limit.
     pub used: f64,
+    /// Over the limit; `None` while too little was seen.
+    pub forecast: Option<f64>,
     pub exhausted: bool,
     pub exhausted_at: Option<Timestamp>,
     /// Its spend is being found; nothing paid is admitted.
@@ -80,6 +83,9 @@ pub(super) struct Account {
     /// What ended here since.
     pub(super) own: Spent,
     pub(super) reserved: Money,
+    /// What its requests would have cost at their first choice without plans.
+    pub(super) plan_free: Money,
+    pub(super) burn: HourlyBurn,
     pub(super) exhausted_at: Option<Timestamp>,
     /// Thresholds that were told, in basis points.
     told: Vec<u32>,
@@ -92,6 +98,8 @@ impl Account {
             base: Spent::default(),
             own: Spent::default(),
             reserved: Money::ZERO,
+            plan_free: Money::ZERO,
+            burn: HourlyBurn::default(),
             exhausted_at: None,
             told: Vec::new(),
         }

@@ -3,6 +3,7 @@
 use super::account::Spent;
 use super::charge::{Charge, Charges, Facts, Slot, covers, key_of};
 use super::notice::{Notice, Violation};
+use super::outlook::Outlook;
 use super::pool::{Grant, GrantRequest, Pool, State};
 use super::pool_id::PoolId;
 use super::worst::WorstCases;
@@ -54,8 +55,8 @@ pub(super) struct Rule {
     pub(super) worst: WorstCases,
     /// Its pools in force: the present period's, and the next one's shortly before it begins.
     pub(super) pools: Vec<(Span, u64)>,
-    /// The signals `used` and `exhausted` before a change made the spend unknown for a moment.
-    pub(super) last: (f64, bool),
+    /// The signals before a change made the spend unknown for a moment.
+    pub(super) last: Outlook,
     /// The limit is higher than it was before it changed last.
     pub(super) raised: bool,
 }
@@ -73,7 +74,7 @@ impl Rule {
             },
             worst: before.map(|rule| rule.worst.clone()).unwrap_or_default(),
             pools: Vec::new(),
-            last: before.map_or((0.0, false), |rule| rule.last),
+            last: before.map(|rule| rule.last).unwrap_or_default(),
             raised: before.is_some_and(|rule| rule.budget.limit < limit),
         }
     }
@@ -94,7 +95,9 @@ pub(super) struct Reservation {
 pub struct Books {
     pub(super) rules: Vec<Rule>,
     /// Of the policy whose budgets these are.
-    selectors: Arc<Selectors>,
+    pub(super) selectors: Arc<Selectors>,
+    /// Since when anything was recorded.
+    pub(super) counting_since: Option<Timestamp>,
     pub(super) pools: BTreeMap<u64, Pool>,
     pub(super) open: HashMap<u64, Reservation>,
     /// Raises of limits by hand, by the budget's name: they outlive edits of the policy.
@@ -121,6 +124,7 @@ impl Books {
         Self {
             rules: Vec::new(),
             selectors: Arc::default(),
+            counting_since: None,
             pools: BTreeMap::new(),
             open: HashMap::new(),
             by_hand: HashMap::new(),
@@ -145,7 +149,11 @@ impl Books {
         currency: Currency,
         now: Timestamp,
     ) -> Vec<RebuildRequest> {
-        let last: Vec<(f64, bool)> = (0..self.rules.len()).map(|rule| self.signals_of(rule)).collect();
+        let last: Vec<Outlook> = self
+            .rules
+            .iter()
+            .map(|rule| self.outlook(&rule.budget.name).unwrap_or_default())
+            .collect();
         let mut old: Vec<Rule> = std::mem::take(&mut self.rules);
         for (rule, last) in old.iter_mut().zip(last) {
             rule.last = last;
@@ -373,7 +381,7 @@ impl Books {
         self.next_life += 1;
         self.epoch += 1;
         rule.pools.push((id.span, id.life));
-        let mut pool = Pool::new(id, at);
+        let mut pool = Pool::new(id, at, now);
         self.attach_open(&mut pool, at);
         self.pools.insert(pool.id.life, pool);
     }

@@ -10,7 +10,9 @@
 mod account;
 mod books;
 mod charge;
+mod forecast;
 mod notice;
+mod outlook;
 mod pool;
 mod pool_id;
 mod raise;
@@ -22,6 +24,7 @@ pub use account::{AccountView, Spent};
 pub use books::{Books, RebuildRequest, Rebuilt, RebuiltAccount};
 pub use charge::{Charges, Facts, NONE_KEY, OTHER_KEY, UNACCOUNTED_KEY, classes, covers, key_of};
 pub use notice::{Crossing, Notice, Violation};
+pub use outlook::{Outlook, PastDecisions, PastFound, PastRequest, PastSpend};
 pub use pool::{Grant, GrantRequest};
 pub use pool_id::PoolId;
 pub use reserve::{End, Headroom, Posting, Refusal, ReservationId};

@@ -9,6 +9,7 @@ use super::charge::OTHER_KEY;
 use super::pool_id::PoolId;
 use crate::money::Money;
 use crate::policy::snapshot::{Budget, Enforce};
+use jiff::Timestamp;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -53,12 +54,25 @@ pub(super) enum State {
     Ready,
 }
 
+/// Is it known what was decided before the pool began to count?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Past {
+    Unasked,
+    Asked,
+    Known,
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct Pool {
     pub(super) id: Arc<PoolId>,
     /// Index into the books' rules; `None` once no budget in force owns it.
     pub(super) rule: Option<usize>,
     pub(super) state: State,
+    pub(super) past: Past,
+    /// When it began to count.
+    pub(super) born: Timestamp,
+    /// Requests that it covers, by their first choice without plans.
+    pub(super) requests: u64,
     pub(super) degraded: bool,
     pub(super) accounts: Vec<Account>,
     by_key: HashMap<Arc<str>, usize>,
@@ -78,11 +92,14 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    pub(super) fn new(id: PoolId, rule: usize) -> Self {
+    pub(super) fn new(id: PoolId, rule: usize, born: Timestamp) -> Self {
         let mut pool = Self {
             id: Arc::new(id),
             rule: Some(rule),
             state: State::Unasked,
+            past: Past::Unasked,
+            born,
+            requests: 0,
             degraded: false,
             accounts: Vec::new(),
             by_key: HashMap::new(),
@@ -145,6 +162,14 @@ impl Pool {
     /// Posted, held and reserved since this pool's life began.
     pub(super) fn drawn(&self) -> Money {
         self.used.plus(self.reserved)
+    }
+
+    /// Requests that would have cost an account so much at their first choice without plans.
+    pub(super) fn count(&mut self, account: usize, requests: u64, cost: Money) {
+        self.requests = self.requests.saturating_add(requests);
+        if let Some(account) = self.accounts.get_mut(account) {
+            account.plan_free = account.plan_free.plus(cost);
+        }
     }
 
     /// What counts against an account's limit, reservations left out.

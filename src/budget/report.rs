@@ -32,6 +32,7 @@ impl Books {
                     reserved: account.reserved,
                     remaining: limit.minus(taken).minus(account.reserved).max(Money::ZERO),
                     used: taken.share_of(limit),
+                    forecast: self.forecast(pool, account.plan_free, limit),
                     exhausted: account.exhausted_at.is_some(),
                     exhausted_at: account.exhausted_at,
                     ..blank(pool, account.key.clone(), limit, hard)
@@ -51,29 +52,12 @@ impl Books {
 
     /// `budget(..).used`: (posted + held) / limit, of a keyed budget its fullest key.
     pub fn used(&self, budget: &str) -> f64 {
-        self.rule_named(budget).map_or(0.0, |rule| self.signals_of(rule).0)
-    }
-
-    /// `budget(..).remaining`: what is left, reservations taken off, of a keyed budget's key that has least; the limit
-    /// while the spend is being found.
-    pub fn remaining(&self, budget: &str) -> Money {
-        let Some(rule) = self.rule_named(budget).and_then(|rule| self.rules.get(rule)) else {
-            return Money::ZERO;
-        };
-        let limit = rule.budget.limit;
-        let pool = self.present_pool(&rule.pools);
-        let accounts = pool.map(|pool| {
-            pool.accounts
-                .iter()
-                .map(|account| pool.taken(account).plus(account.reserved))
-        });
-        let taken = accounts.and_then(Iterator::max);
-        limit.minus(taken.unwrap_or_default()).max(Money::ZERO)
+        self.outlook(budget).map_or(0.0, |outlook| outlook.used)
     }
 
     /// `budget(..).exhausted`: true of a keyed budget once any key is.
     pub fn exhausted(&self, budget: &str) -> bool {
-        self.rule_named(budget).is_some_and(|rule| self.signals_of(rule).1)
+        self.outlook(budget).is_some_and(|outlook| outlook.exhausted)
     }
 
     /// What crossed a line since the last call.
@@ -150,22 +134,7 @@ impl Books {
         self.violations.push(violation);
     }
 
-    pub(super) fn signals_of(&self, rule: usize) -> (f64, bool) {
-        let Some(rule) = self.rules.get(rule) else {
-            return (0.0, false);
-        };
-        let pool = self.present_pool(&rule.pools).filter(|pool| pool.state == State::Ready);
-        let Some(pool) = pool else { return rule.last };
-        let fullest = pool.accounts.iter().map(|account| pool.taken(account)).max();
-        let used = fullest.unwrap_or(pool.unaccounted).share_of(rule.budget.limit);
-        (used, pool.accounts.iter().any(|account| account.exhausted_at.is_some()))
-    }
-
-    fn rule_named(&self, budget: &str) -> Option<usize> {
-        self.rules.iter().position(|rule| rule.budget.name.as_ref() == budget)
-    }
-
-    fn present_pool(&self, pools: &[(Span, u64)]) -> Option<&Pool> {
+    pub(super) fn present_pool(&self, pools: &[(Span, u64)]) -> Option<&Pool> {
         let (_, life) = pools.iter().find(|(span, _)| span.contains(self.now))?;
         self.pools.get(life)
     }
@@ -184,6 +153,7 @@ fn blank(pool: &Pool, key: Arc<str>, limit: Money, hard: bool) -> AccountView {
         overdraft: Money::ZERO,
         remaining: Money::ZERO,
         used: 0.0,
+        forecast: None,
         exhausted: false,
         exhausted_at: None,
         rebuilding: pool.state != State::Ready,

@@ -194,6 +194,7 @@ impl Books {
             };
             let released = account.release(open.worst);
             account.own = account.own.plus(spent);
+            account.burn.add(self.now, spent.total());
             if !spent.is_zero() {
                 postings.push(Posting {
                     budget: pool.id.budget.clone(),

@@ -158,8 +158,7 @@ fn budget(view: &AccountView, currency: &str) -> Value {
         "overdraft": view.overdraft.to_string(),
         "remaining": view.remaining.to_string(),
         "used": view.used,
-        // Forecasts are not made by this version.
-        "forecast": null,
+        "forecast": view.forecast,
         "exhausted": view.exhausted,
         "exhausted_at": view.exhausted_at.map(time),
         "state": if view.degraded { "degraded" } else if view.rebuilding { "rebuilding" } else { "ok" },

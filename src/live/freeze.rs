@@ -21,10 +21,15 @@ impl Live {
     fn freeze_budgets(&self, policy: &Policy, signals: &mut Signals) {
         let books = self.books.lock();
         for budget in &policy.snapshot.budgets {
-            let name = &budget.name;
-            signals.set(Of::BudgetUsed, name.clone(), books.used(name));
-            signals.set(Of::BudgetRemaining, name.clone(), books.remaining(name).as_number());
-            signals.set(Of::BudgetExhausted, name.clone(), books.exhausted(name));
+            let (name, stands) = (&budget.name, books.outlook(&budget.name).unwrap_or_default());
+            let mut put = |of, value: Value, stale| signals.put(of, name.clone(), value, stale);
+            put(Of::BudgetUsed, stands.used.into(), stands.stale);
+            put(Of::BudgetRemaining, stands.remaining.as_number().into(), stands.stale);
+            put(Of::BudgetBurn, stands.burn.as_number().into(), stands.stale);
+            put(Of::BudgetExhausted, stands.exhausted.into(), stands.stale);
+            if let Some(forecast) = stands.forecast {
+                put(Of::BudgetForecast, forecast.into(), stands.forecast_stale);
+            }
         }
     }
 

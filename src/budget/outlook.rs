@@ -1,0 +1,200 @@
+//! What the books tell plans of a budget: used, left, exhausted, burned an hour, and what the period would cost without
+//! plans; with what must be found of the time before they were opened.
+
+use super::books::Books;
+use super::charge::{Charges, Slot, covers, key_of};
+use super::forecast::Pace;
+use super::pool::{Past, Pool, State};
+use crate::money::Money;
+use crate::policy::condition::ModelFacts;
+use crate::request::Caller;
+use jiff::{SignedDuration, Timestamp};
+use std::sync::Arc;
+
+/// A budget's signals; of a keyed budget those of the key that is worst off, each for itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Outlook {
+    /// (posted + held) / limit.
+    pub used: f64,
+    pub remaining: Money,
+    pub exhausted: bool,
+    /// In the last 60 minutes.
+    pub burn: Money,
+    /// Over the limit; `None` while too little was seen.
+    pub forecast: Option<f64>,
+    /// The spend is being found: these are the values from before.
+    pub stale: bool,
+    pub forecast_stale: bool,
+}
+
+/// Pools whose past must be read from the records: what was decided and spent before `before`, when they began to count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PastRequest {
+    pub lives: Vec<u64>,
+    pub since: Timestamp,
+    pub before: Timestamp,
+}
+
+/// What the records tell.
+#[derive(Clone, Debug, Default)]
+pub struct PastFound {
+    /// Since when anything was recorded at all.
+    pub first: Option<Timestamp>,
+    pub decided: Vec<PastDecisions>,
+    pub spent: Vec<PastSpend>,
+}
+
+/// Requests of one caller whose first choice without plans was one model.
+#[derive(Clone, Debug)]
+pub struct PastDecisions {
+    pub model: Arc<str>,
+    pub caller: Caller,
+    pub requests: u64,
+    pub cost: Money,
+}
+
+/// What one caller spent on one model within five minutes.
+#[derive(Clone, Debug)]
+pub struct PastSpend {
+    pub at: Timestamp,
+    pub model: ModelFacts,
+    pub caller: Caller,
+    pub amount: Money,
+}
+
+impl Books {
+    /// A request came whose first choice without plans would have charged these accounts so much. Called once a request.
+    pub fn plan_free(&mut self, charges: &Charges, cost: Money) {
+        for charge in charges.iter() {
+            let Some(pool) = self.pools.get_mut(&charge.pool) else {
+                continue;
+            };
+            let account = match &charge.slot {
+                Slot::Known(account) => *account,
+                Slot::New(key) => pool.find_or_insert(key),
+            };
+            pool.count(account, 1, cost);
+        }
+    }
+
+    /// What plans read of a budget; `None` where there is no such budget.
+    pub fn outlook(&self, budget: &str) -> Option<Outlook> {
+        let rule = self.rules.iter().find(|rule| rule.budget.name.as_ref() == budget)?;
+        let Some(pool) = self.present_pool(&rule.pools) else {
+            return Some(rule.last);
+        };
+        let limit = rule.budget.limit;
+        let forecast = match pool.past {
+            Past::Known => self.forecast_of(pool, limit),
+            Past::Unasked | Past::Asked => rule.last.forecast,
+        };
+        let forecast_stale = pool.past != Past::Known;
+        if pool.state != State::Ready {
+            return Some(Outlook {
+                forecast,
+                forecast_stale,
+                stale: true,
+                ..rule.last
+            });
+        }
+        let accounts = || pool.accounts.iter();
+        let most = |of: &dyn Fn(&super::account::Account) -> Money| accounts().map(of).max();
+        let used = most(&|account| pool.taken(account)).unwrap_or(pool.unaccounted);
+        let bound = most(&|account| pool.taken(account).plus(account.reserved)).unwrap_or(pool.unaccounted);
+        Some(Outlook {
+            used: used.share_of(limit),
+            remaining: limit.minus(bound).max(Money::ZERO),
+            exhausted: accounts().any(|account| account.exhausted_at.is_some()),
+            burn: most(&|account| account.burn.hour(self.now)).unwrap_or_default(),
+            forecast,
+            stale: false,
+            forecast_stale,
+        })
+    }
+
+    /// What must be read of the time before pools began to count. Each is asked for once.
+    pub fn past_wanted(&mut self) -> Vec<PastRequest> {
+        let mut wanted: Vec<PastRequest> = Vec::new();
+        for (life, pool) in &mut self.pools {
+            if pool.past != Past::Unasked || pool.rule.is_none() {
+                continue;
+            }
+            // The last hour's spend, too, which may have begun before the period.
+            let hour = pool
+                .born
+                .checked_sub(SignedDuration::from_hours(1))
+                .unwrap_or(pool.born);
+            let (since, before) = (pool.id.span.start.min(hour), pool.born);
+            pool.past = Past::Asked;
+            match wanted
+                .iter_mut()
+                .find(|known| (known.since, known.before) == (since, before))
+            {
+                Some(known) => known.lives.push(*life),
+                None => wanted.push(PastRequest {
+                    lives: vec![*life],
+                    since,
+                    before,
+                }),
+            }
+        }
+        wanted
+    }
+
+    /// The records could not be read; they are asked for again.
+    pub fn past_failed(&mut self, request: &PastRequest) {
+        for life in &request.lives {
+            if let Some(pool) = self.pools.get_mut(life) {
+                pool.past = Past::Unasked;
+            }
+        }
+    }
+
+    pub fn past_found(&mut self, request: &PastRequest, found: &PastFound) {
+        let first = found.first.unwrap_or(request.before);
+        self.counting_since = Some(self.counting_since.map_or(first, |known| known.min(first)));
+        for life in &request.lives {
+            let Some(pool) = self.pools.get_mut(life) else { continue };
+            let Some(rule) = pool.rule.and_then(|rule| self.rules.get(rule)) else {
+                continue;
+            };
+            let budget = &rule.budget;
+            for past in &found.decided {
+                let known = self.selectors.models().iter().find(|model| model.name == past.model);
+                let gone = || Arc::new(ModelFacts::recorded(past.model.clone(), "", ""));
+                let model = known.cloned().unwrap_or_else(gone);
+                if covers(budget, &model, &past.caller) {
+                    let key = Arc::from(key_of(budget, &model, &past.caller));
+                    let account = pool.find_or_insert(&key);
+                    pool.count(account, past.requests, past.cost);
+                }
+            }
+            for past in &found.spent {
+                if covers(budget, &past.model, &past.caller) {
+                    let key = Arc::from(key_of(budget, &past.model, &past.caller));
+                    let account = pool.find_or_insert(&key);
+                    if let Some(account) = pool.accounts.get_mut(account) {
+                        account.burn.add(past.at, past.amount);
+                    }
+                }
+            }
+            pool.past = Past::Known;
+        }
+    }
+
+    /// One account's share of its limit that the period would cost without plans.
+    pub(super) fn forecast(&self, pool: &Pool, so_far: Money, limit: Money) -> Option<f64> {
+        let pace = Pace {
+            span: pool.id.span,
+            since: self.counting_since.unwrap_or(pool.born),
+            now: self.now,
+            requests: pool.requests,
+        };
+        (pool.past == Past::Known).then(|| pace.whole(so_far).map(|whole| whole.share_of(limit)))?
+    }
+
+    fn forecast_of(&self, pool: &Pool, limit: Money) -> Option<f64> {
+        let dearest = pool.accounts.iter().map(|account| account.plan_free).max();
+        self.forecast(pool, dearest.unwrap_or_default(), limit)
+    }
+}
