@@ -42,6 +42,27 @@ pub struct Usage {
 }
 
 impl Usage {
+    pub const NONE: Self = Self {
+        input: 0,
+        cache_read: 0,
+        cache_read_explicit: 0,
+        cache_write: 0,
+        cache_write_1h: 0,
+        cache_write_12h: 0,
+        input_audio: 0,
+        input_image: 0,
+        output: 0,
+        reasoning: 0,
+        output_audio: 0,
+        web_searches: 0,
+        web_fetches: 0,
+        tool_calls: 0,
+        tier: None,
+        thinking: false,
+        time: Duration::ZERO,
+        estimated: false,
+    };
+
     /// Input that has no kind of its own. A provider that reports more cached than total input gets zero, not a wrap.
     pub const fn uncached_input(&self) -> u64 {
         self.input

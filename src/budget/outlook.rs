@@ -8,7 +8,7 @@ use super::pool::{Past, Pool, State};
 use crate::money::Money;
 use crate::policy::condition::ModelFacts;
 use crate::request::Caller;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use std::sync::Arc;
 
 /// A budget's signals; of a keyed budget those of the key that is worst off, each for itself.
@@ -81,7 +81,11 @@ impl Books {
     pub fn outlook(&self, budget: &str) -> Option<Outlook> {
         let rule = self.rules.iter().find(|rule| rule.budget.name.as_ref() == budget)?;
         let Some(pool) = self.present_pool(&rule.pools) else {
-            return Some(rule.last);
+            return Some(Outlook {
+                stale: true,
+                forecast_stale: true,
+                ..rule.last
+            });
         };
         let limit = rule.budget.limit;
         let forecast = match pool.past {
@@ -119,12 +123,7 @@ impl Books {
             if pool.past != Past::Unasked || pool.rule.is_none() {
                 continue;
             }
-            // The last hour's spend, too, which may have begun before the period.
-            let hour = pool
-                .born
-                .checked_sub(SignedDuration::from_hours(1))
-                .unwrap_or(pool.born);
-            let (since, before) = (pool.id.span.start.min(hour), pool.born);
+            let (since, before) = (pool.id.span.start, pool.born);
             pool.past = Past::Asked;
             match wanted
                 .iter_mut()
@@ -170,8 +169,9 @@ impl Books {
                 }
             }
             for past in &found.spent {
-                if covers(budget, &past.model, &past.caller) {
-                    let key = Arc::from(key_of(budget, &past.model, &past.caller));
+                let model = self.selectors.complete(past.model.clone());
+                if covers(budget, &model, &past.caller) {
+                    let key = Arc::from(key_of(budget, &model, &past.caller));
                     let account = pool.find_or_insert(&key);
                     if let Some(account) = pool.accounts.get_mut(account) {
                         account.burn.add(past.at, past.amount);

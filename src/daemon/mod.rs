@@ -5,7 +5,9 @@ mod announce;
 mod books;
 mod introduce;
 mod outbox;
+mod past;
 mod plans;
+mod prices;
 mod probes;
 mod providers;
 mod reload;
@@ -228,6 +230,7 @@ impl Daemon {
         tasks.spawn(ticker.run(self.stop.clone()));
         tasks.spawn(books::lease_ahead(self.gateway.clone(), self.stop.clone()));
         tasks.spawn(probes::run(self.gateway.clone(), self.stop.clone()));
+        tasks.spawn(prices::follow(self.gateway.clone(), self.stop.clone()));
         tasks.spawn(outbox::run(self.gateway.clone(), self.stop.clone()));
         let front = Arc::new(Front {
             gateway: self.gateway.clone(),

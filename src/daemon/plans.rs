@@ -8,6 +8,7 @@ use crate::ledger::record::{ManualRecord, PlanRecord};
 use crate::ledger::{Ledger, LedgerError};
 use crate::live::PlanChange;
 use crate::plan::{News, Now, Override, Plans, Reading, Recorded, View};
+use crate::policy::condition::Signals;
 use crate::policy::snapshot::Snapshot;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -15,16 +16,19 @@ use serde_json::json;
 /// How far back toggles count.
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
-/// One evaluation of all plans, with what changed outside it since the last; each change is recorded, then told.
-pub async fn turn(gateway: &Gateway, announcer: &Announcer) {
+/// One evaluation of all plans, with what changed outside it since the last; each change is recorded, then told. Returns
+/// the signals that they read.
+pub async fn turn(gateway: &Gateway, announcer: &Announcer) -> Signals {
     let changes = gateway.live.take_plan_changes().into_iter();
-    for change in changes.chain(evaluate(gateway).into_iter().map(PlanChange::of_news)) {
+    let (news, signals) = evaluate(gateway);
+    for change in changes.chain(news.into_iter().map(PlanChange::of_news)) {
         tell(gateway, announcer, &change).await;
     }
+    signals
 }
 
 /// One frozen set of signals for all plans; the policy is composed anew where one changed.
-fn evaluate(gateway: &Gateway) -> Vec<News> {
+fn evaluate(gateway: &Gateway) -> (Vec<News>, Signals) {
     let live = &gateway.live;
     let mut plans = live.plans.lock();
     // Under the lock that a reload takes: these readings and those plans are of one policy.
@@ -37,11 +41,11 @@ fn evaluate(gateway: &Gateway) -> Vec<News> {
     if news.iter().any(|news| news.transition().is_some()) {
         live.recompose(&plans);
     }
-    news
+    (news, signals)
 }
 
 /// Local servers that are to run: those of active plans' `warm`, and those whose `warm_when` holds; the others may rest.
-pub fn keep_warm(gateway: &Gateway) {
+pub fn keep_warm(gateway: &Gateway, signals: &Signals) {
     let live = &gateway.live;
     let policy = live.policy();
     let snapshot = &policy.snapshot;
@@ -54,10 +58,9 @@ pub fn keep_warm(gateway: &Gateway) {
     for provider in plans.flat_map(|plan| &plan.warm) {
         warm[provider.0] = true;
     }
-    let signals = live.freeze(&policy, now(gateway.clock));
     for (provider, warm) in snapshot.providers.iter().zip(warm) {
         let running = &provider.running;
-        if warm || running.warm_when.as_ref().is_some_and(|when| when.holds(&signals)) {
+        if warm || running.warm_when.as_ref().is_some_and(|when| when.holds(signals)) {
             gateway.locals.keep(&provider.name);
         } else if let Some(idle) = running.idle {
             gateway.locals.rest_after(&provider.name, idle);

@@ -1,12 +1,10 @@
 //! Once a second: what plans read, shown as metrics.
 
 use crate::gateway::Gateway;
-use crate::plan::Now;
-use crate::policy::condition::Value;
+use crate::policy::condition::{Signals, Value};
 
-pub fn measure(gateway: &Gateway, now: Now) {
+pub fn measure(gateway: &Gateway, signals: &Signals) {
     let policy = gateway.live.policy();
-    let signals = gateway.live.freeze(&policy, now);
     for (signal, sample) in signals.iter() {
         let value = match sample.value {
             Value::Number(value) => value,

@@ -1,12 +1,11 @@
 //! Once a second: periods roll, providers are judged, plans come and go, budgets tell what they crossed.
 
 use super::announce::Announcer;
-use super::{books, plans, providers};
+use super::{books, past, plans, providers};
 use crate::alert::{AlertEvent, EventKind};
 use crate::budget::{Crossing, Notice};
 use crate::gateway::Gateway;
 use crate::ledger::record::Record;
-use crate::plan::Now;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,12 +49,13 @@ impl Ticker {
             self.record(Record::Return(pool)).await;
         }
         books::rebuild(gateway, rebuilds).await;
+        past::find(gateway);
         let policy = gateway.live.policy();
         for event in providers::refresh(gateway, &policy) {
             self.announcer.announce(event).await;
         }
-        plans::turn(gateway, &self.announcer).await;
-        plans::keep_warm(gateway);
+        let signals = plans::turn(gateway, &self.announcer).await;
+        plans::keep_warm(gateway, &signals);
         let (notices, violations) = {
             let mut books = gateway.live.books.lock();
             (books.take_notices(), books.take_violations())
@@ -66,14 +66,7 @@ impl Ticker {
         for violation in violations {
             tracing::error!(%violation, "the books do not add up; the budget spends nothing until they are read anew");
         }
-        super::signals::measure(gateway, self.now());
-    }
-
-    fn now(&self) -> Now {
-        Now {
-            wall: self.gateway.clock.now(),
-            up: self.gateway.clock.uptime(),
-        }
+        super::signals::measure(gateway, &signals);
     }
 
     async fn tell_budget(&self, notice: &Notice) {

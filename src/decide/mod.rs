@@ -115,6 +115,18 @@ pub struct Decision {
     pub plans: Vec<usize>,
     /// What would have been asked first without any plan.
     pub unrestricted: Option<Choice>,
+    /// The same had money been no matter either: what forecasts count.
+    pub wished: Option<Choice>,
+}
+
+/// What may stand between a model and a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Bound {
+    All,
+    /// All but plans.
+    NoPlan,
+    /// Neither plans nor what budgets have left.
+    NoPlanNorMoney,
 }
 
 /// Decides. Allocates nothing once a thread has decided before and given its decisions back by dropping them.
@@ -124,13 +136,20 @@ pub fn survey(rules: Rules<'_>, question: &Question<'_>, present: &dyn Present) 
     let terms = terms(rules, question.target);
     match view.shed() {
         Some(shed) => view.refuse(shed, &terms, &mut decision),
-        None => view.weigh(&terms, true, &mut decision),
+        None => view.weigh(&terms, Bound::All, &mut decision),
     }
     view.touched(&terms, &mut decision.plans);
-    decision.unrestricted = if decision.plans.is_empty() {
-        decision.candidates.first().map(|first| view.choice(first.id))
+    let (unrestricted, short) = if decision.plans.is_empty() {
+        let first = decision.candidates.first().map(|first| view.choice(first.id));
+        (first, decision.excluded.iter().any(|one| one.reason.is_money()))
     } else {
-        view.without_plans()
+        view.first_choice(Bound::NoPlan)
+    };
+    decision.unrestricted = unrestricted;
+    decision.wished = if short {
+        view.first_choice(Bound::NoPlanNorMoney).0
+    } else {
+        unrestricted
     };
     decision
 }
@@ -192,10 +211,10 @@ impl<'a> View<'a> {
     }
 
     /// Puts each model of the terms where it belongs, the candidates in order.
-    fn weigh(&self, terms: &Terms, restricted: bool, decision: &mut Decision) {
+    fn weigh(&self, terms: &Terms, bound: Bound, decision: &mut Decision) {
         let now = self.present.now();
         for id in terms.candidates.iter() {
-            let standing = self.standing(*id, restricted);
+            let standing = self.standing(*id, bound);
             match constraints::check(terms, self.question.needs, &standing, now) {
                 Ok(candidate) => decision.candidates.push(candidate),
                 Err(reason) => decision.excluded.push(Exclusion { id: *id, reason }),
@@ -204,9 +223,16 @@ impl<'a> View<'a> {
         pick::order(self, terms, &mut decision.candidates);
     }
 
-    fn standing(&self, id: ModelId, restricted: bool) -> Standing<'_> {
+    fn standing(&self, id: ModelId, bound: Bound) -> Standing<'_> {
         let Rules { snapshot, effective } = self.rules;
-        let plan = effective.restriction(id, self.question.answers).filter(|_| restricted);
+        let plan = effective
+            .restriction(id, self.question.answers)
+            .filter(|_| bound == Bound::All);
+        let (quote, mut state) = (self.quote(id), self.present.state(id));
+        // What has no price stays out under a budget, whatever that has left.
+        if bound == Bound::NoPlanNorMoney && quote.is_some() {
+            state.funds = None;
+        }
         let provider = snapshot.provider_of(id);
         Standing {
             id,
@@ -214,8 +240,8 @@ impl<'a> View<'a> {
             shut_by: plan.and_then(|plan| snapshot.plans.get(plan)).map(|plan| &plan.name),
             thinks_outside_bound: provider.vendor.facts().thinking_outside_bound,
             disabled: provider.disabled.then_some(&provider.name),
-            quote: self.quote(id),
-            state: self.present.state(id),
+            quote,
+            state,
         }
     }
 
@@ -244,34 +270,36 @@ impl<'a> View<'a> {
         }
     }
 
-    fn without_plans(&self) -> Option<Choice> {
+    /// The first by the route's terms as written, and whether money kept a model out.
+    fn first_choice(&self, bound: Bound) -> (Option<Choice>, bool) {
         let plain = match self.question.target {
             Target::Route(id) => Cow::Borrowed(&self.rules.snapshot.route(id).terms),
             Target::Model(id) => Cow::Owned(Terms::direct(id)),
         };
-        let first = if pick::is_by_place(&plain) {
-            self.first_by_place(&plain)
+        let (first, short) = if pick::is_by_place(&plain) {
+            self.first_by_place(&plain, bound)
         } else {
             let mut spare = spare::decision();
-            self.weigh(&plain, false, &mut spare);
-            spare.candidates.first().map(|candidate| candidate.id)
+            self.weigh(&plain, bound, &mut spare);
+            let short = spare.excluded.iter().any(|one| one.reason.is_money());
+            (spare.candidates.first().map(|candidate| candidate.id), short)
         };
-        first.map(|id| self.choice(id))
+        (first.map(|id| self.choice(id)), short)
     }
 
     /// The first that is warm, or else the first.
-    fn first_by_place(&self, terms: &Terms) -> Option<ModelId> {
+    fn first_by_place(&self, terms: &Terms, bound: Bound) -> (Option<ModelId>, bool) {
         let now = self.present.now();
-        let mut cold = None;
+        let (mut cold, mut short) = (None, false);
         for id in terms.candidates.iter() {
-            let standing = self.standing(*id, false);
+            let standing = self.standing(*id, bound);
             match constraints::check(terms, self.question.needs, &standing, now) {
-                Ok(candidate) if !candidate.cold => return Some(*id),
+                Ok(candidate) if !candidate.cold => return (Some(*id), short),
                 Ok(_) => cold = cold.or(Some(*id)),
-                Err(_) => {}
+                Err(reason) => short |= reason.is_money(),
             }
         }
-        cold
+        (cold, short)
     }
 
     fn choice(&self, id: ModelId) -> Choice {

@@ -104,6 +104,11 @@ impl Reason {
         }
     }
 
+    /// A budget has not enough left, or is not in order.
+    pub const fn is_money(&self) -> bool {
+        matches!(self, Self::Budget { .. } | Self::BudgetClosed { .. })
+    }
+
     pub const fn family(&self) -> Family {
         match self {
             Self::Capability { .. }

@@ -32,6 +32,7 @@ pub(super) fn decision() -> Decision {
         excluded,
         plans,
         unrestricted: None,
+        wished: None,
     }
 }
 

@@ -7,6 +7,7 @@
 use super::Gateway;
 use super::claim::Claim;
 use super::ticket::Ticket;
+use super::wished::Wished;
 use crate::budget::{End, ReservationId};
 use crate::decide::{Candidate, Target};
 use crate::failure::{Billing, Failure};
@@ -41,6 +42,7 @@ pub struct Attempt {
     needs: Arc<Requirements>,
     target: Target,
     pub candidate: Candidate,
+    wished: Option<Arc<Wished>>,
     number: u8,
     claim: Claim,
     reserved: Option<Reserved>,
@@ -68,6 +70,7 @@ impl Attempt {
             needs: ticket.needs.clone(),
             target: ticket.target,
             candidate,
+            wished: ticket.wished.clone(),
             number,
             claim,
             reserved: Some(reserved),
@@ -218,6 +221,10 @@ impl Attempt {
         };
         self.count(&settlement, amount);
         self.measure(&settlement);
+        if let (Some(wished), EndKind::Posted, "ok" | "cancelled") = (&self.wished, settlement.end, settlement.outcome)
+        {
+            wished.billed(&self.policy, &moment, self.candidate.id, (&settlement.usage, cost));
+        }
         {
             let mut books = self.gateway.live.books.lock();
             let postings = books.end(reserved.reservation, end);
@@ -255,6 +262,9 @@ impl Attempt {
             now,
         };
         self.policy.measures.answered(route, self.candidate.id, answered);
+        if let Some(route) = route {
+            self.policy.mixes.answered(route, &settlement.usage);
+        }
     }
 
     fn record(

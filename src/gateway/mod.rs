@@ -24,6 +24,7 @@ mod serve;
 mod stream;
 mod survey;
 mod ticket;
+mod wished;
 mod wishes;
 
 use crate::clock::Clock;

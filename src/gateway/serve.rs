@@ -55,8 +55,8 @@ pub async fn chat(gateway: &Arc<Gateway>, request: Request<Incoming>, peer: Opti
     if prepared.explain {
         return super::explain::response(&prepared, &survey);
     }
-    let ticket = open(gateway, &prepared, &survey);
-    survey::observe(gateway, &prepared, &survey);
+    let mut ticket = open(gateway, &prepared, &survey);
+    ticket.wished = survey::observe(gateway, &prepared, &survey).map(Arc::new);
     if prepared.finishes_alone() && !prepared.chat.stream {
         return finish_alone(gateway, prepared, survey, ticket).await;
     }

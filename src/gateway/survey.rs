@@ -4,6 +4,7 @@
 use super::Gateway;
 use super::prepare::Prepared;
 use super::reserve::{LEDGER_WITHIN, LOOK_AGAIN};
+use super::wished::Wished;
 use crate::budget::Headroom;
 use crate::decide::{self, Decision, Funds, Present, Reason, Speed, State, Target, Wait};
 use crate::health::{Options, Verdict};
@@ -212,13 +213,13 @@ fn funds_of(headroom: Headroom) -> Option<Funds> {
 }
 
 /// Feeds the books with the worst case that the request's first paid choice has, also where money excluded it: what
-/// `exhausted` is measured by.
-pub fn observe(gateway: &Gateway, prepared: &Prepared, survey: &Survey) {
+/// `exhausted` is measured by. Returns what would have been asked first without plans.
+pub fn observe(gateway: &Gateway, prepared: &Prepared, survey: &Survey) -> Option<Wished> {
+    let now = gateway.clock.now();
     if prepared.policy.snapshot.budgets.is_empty() {
-        return;
+        return Wished::of(None, prepared, survey, now);
     }
     let terms = decide::terms(prepared.rules(), prepared.target);
-    let now = gateway.clock.now();
     let mut books = gateway.live.books.lock();
     for id in terms.candidates.iter() {
         let Some(worst) = worst_of(&survey.decision, *id) else {
@@ -227,9 +228,10 @@ pub fn observe(gateway: &Gateway, prepared: &Prepared, survey: &Survey) {
         let charges = books.charges_by(&prepared.answers, *id, &prepared.needs.caller, now);
         if !charges.is_empty() {
             books.observe(&charges, worst);
-            return;
+            break;
         }
     }
+    Wished::of(Some(&books), prepared, survey, now)
 }
 
 fn worst_of(decision: &Decision, id: ModelId) -> Option<Money> {

@@ -3,6 +3,7 @@
 
 use super::Gateway;
 use super::prepare::Prepared;
+use super::wished::{Over, Wished};
 use crate::decide::Target;
 use crate::ledger::Permit;
 use crate::ledger::record::Record;
@@ -27,6 +28,8 @@ pub struct Ticket {
     pub needs: Arc<Requirements>,
     pub excluded: Vec<ExcludedRecord>,
     pub plans: Vec<Arc<str>>,
+    /// What would have been asked first without plans.
+    pub wished: Option<Arc<Wished>>,
     /// Posted so far, over all attempts.
     pub cost: Money,
     /// The client may not see who answers.
@@ -52,6 +55,7 @@ impl Ticket {
             needs: prepared.needs.clone(),
             excluded: Vec::new(),
             plans,
+            wished: None,
             cost: Money::ZERO,
             hides: prepared.shown_as.is_some(),
             permit,
@@ -71,6 +75,7 @@ impl Ticket {
             needs: self.needs.clone(),
             excluded: std::mem::take(&mut self.excluded),
             plans: std::mem::take(&mut self.plans),
+            wished: self.wished.take(),
             cost: self.cost,
             hides: self.hides,
             permit: self.permit.take(),
@@ -92,6 +97,7 @@ impl Ticket {
         };
         self.gateway.metrics.requests.get_or_create(&labels).inc();
         self.tell(chosen.as_deref(), outcome, status);
+        let (first_choice, first_cost) = self.count(outcome);
         let Some(permit) = self.permit.take() else { return };
         permit.send(Record::Decision(Box::new(DecisionRecord {
             id: self.id.clone(),
@@ -101,6 +107,8 @@ impl Ticket {
             stream: self.needs.stream,
             plans: std::mem::take(&mut self.plans),
             chosen,
+            first_choice,
+            first_cost,
             excluded: std::mem::take(&mut self.excluded),
             caller: self.needs.caller.clone(),
             input: self.needs.input,
@@ -110,6 +118,22 @@ impl Ticket {
             status,
             policy_hash: self.policy.snapshot.hash.clone(),
         })));
+    }
+
+    /// The model that would have been asked first without plans, and what that would have cost.
+    fn count(&self, outcome: &'static str) -> (Option<Arc<str>>, Money) {
+        let Some(wished) = &self.wished else {
+            return (None, Money::ZERO);
+        };
+        let over = Over {
+            policy: &self.policy,
+            target: self.target,
+            needs: &self.needs,
+            at: self.at,
+            outcome,
+        };
+        let name = self.policy.snapshot.model(wished.id).name.clone();
+        (Some(name), wished.count(&self.gateway, &over))
     }
 
     /// One line of the log; where there is no answer, with every model's reason.

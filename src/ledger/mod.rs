@@ -8,6 +8,7 @@ mod error;
 mod files;
 mod handle;
 mod open;
+mod past;
 mod plans;
 mod private;
 pub mod read;

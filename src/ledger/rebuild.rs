@@ -7,7 +7,7 @@ use super::text::{count, read_caller, read_time, time};
 use super::write::Write;
 use crate::budget::{RebuildRequest, Rebuilt, RebuiltAccount, Spent, UNACCOUNTED_KEY, covers, key_of};
 use crate::money::Money;
-use crate::policy::condition::{ModelFacts, Selectors};
+use crate::policy::condition::ModelFacts;
 use crate::policy::snapshot::{Enforce, Supply};
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row, params};
@@ -138,25 +138,20 @@ impl Write<'_> {
     }
 }
 
-/// What the record says of the model, and of the rest what the policy in force says of the one of that name. Of a model
-/// that is no longer there the rest is not known, and matches nothing.
-fn facts(row: &Row<'_>, selectors: &Selectors) -> rusqlite::Result<ModelFacts> {
+/// What the record says of the model.
+pub(super) fn recorded(row: &Row<'_>) -> rusqlite::Result<ModelFacts> {
     let (name, provider): (Arc<str>, Arc<str>) = (row.get("model")?, row.get("provider")?);
     let word = row.get_ref("supply")?.as_str()?;
     let supply = Supply::ALL
         .iter()
         .map(|supply| supply.word())
         .find(|known| *known == word);
-    let named = selectors.models().iter().find(|model| model.name == name);
-    Ok(ModelFacts {
-        more: named.and_then(|model| model.more.clone()),
-        ..ModelFacts::recorded(name, provider, supply.unwrap_or_default())
-    })
+    Ok(ModelFacts::recorded(name, provider, supply.unwrap_or_default()))
 }
 
 fn covered(row: &Row<'_>, request: &RebuildRequest) -> rusqlite::Result<Option<Unposted>> {
     let caller = read_caller(row)?;
-    let model = facts(row, &request.selectors)?;
+    let model = request.selectors.complete(recorded(row)?);
     if !covers(&request.budget, &model, &caller) {
         return Ok(None);
     }

@@ -105,6 +105,9 @@ pub struct DecisionRecord {
     pub plans: Vec<Arc<str>>,
     /// The model whose answer the client got.
     pub chosen: Option<Arc<str>>,
+    /// What would have been asked first without any plan, and what it would have cost there.
+    pub first_choice: Option<Arc<str>>,
+    pub first_cost: Money,
     pub excluded: Vec<ExcludedRecord>,
     pub caller: Arc<Caller>,
     /// Safe estimate of input tokens.

@@ -197,6 +197,8 @@ fn decision(id: &str, at: Timestamp) -> DecisionRecord {
         stream: true,
         plans: vec!["austerity".into()],
         chosen: Some("qwen-max".into()),
+        first_choice: Some("qwen-max".into()),
+        first_cost: usd(420_000),
         excluded: vec![ExcludedRecord {
             model: "tiny".into(),
             reason: "quality",

@@ -264,8 +264,8 @@ impl Write<'_> {
             .collect();
         self.run(
             "INSERT INTO decisions (id, at, route, dialect, stream, plans, chosen, excluded, client, tags, purpose,
-             input, cost, currency, outcome, status, policy, territory)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
+             input, cost, currency, outcome, status, policy, territory, first_choice, first_cost)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)
              ON CONFLICT (id) DO NOTHING",
             params![
                 d.id,
@@ -286,6 +286,8 @@ impl Write<'_> {
                 d.status,
                 d.policy_hash,
                 d.caller.territory,
+                d.first_choice.as_deref().unwrap_or_default(),
+                d.first_cost.nanos(),
             ],
         )
     }

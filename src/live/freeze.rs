@@ -15,6 +15,7 @@ impl Live {
         signals.set_time(now.wall, &policy.snapshot.timezone);
         self.freeze_budgets(policy, &mut signals);
         self.freeze_providers(policy, now, &mut signals);
+        self.freeze_models(policy, now, &mut signals);
         signals
     }
 

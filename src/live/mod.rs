@@ -6,10 +6,14 @@
 mod answers;
 mod freeze;
 mod measures;
+mod mix;
+mod prices;
 mod standing;
 
 pub use answers::CallerAnswers;
 pub use measures::{Answered, Measures};
+pub use mix::Mixes;
+pub use prices::{BEFORE, PastPrices};
 pub use standing::{ProviderLive, ProviderNews, ProviderState};
 
 use crate::budget::{self, Books, RebuildRequest};
@@ -35,6 +39,7 @@ pub struct Policy {
     pub charge_classes: Arc<[u32]>,
     /// What answers have lately been like.
     pub measures: Arc<Measures>,
+    pub mixes: Arc<Mixes>,
     pub since: Timestamp,
 }
 
@@ -61,6 +66,7 @@ pub struct Live {
     pub books: Mutex<Books>,
     pub health: Mutex<Health>,
     pub plans: Mutex<Plans>,
+    past_prices: ArcSwapOption<PastPrices>,
     /// Plans that changed outside the tick and are still to be recorded and told.
     changed: Mutex<Vec<PlanChange>>,
 }
@@ -87,6 +93,7 @@ impl Live {
             books: Mutex::new(books),
             health: Mutex::new(Health::default()),
             plans: Mutex::new(plans),
+            past_prices: ArcSwapOption::empty(),
             changed: Mutex::default(),
         };
         (live, rebuilds)
@@ -94,6 +101,11 @@ impl Live {
 
     pub fn policy(&self) -> Arc<Policy> {
         self.policy.load_full()
+    }
+
+    /// What models cost a while ago; without it they cost what they cost now.
+    pub fn know_past_prices(&self, prices: PastPrices) {
+        self.past_prices.store(Some(Arc::new(prices)));
     }
 
     pub fn rejected(&self) -> Option<Arc<Rejected>> {
@@ -170,6 +182,7 @@ impl Live {
             answers: old.answers.clone(),
             charge_classes: old.charge_classes.clone(),
             measures: old.measures.clone(),
+            mixes: old.mixes.clone(),
             since: old.since,
         }));
     }
@@ -235,6 +248,10 @@ fn compose(snapshot: Arc<Snapshot>, plans: &Plans, before: Option<&Policy>, now:
         providers: snapshot.providers.iter().map(live).collect(),
         keys: (0..snapshot.models.len()).map(key).collect(),
         answers: Arc::new(CallerAnswers::new(&snapshot.selectors)),
+        mixes: Arc::new(Mixes::new(
+            &snapshot,
+            before.map(|before| (before.snapshot.as_ref(), before.mixes.as_ref())),
+        )),
         since: now,
         snapshot,
     }

@@ -73,6 +73,29 @@ impl Sources {
         }
     }
 
+    /// From the text that [`Snapshot::text`] holds and the ledger keeps.
+    pub fn recorded(origin: &str, text: &str) -> Self {
+        let mut files: Vec<SourceFile> = Vec::new();
+        for line in text.split_inclusive('\n') {
+            match (line.trim_end().strip_prefix("# --- "), files.last_mut()) {
+                (Some(name), _) if text.starts_with("# --- ") => files.push(SourceFile {
+                    name: name.to_owned(),
+                    text: String::new(),
+                }),
+                (_, Some(file)) => file.text.push_str(line),
+                (_, None) => files.push(SourceFile {
+                    name: origin.to_owned(),
+                    text: line.to_owned(),
+                }),
+            }
+        }
+        Self {
+            origin: origin.to_owned(),
+            directory: PathBuf::new(),
+            files,
+        }
+    }
+
     /// SHA-256 over the files' names and texts, in lower-case hexadecimal: equal for equal policies only.
     pub fn hash(&self) -> String {
         let mut sum = Sha256::new();

@@ -64,6 +64,16 @@ impl Selectors {
         &self.models
     }
 
+    /// What a record says of a model, and of the rest what the policy says of the one of that name. Of a model that is no
+    /// longer there the rest is not known.
+    pub fn complete(&self, recorded: ModelFacts) -> ModelFacts {
+        let named = self.models.iter().find(|model| model.name == recorded.name);
+        ModelFacts {
+            more: named.and_then(|model| model.more.clone()),
+            ..recorded
+        }
+    }
+
     /// How many bytes the answers to one caller take.
     pub fn size(&self) -> usize {
         self.rows.iter().flatten().count() * self.width * size_of::<u64>()

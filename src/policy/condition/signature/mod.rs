@@ -241,12 +241,8 @@ const fn joined() -> [Signature; COUNT] {
 }
 
 /// Signals of the product that this version does not do: subject and field.
-pub(super) const LATER: [(&str, &str); 13] = [
-    ("budget", "forecast"),
-    ("budget", "burn"),
+pub(super) const LATER: [(&str, &str); 9] = [
     ("provider", "balance"),
-    ("model", "unit_cost"),
-    ("model", "price_change"),
     ("model", "license"),
     ("model", "domain"),
     ("model", "residence"),

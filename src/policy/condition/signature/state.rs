@@ -16,7 +16,11 @@ const fn provider(of: Live, field: &'static str, kind: Type, words: [&'static st
     live(of, Subject::Provider, kind, words).field(field)
 }
 
-pub(super) const STATE: [Signature; 11] = [
+const fn model(of: Live, field: &'static str, words: [&'static str; 3]) -> Signature {
+    live(of, Subject::Model, Number, words).field(field)
+}
+
+pub(super) const STATE: [Signature; 15] = [
     budget(
         Live::BudgetUsed,
         "used",
@@ -35,6 +39,26 @@ pub(super) const STATE: [Signature; 11] = [
             "money in the policy's currency",
             "budget(\"month\").remaining < 50",
             "The limit less what is posted, held and reserved, never below 0; of a budget with `each`, of the key that has least.",
+        ],
+    ),
+    budget(
+        Live::BudgetForecast,
+        "forecast",
+        Number,
+        [
+            "share of the limit",
+            "budget(\"month\").forecast > 1.05",
+            "What the whole period would cost at its pace so far if no plan were active: each request counts as what its first choice without plans would have cost. Silent until 2 % of the period have passed or 100 requests have come; of a budget with `each`, of its dearest key.",
+        ],
+    ),
+    budget(
+        Live::BudgetBurn,
+        "burn",
+        Number,
+        [
+            "money an hour, in the policy's currency",
+            "budget(\"month\").burn > 25",
+            "What was posted and held in the last 60 minutes; of a budget with `each`, of the key that spends fastest.",
         ],
     ),
     budget(
@@ -95,6 +119,24 @@ pub(super) const STATE: [Signature; 11] = [
             "share of the quota, 0 to 1",
             "provider(\"qwen\").quota_left < 0.1",
             "The scarcest of the quotas that the provider's last answer told in its headers (requests, tokens, five-hour and weekly windows); of several keys, of the one with most left.",
+        ],
+    ),
+    model(
+        Live::ModelUnitCost,
+        "unit_cost",
+        [
+            "money per million tokens, in the policy's currency",
+            "model(\"big\").unit_cost > 5",
+            "What a million tokens cost now in the recent mix (input, cached input, output) of the routes that list the model, not in its own traffic; three tokens in for one out before any request.",
+        ],
+    ),
+    model(
+        Live::ModelPriceChange,
+        "price_change",
+        [
+            "ratio",
+            "model(\"big\").price_change > 1.2",
+            "`unit_cost` over what the same mix cost 30 days ago, under the policy that was in force then; 1 where nothing changed.",
         ],
     ),
     live(

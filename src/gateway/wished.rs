@@ -1,0 +1,96 @@
+//! What a request would have cost without plans: counted once a request, for forecasts.
+//!
+//! The usage that the answer had, at the price of the model that would have been asked first; where there was no answer
+//! because a plan or a budget refused it, a usual request of the route.
+
+use super::Gateway;
+use super::prepare::Prepared;
+use super::survey::Survey;
+use crate::budget::{Books, Charges};
+use crate::decide::Target;
+use crate::live::Policy;
+use crate::money::Money;
+use crate::policy::snapshot::{ModelId, RouteId};
+use crate::price::Moment;
+use crate::request::Requirements;
+use crate::usage::Usage;
+use jiff::Timestamp;
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+
+/// No answer was billed.
+const NOTHING: i64 = i64::MIN;
+
+#[derive(Debug)]
+pub struct Wished {
+    pub id: ModelId,
+    charges: Charges,
+    /// As the decision reckoned it.
+    expected: Money,
+    /// Of the answer's usage.
+    billed: AtomicI64,
+}
+
+impl Wished {
+    /// `books` where there are budgets at all.
+    pub fn of(books: Option<&Books>, prepared: &Prepared, survey: &Survey, now: Timestamp) -> Option<Self> {
+        let choice = survey.decision.wished?;
+        let caller = &prepared.needs.caller;
+        let charges = books.map(|books| books.charges_by(&prepared.answers, choice.id, caller, now));
+        Some(Self {
+            id: choice.id,
+            charges: charges.unwrap_or_default(),
+            expected: choice.cost,
+            billed: AtomicI64::new(NOTHING),
+        })
+    }
+
+    /// An answer of `id` was billed `cost` for this usage.
+    pub fn billed(&self, policy: &Policy, moment: &Moment<'_>, id: ModelId, (usage, cost): (&Usage, Money)) {
+        let here = if id == self.id {
+            cost
+        } else {
+            let price = policy.snapshot.model(self.id).price.as_ref();
+            price.map_or(Money::ZERO, |price| price.quote(moment).cost(usage))
+        };
+        self.billed.store(here.nanos(), Relaxed);
+    }
+
+    /// The request is over: its accounts count what it would have cost them. Returns that.
+    pub fn count(&self, gateway: &Gateway, request: &Over<'_>) -> Money {
+        let cost = match (self.billed.load(Relaxed), request.outcome) {
+            (NOTHING, "refused") => self.usual(request).unwrap_or(self.expected),
+            (NOTHING, _) => Money::ZERO,
+            (nanos, _) => Money::from_nanos(nanos),
+        };
+        if !self.charges.is_empty() {
+            gateway.live.books.lock().plan_free(&self.charges, cost);
+        }
+        cost
+    }
+
+    fn usual(&self, request: &Over<'_>) -> Option<Money> {
+        let route = request.route()?;
+        let usage = request.policy.mixes.of(route)?;
+        let price = request.policy.snapshot.model(self.id).price.as_ref()?;
+        let moment = Moment::of(request.needs, request.at, std::time::Duration::ZERO);
+        Some(price.quote(&moment).cost(&usage))
+    }
+}
+
+/// A request that has ended.
+pub struct Over<'a> {
+    pub policy: &'a Policy,
+    pub target: Target,
+    pub needs: &'a Requirements,
+    pub at: Timestamp,
+    pub outcome: &'static str,
+}
+
+impl Over<'_> {
+    const fn route(&self) -> Option<RouteId> {
+        match self.target {
+            Target::Route(id) => Some(id),
+            Target::Model(_) => None,
+        }
+    }
+}
