@@ -170,3 +170,96 @@ async fn a_budget_over_a_route_finds_its_spend_again() {
     );
     assert_eq!(json!(found.posted), spent);
 }
+
+/// A model of a cent a request and one of a tenth of it.
+async fn dear_and_cheap() -> (Upstream, Upstream) {
+    let dear = Upstream::start("alpha", Price::OUTPUT_ONLY).await;
+    let tenth = Price {
+        output: Price::OUTPUT_ONLY.output / 10,
+        ..Price::OUTPUT_ONLY
+    };
+    let cheap = Upstream::start("beta", tenth).await;
+    for upstream in [&dear, &cheap] {
+        upstream.answers("A thousand words", Usage::new(10, 1_000));
+    }
+    (dear, cheap)
+}
+
+async fn forecast(daemon: &Daemon) -> Value {
+    daemon.json("/planb/budgets").await["budgets"][0]["forecast"].clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forecast_counts_what_the_first_choice_would_have_cost_and_stands_a_restart() {
+    let (dear, cheap) = dear_and_cheap().await;
+    let policy = Policy::two(&dear, &cheap)
+        .budget("month", "limit: 1 USD, per: month, enforce: soft")
+        .plan(
+            "name: austerity, when: 'budget(\"month\").forecast > 0.9', until: 'budget(\"month\").forecast < 0.5', \
+             at_least: 0s, avoid: 'model.name == \"first\"'",
+        );
+    let mut daemon = Daemon::start(&policy).await;
+    for _ in 0..99 {
+        daemon.chat(&one_cent()).await.expect(200);
+    }
+    assert_eq!(forecast(&daemon).await, Value::Null, "too little was seen");
+    daemon.chat(&one_cent()).await.expect(200);
+    daemon.when_plan("austerity", true).await;
+    for _ in 0..50 {
+        let answer = daemon.chat(&one_cent()).await.expect(200);
+        assert_eq!(answer.header("x-planb-model"), Some("second"));
+    }
+    let spent = daemon.settled("month").await.posted;
+    assert_eq!(spent, 100 * crate::support::CENT + 50 * crate::support::CENT / 10);
+    let before = forecast(&daemon).await.as_f64().unwrap();
+    assert!(before >= 1.5, "all 150 count as dear: {before}");
+    assert_eq!(daemon.plan("austerity").await["active"], true);
+    daemon.sigterm().await;
+    daemon.restart().await;
+    let after = daemon
+        .when("/planb/budgets", "the forecast", |view| {
+            view["budgets"][0]["forecast"].is_number()
+        })
+        .await;
+    let after = after["budgets"][0]["forecast"].as_f64().unwrap();
+    assert!((after / before - 1.0).abs() < 0.05, "{before} before, {after} after");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_that_a_budget_refuses_count_in_its_forecast() {
+    let (dear, cheap) = dear_and_cheap().await;
+    let policy = Policy::two(&dear, &cheap).budget("month", "limit: 0.1 USD, per: month");
+    let daemon = Daemon::start(&policy).await;
+    for _ in 0..120 {
+        daemon.chat(&one_cent()).await;
+    }
+    assert!(daemon.settled("month").await.posted <= 10 * crate::support::CENT);
+    let forecast = forecast(&daemon).await.as_f64().unwrap();
+    assert!(forecast >= 11.0, "a cent each, twelve times the limit: {forecast}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_million_tokens_cost_and_how_that_changed_are_signals() {
+    let (dear, cheap) = dear_and_cheap().await;
+    let policy = Policy::two(&dear, &cheap)
+        .budget("day", "limit: 10 USD, per: day")
+        .plan("name: burning, when: 'budget(\"day\").burn > 0.009', avoid: 'false'")
+        .plan("name: dearer, when: 'model(\"first\").unit_cost > 5 * model(\"second\").unit_cost', avoid: 'false'")
+        .plan("name: shock, when: 'model(\"second\").price_change > 1.5', avoid: 'model.name == \"second\"'");
+    let daemon = Daemon::start(&policy).await;
+    let dearer = daemon.when_plan("dearer", true).await;
+    assert_eq!(
+        dearer["why"], "model(\"first\").unit_cost = 2.5, model(\"second\").unit_cost = 0.25",
+        "a quarter of the tokens before any request is output"
+    );
+    daemon.chat(&one_cent()).await.expect(200);
+    daemon.when_plan("burning", true).await;
+    assert_eq!(daemon.plan("shock").await["active"], false);
+    let text = policy
+        .text()
+        .replacen("output: 1.000000000 USD/M", "output: 2.000000000 USD/M", 1);
+    assert_ne!(text, policy.text());
+    std::fs::write(daemon.home.policy(), text).unwrap();
+    let shock = daemon.when_plan("shock", true).await;
+    assert_eq!(shock["why"], "model(\"second\").price_change = 2");
+}
