@@ -106,6 +106,7 @@ fn selectors_mean_what_they_say() {
         ("model.quality >= 60 && model.context > 128000", true, false),
         ("model.quality < 60 || model.quality != 60", true, false),
         ("route == \"chat\" && route != \"planb/tiny\"", true, true),
+        ("territory == \"DE\" && !(territory in [\"CN\", \"\"])", true, true),
     ] {
         let selector = sound(text);
         assert_eq!(selector.matches(&qwen(), &caller()), of_qwen, "{text} of qwen-max");

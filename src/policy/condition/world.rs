@@ -59,6 +59,7 @@ impl World for Request<'_> {
             Of::ModelVendor => self.more().map(|more| more.vendor),
             Of::Client => self.caller.map(|caller| caller.client.as_ref()),
             Of::Use => self.caller.map(|caller| caller.purpose.as_ref()),
+            Of::Territory => self.caller.map(|caller| caller.territory.as_ref()),
             Of::Route => self.caller.map(|caller| caller.route.as_ref()),
             _ => None,
         }

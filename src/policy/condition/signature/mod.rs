@@ -241,7 +241,7 @@ const fn joined() -> [Signature; COUNT] {
 }
 
 /// Signals of the product that this version does not do: subject and field.
-pub(super) const LATER: [(&str, &str); 9] = [
+pub(super) const LATER: [(&str, &str); 8] = [
     ("provider", "balance"),
     ("model", "license"),
     ("model", "domain"),
@@ -250,7 +250,6 @@ pub(super) const LATER: [(&str, &str); 9] = [
     ("license", "days_left"),
     ("license", "seats"),
     ("license", "users"),
-    ("territory", ""),
 ];
 
 /// The values of `use`.

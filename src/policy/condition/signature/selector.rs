@@ -12,7 +12,7 @@ const fn model(of: Of, field: &'static str, kind: Type, words: [&'static str; 3]
     Signature::new(Selector, Subject::Model, Source::Request(of), kind, words).field(field)
 }
 
-pub(super) const SELECTOR: [Signature; 10] = [
+pub(super) const SELECTOR: [Signature; 11] = [
     model(
         Of::ModelName,
         "name",
@@ -99,6 +99,15 @@ pub(super) const SELECTOR: [Signature; 10] = [
             "`commercial`, `internal`, `research`",
             "use != \"research\"",
             "What the answer is for; the empty text where nobody said.",
+        ],
+    ),
+    request(
+        Of::Territory,
+        Subject::Territory,
+        [
+            "a country or region",
+            "territory == \"CN\"",
+            "Where the answer is used; the empty text where nobody said.",
         ],
     ),
     request(
