@@ -9,10 +9,12 @@ mod licenses;
 mod list_price;
 mod model;
 mod read;
+mod thinking;
 mod vendor;
 
 pub use calendar::{Calendar, calendar, calendars};
 pub use licenses::{CeilingRecord, LicenseRecord, license, licenses};
 pub use list_price::{Factor, Fees, FreeCount, ListPrice, ListRates, ListTier, ListWindow};
 pub use model::{FreeTokens, Kind, ModelRecord, ReasoningRecord, SupplyRecord, find, models};
+pub use thinking::ThinkingSwitch;
 pub use vendor::{Dialect, Place, Vendor, VendorFacts};

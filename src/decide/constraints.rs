@@ -5,7 +5,7 @@ use super::{Candidate, Reason, Standing, Terms};
 use crate::money::Money;
 use crate::policy::snapshot::{Model, Unmet};
 use crate::price::{MOST_OF_ONE_ATTEMPT, Quote};
-use crate::request::Requirements;
+use crate::request::{Requirements, Thinking};
 use crate::uptime::Uptime;
 
 pub(super) fn check(
@@ -38,6 +38,7 @@ pub(super) fn check(
         output: output.tokens,
         cap: output.cap,
         thinking_budget: output.thinking_budget,
+        thinking_off: terms.thinking_off && standing.stops_thinking && needs.thinking != Thinking::Off,
         worst,
         cold: standing.state.cold,
     })

@@ -72,6 +72,8 @@ pub struct Standing<'a> {
     pub disabled: Option<&'a Arc<str>>,
     /// The vendor does not count thinking under the output bound.
     pub thinks_outside_bound: bool,
+    /// Its thinking can be switched off.
+    pub stops_thinking: bool,
     /// What its price says of this request; `None`: unpriced.
     pub quote: Option<Quote<'a>>,
     pub state: State<'a>,
@@ -87,6 +89,8 @@ pub struct Candidate {
     pub cap: Option<u64>,
     /// A thinking budget that planb sends where the client switched thinking on without one.
     pub thinking_budget: Option<u64>,
+    /// planb switches its thinking off, because an active plan says so.
+    pub thinking_off: bool,
     /// Worst-case cost of one attempt.
     pub worst: Money,
     pub cold: bool,
@@ -242,6 +246,7 @@ impl<'a> View<'a> {
             disabled: provider.disabled.then_some(&provider.name),
             quote,
             state,
+            stops_thinking: snapshot.thinking_switch(id).is_some(),
         }
     }
 

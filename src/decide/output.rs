@@ -5,11 +5,10 @@
 
 use super::{Reason, Standing, Terms};
 use crate::money::Money;
+use crate::policy::defaults::MIN_OUTPUT;
 use crate::price::Quote;
 use crate::request::{Requirements, Thinking};
 
-/// Below this many tokens an unbounded answer is not worth starting.
-const MIN_OUTPUT: u64 = 1_000;
 /// A model that reasons spends much of its answer before it says anything.
 const MIN_OUTPUT_REASONING: u64 = 4_000;
 /// One unbounded request may take this share of what the tightest budget has left, not all of it from the others.
@@ -63,9 +62,18 @@ impl Asked<'_> {
     /// What is thought outside the bound.
     fn thinking(&self) -> Thinking {
         if self.standing.thinks_outside_bound {
-            self.needs.thinking
+            self.asked_thinking()
         } else {
             Thinking::Off
+        }
+    }
+
+    /// What the request says of thinking, or a plan in its place.
+    fn asked_thinking(&self) -> Thinking {
+        if self.terms.thinking_off && self.standing.stops_thinking {
+            Thinking::Off
+        } else {
+            self.needs.thinking
         }
     }
 
@@ -93,7 +101,7 @@ impl Asked<'_> {
     /// The shortest answer that is worth starting on this model.
     fn least(&self) -> u64 {
         let model = self.standing.model;
-        let thinks = matches!(self.needs.thinking, Thinking::On | Thinking::Budget(_));
+        let thinks = matches!(self.asked_thinking(), Thinking::On | Thinking::Budget(_));
         // What is thought outside the bound takes nothing of it.
         let usual = if thinks && !self.standing.thinks_outside_bound {
             MIN_OUTPUT_REASONING

@@ -24,6 +24,7 @@ pub fn refusal(rules: Rules<'_>, question: &Question<'_>, decision: &Decision) -
             id: exclusion.id,
             model: rules.snapshot.model(exclusion.id),
             shut_by: None,
+            stops_thinking: rules.snapshot.thinking_switch(exclusion.id).is_some(),
             thinks_outside_bound: rules
                 .snapshot
                 .provider_of(exclusion.id)

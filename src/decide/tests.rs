@@ -37,6 +37,7 @@ fn standing(id: usize, model: &Model) -> Standing<'_> {
         id: ModelId(id),
         model,
         shut_by: None,
+        stops_thinking: false,
         thinks_outside_bound: false,
         quote: model
             .price

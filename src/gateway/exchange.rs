@@ -51,9 +51,11 @@ pub struct Wire<'a> {
 pub async fn exchange(prepared: &Prepared, attempt: &mut Attempt, wire: &Wire<'_>) -> Result<Exchanged, Failure> {
     let (body, uri, allow_private) = {
         let (model, provider) = (attempt.model(), attempt.provider());
+        let switch = prepared.policy.snapshot.thinking_switch(attempt.candidate.id);
         let shape = Shape {
             cap: attempt.candidate.cap,
             thinking_budget: attempt.candidate.thinking_budget,
+            thinking_off: switch.filter(|_| attempt.candidate.thinking_off),
         };
         let uri = format!("{}/chat/completions", provider.base_url).parse::<Uri>();
         (

@@ -3,6 +3,7 @@
 use super::body::ResponseBody;
 use super::prepare::Prepared;
 use super::survey::Survey;
+use crate::decide::Candidate;
 use http::{HeaderValue, Response, header};
 use serde_json::json;
 
@@ -26,6 +27,7 @@ pub fn response(prepared: &Prepared, survey: &Survey) -> Response<ResponseBody> 
                 "output": (candidate.output < u64::MAX).then_some(candidate.output),
                 "output_cap": candidate.cap,
                 "cold": candidate.cold,
+                "thinking": thinking(prepared, candidate),
             })
         })
         .collect();
@@ -55,4 +57,13 @@ pub fn response(prepared: &Prepared, survey: &Survey) -> Response<ResponseBody> 
         .headers_mut()
         .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
+}
+
+/// What an active plan makes of thinking; nothing where none says anything of it.
+fn thinking(prepared: &Prepared, candidate: &Candidate) -> Option<&'static str> {
+    let now = prepared.route_id().and_then(|id| prepared.policy.effective.route(id))?;
+    let can = prepared.policy.snapshot.thinking_switch(candidate.id).is_some();
+    now.terms
+        .thinking_off
+        .then_some(if can { "switched off" } else { "cannot be switched off" })
 }

@@ -24,7 +24,6 @@ use crate::dialect::chat::mask;
 use crate::failover::{self, Ending, Limits, NotTaken, Step, Turn, Warming};
 use crate::health::Verdict;
 use crate::ledger::record::ExcludedRecord;
-use crate::policy::snapshot::ModelId;
 use crate::telemetry::metrics::ExclusionLabels;
 use crate::upstream::connect::Kind;
 use crate::upstream::credentials::Credential;
@@ -399,7 +398,7 @@ impl Serving {
             decision: self.ticket.id.clone(),
             answered_by: (!self.hides()).then(|| (attempt.model().name.clone(), attempt.provider().name.clone())),
             plans: self.survey.plans.clone(),
-            degraded: self.is_degraded(attempt.candidate.id),
+            degraded: self.is_degraded(attempt.candidate),
             attempts: attempt.number(),
             cost: self.ticket.cost,
             currency: self.prepared.policy.snapshot.currency,
@@ -413,9 +412,9 @@ impl Serving {
     }
 
     /// An active plan made this another answer than the route's first choice.
-    fn is_degraded(&self, answers: ModelId) -> bool {
+    fn is_degraded(&self, answers: Candidate) -> bool {
         let first = self.survey.decision.unrestricted.map(|choice| choice.id);
-        !self.survey.plans.is_empty() && first != Some(answers)
+        !self.survey.plans.is_empty() && (first != Some(answers.id) || answers.thinking_off)
     }
 
     fn courses(&self) -> Vec<failover::Candidate> {

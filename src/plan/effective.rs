@@ -5,7 +5,7 @@
 //! depends on its caller.
 
 use crate::policy::condition::{Answers, ModelFacts, Selector};
-use crate::policy::snapshot::{ModelId, Plan, Route, RouteChange, RouteId, Snapshot, Terms};
+use crate::policy::snapshot::{ModelId, Plan, Route, RouteChange, RouteId, Scope, Snapshot, Terms};
 use crate::uptime::Uptime;
 use std::sync::Arc;
 
@@ -102,10 +102,26 @@ impl Effective {
     }
 }
 
+impl RouteNow {
+    fn take(&mut self, plan: usize, change: &RouteChange) {
+        if let (Some(message), None) = (&change.shed, &self.shed) {
+            let message = message.clone();
+            self.shed = Some(Shed { plan, message });
+        }
+        let terms = change.applied_to(&self.terms);
+        if terms != self.terms {
+            self.terms = terms;
+            if self.changed_by.last() != Some(&plan) {
+                self.changed_by.push(plan);
+            }
+        }
+    }
+}
+
 /// `changes`: each active plan's index and what it changes.
 pub(super) fn routes_under<'a>(
     routes: &[Route],
-    changes: impl Iterator<Item = (usize, &'a [(RouteId, RouteChange)])>,
+    changes: impl Iterator<Item = (usize, &'a [(Scope, RouteChange)])>,
 ) -> Vec<RouteNow> {
     let as_written = |route: &Route| RouteNow {
         terms: route.terms.clone(),
@@ -113,14 +129,13 @@ pub(super) fn routes_under<'a>(
         shed: None,
     };
     let mut routes: Vec<_> = routes.iter().map(as_written).collect();
-    for (index, changes) in changes {
-        for (id, change) in changes {
-            let Some(route) = routes.get_mut(id.0) else { continue };
-            let terms = change.applied_to(&route.terms);
-            if terms != route.terms {
-                route.terms = terms;
-                route.changed_by.push(index);
-            }
+    for (plan, changes) in changes {
+        for (scope, change) in changes {
+            let changed = match scope {
+                Scope::All => routes.as_mut_slice(),
+                Scope::Route(id) => routes.get_mut(id.0..=id.0).unwrap_or_default(),
+            };
+            changed.iter_mut().for_each(|route| route.take(plan, change));
         }
     }
     routes

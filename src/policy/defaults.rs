@@ -7,6 +7,8 @@ use std::time::Duration;
 pub const TIMEZONE: &str = "UTC";
 pub const PICK: Pick = Pick::InOrder;
 pub const ATTEMPTS: u8 = 3;
+/// Below this many tokens an unbounded answer is not worth starting.
+pub const MIN_OUTPUT: u64 = 1_000;
 pub const ON_DISCONNECT: OnDisconnect = OnDisconnect::Cancel;
 pub const ENFORCE: Enforce = Enforce::Hard;
 pub const AFTER: Duration = Duration::ZERO;

@@ -5,13 +5,15 @@
 //! `planb check`. A file of a folder need not be whole, so nothing is required at the top.
 
 use super::condition::signature::{Environment, SIGNATURES};
-use super::read::words::{Key, Kind, POLICY, REQUIRED, Section};
+use super::read::words::{CHANGE, Key, Kind, POLICY, REQUIRED, Section};
 use super::resolve::alert_patterns;
 use crate::catalog::Vendor;
 use serde_json::{Map, Value, json};
 
 /// Where the file lies for whoever has no copy: beside the policies that come with planb.
 const TITLE: &str = "A policy of planb";
+/// A plan's changes are of a route, or of all.
+const NAME_OR_ALL: &str = "^([*]|[A-Za-z0-9][A-Za-z0-9._/:-]{0,63})$";
 const NAME: &str = "^[A-Za-z0-9][A-Za-z0-9._/:-]{0,63}$";
 
 /// The whole schema, pretty-printed, with a line break at its end.
@@ -67,6 +69,10 @@ fn describe(key: &Key, value: &mut Value) {
     value.insert("description".to_owned(), json!(about));
 }
 
+fn is_of_routes(of: &Kind) -> bool {
+    matches!(of, Kind::In(section) if std::ptr::eq(*section, &CHANGE))
+}
+
 fn of_kind(kind: &'static Kind, definitions: &mut Map<String, Value>) -> Value {
     match kind {
         Kind::Text => json!({"type": ["string", "number", "boolean"]}),
@@ -103,7 +109,7 @@ fn of_kind(kind: &'static Kind, definitions: &mut Map<String, Value>) -> Value {
         }),
         Kind::Map(of) => json!({
             "type": "object",
-            "propertyNames": {"pattern": NAME},
+            "propertyNames": {"pattern": if is_of_routes(of) { NAME_OR_ALL } else { NAME }},
             "additionalProperties": of_kind(of, definitions),
         }),
         Kind::In(section) => section_of(section, definitions),

@@ -12,6 +12,7 @@ mod edits;
 mod prices;
 mod reference;
 mod shape;
+mod warnings;
 mod wrong;
 
 /// When the tests' policies are compiled: 2026-11-23T18:00:00Z.
@@ -164,7 +165,7 @@ fn the_example_compiles_whole() {
     assert_eq!(
         lights_out.change,
         [(
-            RouteId(0),
+            Scope::Route(RouteId(0)),
             RouteChange {
                 need: Need {
                     quality: Some(0),

@@ -16,6 +16,7 @@ mod fallback;
 mod fits;
 mod house;
 mod local_server;
+mod plan_changes;
 mod plans;
 mod reload;
 mod rights;

@@ -3,7 +3,7 @@
 //! Promises that the bytes stay the client's but for `model`, an output bound, `stream_options.include_usage`, and the
 //! fields with which a client would choose models behind the policy's back. It decides nothing.
 
-use crate::catalog::VendorFacts;
+use crate::catalog::{ThinkingSwitch, VendorFacts};
 use crate::dialect::estimate;
 use crate::request::Thinking;
 use bytes::Bytes;
@@ -21,6 +21,15 @@ const STRIPPED: [&str; 5] = [
     "provider",
     "num_retries",
     "mock_testing_fallbacks",
+];
+/// Every field with which a client speaks of thinking, whichever vendor's it is.
+const THINKING: [&str; 6] = [
+    "enable_thinking",
+    "thinking_budget",
+    "thinking",
+    "reasoning_effort",
+    "reasoning",
+    "chat_template_kwargs",
 ];
 /// More choices than this multiply the worst case beyond use; OpenAI's own ceiling.
 const MAX_CHOICES: u64 = 128;
@@ -81,6 +90,10 @@ pub struct ChatRequest {
     bound_at: Option<Bound>,
     /// Whole members (`"key": value`) to be cut out.
     cut: Vec<Range<usize>>,
+    /// The same, and whatever is about thinking.
+    cut_thinking: Vec<Range<usize>>,
+    /// The client's arguments to a local model's template.
+    template: Option<Bytes>,
     /// Just behind the opening brace.
     inside: usize,
 }
@@ -89,16 +102,19 @@ pub struct ChatRequest {
 struct Bound {
     /// The key's range, quotes included.
     key: Range<usize>,
+    value: Range<usize>,
     field: &'static str,
 }
 
 /// What planb sends of its own accord.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Shape {
-    /// An output bound where the client gave none.
+    /// An output bound where the client gave none, or in place of a larger one.
     pub cap: Option<u64>,
     /// A thinking budget where the client switched thinking on without one.
     pub thinking_budget: Option<u64>,
+    /// Thinking is switched off so, whatever the client says of it.
+    pub thinking_off: Option<ThinkingSwitch>,
 }
 
 impl ChatRequest {
@@ -153,7 +169,9 @@ impl ChatRequest {
             model_at: model_member.value.clone(),
             stream_options_at: field("stream_options").map(|member| member.value.clone()),
             bound_at,
-            cut: cut(&members, &body),
+            cut: cut(&members, &body, &STRIPPED),
+            cut_thinking: cut(&members, &body, &[&STRIPPED[..], &THINKING[..]].concat()),
+            template: raw("chat_template_kwargs").map(|json| Bytes::copy_from_slice(json.as_bytes())),
             inside: body.iter().position(|byte| *byte == b'{').map_or(0, |at| at + 1),
             body,
         })
@@ -169,7 +187,9 @@ impl ChatRequest {
                 Some(at) => edits.push((at.clone(), with_usage(self.body.get(at.clone()).unwrap_or_default()))),
             }
         }
-        if let Some(cap) = shape.cap {
+        if let (Some(cap), Some(bound)) = (shape.cap, &self.bound_at) {
+            edits.push((bound.value.clone(), cap.to_string()));
+        } else if let Some(cap) = shape.cap {
             added.push_str(&format!("\"{}\":{cap},", vendor.output_bound_field));
         }
         if let Some(budget) = shape.thinking_budget {
@@ -178,9 +198,28 @@ impl ChatRequest {
         if let Some(bound) = self.bound_at.as_ref().filter(|bound| is_foreign(bound.field, vendor)) {
             edits.push((bound.key.clone(), json_string(vendor.output_bound_field)));
         }
-        edits.extend(self.cut.iter().map(|range| (range.clone(), String::new())));
+        let cut = match shape.thinking_off {
+            Some(switch) => {
+                added.push_str(&format!("\"{}\":{},", switch.field(), self.switched_off(switch)));
+                &self.cut_thinking
+            }
+            None => &self.cut,
+        };
+        edits.extend(cut.iter().map(|range| (range.clone(), String::new())));
         edits.push((self.inside..self.inside, added));
         splice(&self.body, edits)
+    }
+}
+
+impl ChatRequest {
+    /// The switch's value. A template's other arguments stay the client's.
+    fn switched_off(&self, switch: ThinkingSwitch) -> String {
+        let mut arguments: serde_json::Map<String, serde_json::Value> = match (&self.template, switch) {
+            (Some(template), ThinkingSwitch::Template) => serde_json::from_slice(template).unwrap_or_default(),
+            _ => return switch.value().to_owned(),
+        };
+        arguments.insert("enable_thinking".to_owned(), false.into());
+        serde_json::Value::Object(arguments).to_string()
     }
 }
 
@@ -297,6 +336,7 @@ fn bound(members: &[Member<'_>], body: &Bytes) -> Result<(Option<u64>, Option<Bo
             tokens,
             Bound {
                 key: key_range(member, body),
+                value: member.value.clone(),
                 field,
             },
         ));
@@ -375,12 +415,12 @@ fn has_images(messages: &str) -> bool {
 
 /// Unwanted members, each with one comma: the one before it where a member stays before it, else the one behind it, so
 /// that what is left is an object again however many go.
-fn cut(members: &[Member<'_>], body: &Bytes) -> Vec<Range<usize>> {
+fn cut(members: &[Member<'_>], body: &Bytes, unwanted: &[&str]) -> Vec<Range<usize>> {
     let mut kept_before = false;
     let mut ranges = Vec::new();
     for member in members {
         let no_bound = BOUND_FIELDS.contains(&member.name.as_ref()) && is_no_bound(member.json(body));
-        if !no_bound && !STRIPPED.contains(&member.name.as_ref()) {
+        if !no_bound && !unwanted.contains(&member.name.as_ref()) {
             kept_before = true;
             continue;
         }

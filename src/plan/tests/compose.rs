@@ -3,7 +3,9 @@
 use super::super::effective::{Restriction, Restrictions, Selects, routes_under};
 use super::super::*;
 use crate::policy::condition::ModelFacts;
-use crate::policy::snapshot::{Match, ModelId, Need, OnDisconnect, Pick, Route, RouteChange, RouteId, Terms, Timeouts};
+use crate::policy::snapshot::{
+    Match, ModelId, Need, OnDisconnect, Pick, Route, RouteChange, RouteId, Scope, Terms, Timeouts,
+};
 use crate::request::{Caller, Tags};
 use proptest::prelude::*;
 
@@ -117,8 +119,8 @@ fn changes_apply_in_file_order_and_name_the_plans_that_made_them() {
     };
     let change = |route, pick, quality: Option<u8>| {
         let need = quality.map(needing).unwrap_or_default();
-        let weights = None;
-        (RouteId(route), RouteChange { pick, weights, need })
+        let rest = RouteChange::default();
+        (Scope::Route(RouteId(route)), RouteChange { pick, need, ..rest })
     };
     let first = [change(0, Some(Pick::Cheapest), None)];
     let second = [

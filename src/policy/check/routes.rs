@@ -24,7 +24,7 @@ pub(super) fn warn(snapshot: &Snapshot, written: &Policy, report: &mut Report) {
 /// A need compares numbers, so every candidate of such a route has one.
 fn require_qualities(snapshot: &Snapshot, route: &Route, words: &read::Route, written: &Policy, report: &mut Report) {
     let changes = written.plans.iter().flat_map(|plan| &plan.change);
-    let changed = changes.filter(|change| change.route.text == route.name);
+    let changed = changes.filter(|change| change.is_of(&route.name));
     let mut needs = changed
         .filter_map(|change| change.need.as_ref()?.quality.as_ref())
         .chain(words.need.quality.as_ref())
@@ -59,8 +59,20 @@ fn require_weights(snapshot: &Snapshot, id: RouteId, words: &read::Route, writte
         tried.any(|model| snapshot.model(*model).name.as_ref() == name)
     };
     let changes = written.plans.iter().flat_map(|plan| &plan.change);
-    let changed = changes.filter(|change| change.route.text == route.name);
-    for (name, _) in words.weights.iter().chain(changed.flat_map(|change| &change.weights)) {
+    let changed: Vec<_> = changes.filter(|change| change.route.text == route.name).collect();
+    for name in changed.iter().flat_map(|change| change.tried.iter().flatten()) {
+        if !name.broken && snapshot.model_named(&name.text).is_some() && !tries(&name.text) {
+            let message = format!("route `{}` does not try `{}`", route.name, name.text);
+            report
+                .error(name.place, "unknown-name", message)
+                .help("a plan orders the models of a route anew and brings none; add it to the route's `try`");
+        }
+    }
+    for (name, _) in words
+        .weights
+        .iter()
+        .chain(changed.iter().flat_map(|change| &change.weights))
+    {
         if !name.broken && snapshot.model_named(&name.text).is_some() && !tries(&name.text) {
             let message = format!("route `{}` does not try `{}`", route.name, name.text);
             report
@@ -78,7 +90,7 @@ fn require_weights(snapshot: &Snapshot, id: RouteId, words: &read::Route, writte
     }
     let pairs = written.plans.iter().zip(&snapshot.plans);
     for (words, change) in pairs.flat_map(|(words, plan)| words.change.iter().zip(&plan.change)) {
-        if change.0 == id && change.1.pick == Some(Pick::Weighted) {
+        if change.0.covers(id) && change.1.pick == Some(Pick::Weighted) {
             let weights = change.1.weights.as_ref().unwrap_or(&route.terms.weights);
             places.extend(unweighted(words.pick.as_ref(), weights));
         }
@@ -162,7 +174,7 @@ fn idle_weights(snapshot: &Snapshot, id: RouteId, words: &read::Route, report: &
     let route = snapshot.route(id);
     let mut changes = snapshot.plans.iter().flat_map(|plan| &plan.change);
     let used = route.terms.pick == Pick::Weighted
-        || changes.any(|(changed, change)| *changed == id && change.pick == Some(Pick::Weighted));
+        || changes.any(|(scope, change)| scope.covers(id) && change.pick == Some(Pick::Weighted));
     if let (Some((name, _)), false) = (words.weights.first(), used) {
         report
             .warning(name.place, "no-effect", "weights count with `pick: weighted` only")

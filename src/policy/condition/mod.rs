@@ -89,6 +89,11 @@ impl StateCondition {
         &self.signals
     }
 
+    /// The answer where no signal matters.
+    pub fn constant(&self) -> Option<bool> {
+        self.tree.holds(&tree::Nothing)
+    }
+
     /// The signals it reads with their present values, for people: `budget("month").used = 0.83`.
     pub fn why(&self, signals: &Signals) -> String {
         let readings: Vec<String> = self

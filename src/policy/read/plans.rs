@@ -41,20 +41,68 @@ pub(in crate::policy) struct Change {
     pub pick: Option<Word>,
     pub weights: Vec<(Word, Word)>,
     pub need: Option<Need>,
+    pub tried: Option<Vec<Word>>,
+    pub cost: Option<Word>,
+    pub attempts: Option<Word>,
+    pub output: Option<Word>,
+    pub cap_output: Option<Word>,
+    pub min_output: Option<Word>,
+    pub thinking: Option<Word>,
+    pub shed: Option<Word>,
+}
+
+/// In the place of a route's name: every route.
+const ALL: &str = "*";
+
+impl Change {
+    pub fn is_of_all(&self) -> bool {
+        self.route.text.as_ref() == ALL
+    }
+
+    pub fn is_of(&self, route: &str) -> bool {
+        self.is_of_all() || self.route.text.as_ref() == route
+    }
+
+    pub fn says_nothing(&self) -> bool {
+        let words = [
+            &self.pick,
+            &self.cost,
+            &self.attempts,
+            &self.output,
+            &self.cap_output,
+            &self.min_output,
+            &self.thinking,
+            &self.shed,
+        ];
+        let lists = !self.weights.is_empty() || self.tried.is_some();
+        !lists && words.iter().all(|word| word.is_none()) && self.need.as_ref().is_none_or(Need::says_nothing)
+    }
 }
 
 pub(super) fn read(node: &Node, report: &mut Report) -> Plan {
     let fields = Fields::open(node, &words::PLAN, report);
     let changes = fields.pairs("change", report).into_iter().map(|(route, node)| {
         let inner = Fields::open(node, &words::CHANGE, report);
+        let limits = inner.map("limits", &words::CHANGED_LIMITS, report);
+        let limit = |key: &str, report: &mut Report| limits.and_then(|limits| limits.word(key, report));
         Change {
             route: route.clone(),
             pick: inner.word("pick", report),
             weights: weights(inner, report),
             need: need(inner, report),
+            tried: inner.words("try", report),
+            cost: limit("cost", report),
+            attempts: limit("attempts", report),
+            output: limit("output", report),
+            cap_output: inner.word("cap_output", report),
+            min_output: inner.word("min_output", report),
+            thinking: inner.word("thinking", report),
+            shed: inner.word("shed", report),
         }
     });
-    let change = changes.collect();
+    let mut change: Vec<Change> = changes.collect();
+    // What is said of all routes comes before what is said of one, wherever it stands.
+    change.sort_by_key(|change| !change.is_of_all());
     Plan {
         place: fields.place,
         name: fields.word("name", report),

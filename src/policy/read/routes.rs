@@ -49,6 +49,19 @@ pub(in crate::policy) struct Need {
     pub context: Option<Word>,
 }
 
+impl Need {
+    pub fn says_nothing(&self) -> bool {
+        let words = [
+            &self.quality,
+            &self.tools,
+            &self.images,
+            &self.json_schema,
+            &self.context,
+        ];
+        words.iter().all(|word| word.is_none())
+    }
+}
+
 pub(super) fn read(node: &Node, report: &mut Report) -> Route {
     let fields = Fields::open(node, &words::ROUTE, report);
     let limits = fields.map("limits", &words::LIMITS, report);

@@ -12,7 +12,7 @@ mod routes;
 
 pub(in crate::policy) use accounts::{ALERT, BUDGET, CLIENT, RAISE};
 pub(in crate::policy) use models::MODEL;
-pub(in crate::policy) use plans::{CHANGE, DURING, PLAN};
+pub(in crate::policy) use plans::{CHANGE, CHANGED_LIMITS, DURING, PLAN};
 pub(in crate::policy) use prices::{COMMIT, FREE, LADDER, PRICE, SERVICE, STEP, TIER, WINDOW};
 pub(in crate::policy) use providers::{PROVIDER, START, TIMEOUTS};
 pub(in crate::policy) use routes::{LIMITS, MATCH, NEED, PICKS, ROUTE, SIZE, WEIGHTS};

@@ -5,6 +5,7 @@
 
 mod alerts;
 mod budgets;
+mod changes;
 mod choose;
 mod clients;
 mod credentials;
@@ -32,7 +33,7 @@ use super::nearest::suggestion;
 use super::read::Policy;
 use super::report::Report;
 use super::snapshot::{AlertTarget, Budget, Client, Enforce, Model, Plan, Provider, Route};
-use super::source::{Files, Place, Word};
+use super::source::{Files, Place, Style, Word};
 use crate::money::Currency;
 use crate::period::calendar::Calendar;
 use exchange::Exchange;
@@ -110,7 +111,7 @@ pub(super) fn resolve<'f>(
     let facts = super::snapshot::facts_of(&models, &providers);
     let routes = resolver.routes(&written.routes, &facts);
     let budgets = resolver.budgets(&written.budgets);
-    let plans = resolver.plans(&written.plans);
+    let plans = resolver.plans(&written.plans, &facts);
     let alerts = resolver.alerts(&written.alerts);
     Some(Draft {
         timezone: resolver.zone,
@@ -208,6 +209,7 @@ impl Resolver<'_, '_> {
 
     fn selector(&mut self, word: Option<&Word>) -> Option<Selector> {
         let word = word.filter(|word| !word.broken)?;
+        self.check_quoted(word);
         let (selector, faults) = condition::selector(&word.text, &self.names);
         self.report_faults(word, faults);
         let selector = selector?;
@@ -220,9 +222,23 @@ impl Resolver<'_, '_> {
     }
 
     fn state(&mut self, word: &Word) -> Option<StateCondition> {
+        self.check_quoted(word);
         let (state, faults) = condition::state(&word.text, &self.names);
         self.report_faults(word, faults);
         state
+    }
+
+    /// YAML ends a plain text where a condition would go on.
+    fn check_quoted(&mut self, word: &Word) {
+        if word.style == Style::Plain && !matches!(word.text.as_ref(), "true" | "false") {
+            self.report
+                .warning(
+                    word.place,
+                    "unquoted",
+                    "this condition is not quoted: ` #` would cut it off, and `: ` or `, ` break it",
+                )
+                .help("put it in single quotes; `planb fmt` does");
+        }
     }
 
     fn report_faults(&mut self, word: &Word, faults: Vec<Fault>) {

@@ -1,17 +1,18 @@
 //! Plans: when, how long, and what changes.
 
 use super::Resolver;
+use crate::policy::condition::ModelFacts;
 use crate::policy::defaults;
 use crate::policy::mask::shown;
 use crate::policy::read;
-use crate::policy::snapshot::{Need, Plan, ProviderId, RouteChange, RouteId};
+use crate::policy::snapshot::{Plan, ProviderId};
 use crate::policy::source::Word;
 use std::sync::Arc;
 
 const LONGEST_MESSAGE: usize = 500;
 
 impl Resolver<'_, '_> {
-    pub fn plans(&mut self, written: &[read::Plan]) -> Vec<Plan> {
+    pub fn plans(&mut self, written: &[read::Plan], facts: &[ModelFacts]) -> Vec<Plan> {
         let mut named: Vec<&Word> = Vec::new();
         let mut plans = Vec::with_capacity(written.len());
         for plan in written {
@@ -20,12 +21,12 @@ impl Resolver<'_, '_> {
                 self.check_name(name, "plan");
                 self.check_unique(name, &mut named, "plan");
             }
-            plans.extend(self.plan(plan));
+            plans.extend(self.plan(plan, facts));
         }
         plans
     }
 
-    fn plan(&mut self, written: &read::Plan) -> Option<Plan> {
+    fn plan(&mut self, written: &read::Plan, facts: &[ModelFacts]) -> Option<Plan> {
         let place = written.name.as_ref().map_or(written.place, |name| name.place);
         if written.when.is_none() && written.during.is_none() {
             self.report
@@ -41,7 +42,7 @@ impl Resolver<'_, '_> {
         let at_least = self.duration(written.at_least.as_ref());
         let only = self.selector(written.only.as_ref());
         let avoid = self.selector(written.avoid.as_ref());
-        let change = self.changes(&written.change);
+        let change = self.changes(&written.change, facts);
         let during = self.during(written.during.as_deref().unwrap_or_default());
         let (shed, message) = (
             self.message(written.shed.as_ref()),
@@ -83,7 +84,7 @@ impl Resolver<'_, '_> {
     }
 
     /// Something to tell clients.
-    fn message(&mut self, word: Option<&Word>) -> Option<Arc<str>> {
+    pub fn message(&mut self, word: Option<&Word>) -> Option<Arc<str>> {
         let word = word.filter(|word| !word.broken)?;
         let text = word.text.trim();
         if matches!(text, "true" | "false") {
@@ -119,25 +120,5 @@ impl Resolver<'_, '_> {
             found.push(ProviderId(at));
         }
         found
-    }
-
-    fn changes(&mut self, written: &[read::Change]) -> Vec<(RouteId, RouteChange)> {
-        let routes: Vec<Arc<str>> = self.routes.clone();
-        let mut changes = Vec::with_capacity(written.len());
-        for change in written {
-            let route = self.lookup(&change.route, "route", &routes);
-            let pick = self.pick(change.pick.as_ref());
-            let weights = (!change.weights.is_empty()).then(|| self.weights(&change.weights).into());
-            let need = change.need.as_ref().map(|need| self.need(need)).unwrap_or_default();
-            if change.pick.is_none() && weights.is_none() && need == Need::NOTHING {
-                self.report
-                    .warning(change.route.place, "no-effect", "this change of a route says nothing")
-                    .help("give it `pick` or `need: {quality: …}`");
-            }
-            if let Some(route) = route {
-                changes.push((RouteId(route), RouteChange { pick, weights, need }));
-            }
-        }
-        changes
     }
 }

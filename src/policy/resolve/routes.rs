@@ -9,7 +9,7 @@ use crate::policy::snapshot::{ModelId, Need, OnDisconnect, Pick, Route, Terms};
 use crate::policy::source::{Place, Word};
 
 const LATER_PICKS: [&str; 3] = ["value", "quality", "random"];
-const MOST_ATTEMPTS: u8 = 3;
+pub(super) const MOST_ATTEMPTS: u8 = 3;
 /// Names that ask for one model of the policy begin so.
 pub(super) const RESERVED: &str = "planb/";
 /// None of these stands in a name, and every condition has one.
@@ -57,6 +57,7 @@ impl Resolver<'_, '_> {
             max_output: self.size(written.output.as_ref()),
             cap_output: self.truth(written.cap_output.as_ref(), false),
             min_output: self.size(written.min_output.as_ref()),
+            thinking_off: false,
         }
     }
 

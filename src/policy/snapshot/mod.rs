@@ -4,6 +4,7 @@
 
 mod alert;
 mod budget;
+mod change;
 mod client;
 mod matching;
 mod model;
@@ -15,15 +16,17 @@ mod route;
 pub use super::supply::Supply;
 pub use alert::{AlertTarget, AlertUrl, EventPattern};
 pub use budget::{Budget, Each, Enforce, Raise};
+pub use change::{RouteChange, Scope};
 pub use client::{Client, Expiry, Wish};
 pub use matching::{Asked, Criterion, HeaderValues, Match, Pattern, RouteIndex, Unmatched};
 pub use model::Model;
 pub use need::{Need, Unmet};
-pub use plan::{Plan, RouteChange};
+pub use plan::Plan;
 pub use provider::{CredentialRef, Provider, Running, Start, Timeouts};
 pub use route::{OnDisconnect, Pick, Route, Terms};
 
 use super::condition::{ModelFacts, MoreFacts, Selectors};
+use crate::catalog::ThinkingSwitch;
 use crate::money::Currency;
 use jiff::tz::TimeZone;
 use std::sync::Arc;
@@ -100,6 +103,12 @@ impl Snapshot {
             .iter()
             .position(|model| model.name.as_ref() == name)
             .map(ModelId)
+    }
+
+    /// How a model's thinking is switched off, where it can be.
+    pub fn thinking_switch(&self, id: ModelId) -> Option<ThinkingSwitch> {
+        let model = self.model(id);
+        ThinkingSwitch::of(self.provider(model.provider).vendor, &model.upstream)
     }
 
     /// What selectors may know of a model.

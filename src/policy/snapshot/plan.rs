@@ -1,6 +1,6 @@
 //! Plans: a condition over live signals, and what changes while it holds.
 
-use super::{ModelId, Need, Pick, ProviderId, RouteId, Terms};
+use super::{ProviderId, RouteChange, RouteId, Scope};
 use crate::period::window::Window;
 use crate::policy::condition::{Selector, StateCondition};
 use std::sync::Arc;
@@ -25,11 +25,17 @@ pub struct Plan {
     pub message: Option<Arc<str>>,
     /// Local servers that are kept running while it is active.
     pub warm: Vec<ProviderId>,
-    /// In file order.
-    pub change: Vec<(RouteId, RouteChange)>,
+    /// In the order in which they apply: those of all routes, then those of one.
+    pub change: Vec<(Scope, RouteChange)>,
 }
 
 impl Plan {
+    /// What it changes of a route, in order.
+    pub fn changes_of(&self, route: RouteId) -> impl Iterator<Item = &RouteChange> {
+        let of_route = self.change.iter().filter(move |(scope, _)| scope.covers(route));
+        of_route.map(|(_, change)| change)
+    }
+
     /// What activates it, as people read it.
     pub fn condition(&self) -> String {
         let windows: Vec<String> = self.during.iter().map(Window::to_string).collect();
@@ -37,25 +43,6 @@ impl Plan {
             (Some(when), true) => when.text().to_owned(),
             (Some(when), false) => format!("{} during {}", when.text(), windows.join(" or ")),
             (None, _) => format!("during {}", windows.join(" or ")),
-        }
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RouteChange {
-    pub pick: Option<Pick>,
-    pub weights: Option<Arc<[(ModelId, u32)]>>,
-    /// What it names replaces what the route needs.
-    pub need: Need,
-}
-
-impl RouteChange {
-    pub fn applied_to(&self, terms: &Terms) -> Terms {
-        Terms {
-            pick: self.pick.unwrap_or(terms.pick),
-            weights: self.weights.clone().unwrap_or_else(|| terms.weights.clone()),
-            need: terms.need.changed_by(&self.need),
-            ..terms.clone()
         }
     }
 }

@@ -53,6 +53,8 @@ pub struct Terms {
     pub cap_output: bool,
     /// An answer that must be shorter is not worth starting. `None`: by the model.
     pub min_output: Option<u64>,
+    /// A plan switches thinking off, where the model has a switch.
+    pub thinking_off: bool,
 }
 
 impl Terms {
@@ -68,6 +70,7 @@ impl Terms {
             max_output: None,
             cap_output: false,
             min_output: None,
+            thinking_off: false,
         }
     }
 }

@@ -58,7 +58,7 @@ fn a_cap_of_ours_is_sent_and_a_bound_of_the_clients_is_kept() {
         PLAIN,
         Shape {
             cap: Some(512),
-            thinking_budget: None,
+            ..Shape::default()
         },
     ))
     .unwrap();
@@ -174,11 +174,66 @@ proptest! {
         let head = format!("\"model\":\"a\" , \"messages\" :[ ],\"stream\":{stream}");
         let json = if extras.is_empty() { format!("{{{head}}}") } else if first { format!("{{{},{head}}}", extras.join(",")) } else { format!("{{{head},{}}}", extras.join(",")) };
         let mut expected: serde_json::Value = serde_json::from_str(&json).unwrap();
-        let sent: serde_json::Value = serde_json::from_str(&sent(&json, Shape { cap, thinking_budget: None })).unwrap();
+        let sent: serde_json::Value = serde_json::from_str(&sent(&json, Shape { cap, ..Shape::default() })).unwrap();
         expected["model"] = "qwen3.8-max".into();
         for gone in STRIPPED { expected.as_object_mut().unwrap().remove(gone); }
         if stream { expected["stream_options"] = serde_json::json!({"include_usage": true}); }
         if let Some(cap) = cap { expected["max_tokens"] = cap.into(); }
         prop_assert_eq!(sent, expected);
+    }
+}
+
+#[test]
+fn a_cap_takes_the_place_of_a_larger_bound_of_the_clients() {
+    let own = r#"{"model":"a","max_completion_tokens": 700 ,"messages":[]}"#;
+    let capped = sent(
+        own,
+        Shape {
+            cap: Some(64),
+            ..Shape::default()
+        },
+    );
+    let json: serde_json::Value = serde_json::from_str(&capped).unwrap();
+    let bounds: Vec<_> = ["max_tokens", "max_completion_tokens"]
+        .into_iter()
+        .filter_map(|field| json.get(field))
+        .collect();
+    assert_eq!(bounds, [64], "{capped}");
+}
+
+#[test]
+fn thinking_is_switched_off_whatever_the_client_says_of_it() {
+    use crate::catalog::ThinkingSwitch::{Effort, Enable, Template, Type};
+    let own = r#"{"reasoning_effort":"high","model":"a","thinking":{"type":"enabled"},"messages":[],"chat_template_kwargs":{"a":1,"enable_thinking":true},"enable_thinking":true,"thinking_budget":9,"seed":7}"#;
+    for (switch, field, value) in [
+        (Enable, "enable_thinking", serde_json::json!(false)),
+        (Type, "thinking", serde_json::json!({"type": "disabled"})),
+        (Effort, "reasoning_effort", serde_json::json!("none")),
+        (
+            Template,
+            "chat_template_kwargs",
+            serde_json::json!({"a": 1, "enable_thinking": false}),
+        ),
+    ] {
+        let shape = Shape {
+            thinking_off: Some(switch),
+            ..Shape::default()
+        };
+        let json: serde_json::Value = serde_json::from_str(&sent(own, shape)).unwrap();
+        let object = json.as_object().unwrap();
+        assert_eq!(object.get(field), Some(&value));
+        let about = [
+            "enable_thinking",
+            "thinking",
+            "thinking_budget",
+            "reasoning_effort",
+            "chat_template_kwargs",
+        ];
+        assert_eq!(
+            about.iter().filter(|name| object.contains_key(**name)).count(),
+            1,
+            "{json}"
+        );
+        assert_eq!(object["seed"], 7);
     }
 }

@@ -1,6 +1,8 @@
 //! The keys of plans.
 
-use super::Kind::{Duration, Either, In, List, Map, NameIn, Pattern, Selector, State, Text, Timezone, Word};
+use super::Kind::{
+    Duration, Either, In, List, Map, Money, NameIn, Pattern, Selector, Size, State, Text, Timezone, Truth, Whole, Word,
+};
 use super::{Kind, NEED, PICKS, REQUIRED, Section, WEIGHTS, key};
 
 #[rustfmt::skip]
@@ -18,7 +20,7 @@ pub(in crate::policy) static PLAN: Section = Section {
         key("shed", Text, "", "Only the night team is served until Monday.", "every request is refused with this message"),
         key("message", Text, "", "Paid models are off until the month ends.", "what clients are told where its restrictions leave no model"),
         key("warm", List(&NameIn("providers")), "", "[home]", "local servers that are started and kept running while it is active"),
-        key("change", Map(&In(&CHANGE)), "", "{chat: {pick: cheapest}}", "routes by name, and what changes of each"),
+        key("change", Map(&In(&CHANGE)), "", "{chat: {pick: cheapest}}", "routes by name, or `\"*\"` for all of them, and what changes of each; what is said of one route comes after what is said of all"),
     ],
     later: &["cap_output", "approve", "requires", "for", "alert", "probe", "set"],
 };
@@ -48,9 +50,25 @@ pub(in crate::policy) static CHANGE: Section = Section {
         key("pick", Word(PICKS), "", "cheapest", "another order"),
         key("weights", WEIGHTS, "", "{qwen-max: 50, tiny: 50}", "other weights, in place of all of the route's"),
         key("need", In(&NEED), "", "{quality: 0}", "another need"),
+        key("try", List(&Either(&[NameIn("models"), Selector])), "", "[tiny, 'model.supply == \"competitor\"']", "the route's models in another order: these first, then the rest; names none that the route lacks"),
+        key("limits", In(&CHANGED_LIMITS), "", "{cost: 0.01 USD, output: 2k}", "other bounds on one request"),
+        key("cap_output", Truth, "", "true", "as of routes"),
+        key("min_output", Size, "", "500", "as of routes"),
+        key("thinking", Word(&["off"]), "", "off", "switches thinking off by the model's own field; a model without one stays a candidate as it is"),
+        key("shed", Text, "", "The batch queue is closed until Monday.", "its requests are refused with this message"),
     ],
     later: &[
-        "try", "limits", "cap_output", "timeouts", "shed", "message", "stick", "min_output",
-        "on_disconnect", "heartbeat", "set",
+        "timeouts", "message", "stick", "on_disconnect", "heartbeat", "set",
     ],
+};
+
+#[rustfmt::skip]
+pub(in crate::policy) static CHANGED_LIMITS: Section = Section {
+    what: "a changed route's `limits`",
+    keys: &[
+        key("cost", Money, "", "0.01 USD", "the most that one attempt may cost"),
+        key("attempts", Whole(1, 3), "", "1", "how many models one request may try"),
+        key("output", Size, "", "2k", "the longest answer"),
+    ],
+    later: &["requests", "tokens", "in_flight", "wait", "input"],
 };

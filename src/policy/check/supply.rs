@@ -1,0 +1,46 @@
+//! Routes that no plan can save: all their models fail together, or end together.
+
+use crate::policy::read::Policy;
+use crate::policy::report::Report;
+use crate::policy::snapshot::{CredentialRef, ModelId, Route, Snapshot, Supply};
+
+pub(super) fn warn(snapshot: &Snapshot, written: &Policy, report: &mut Report) {
+    for (route, words) in snapshot.routes.iter().zip(&written.routes) {
+        let (Some(why), Some(name)) = (shared(snapshot, route), &words.name) else {
+            continue;
+        };
+        let message = format!("no plan can save route `{}`: {why}", route.name);
+        report.warning(name.place, "no-plan-b", message).help(
+            "add a model of another provider and another supply to its `try`, if only a small local one at the end",
+        );
+    }
+}
+
+/// Models of one address under one key fail together.
+fn domain(snapshot: &Snapshot, id: ModelId) -> (&str, Option<&CredentialRef>) {
+    let provider = snapshot.provider_of(id);
+    (&provider.base_url, provider.api_key.as_ref())
+}
+
+/// What all candidates have in common that can end for all of them at once.
+fn shared(snapshot: &Snapshot, route: &Route) -> Option<String> {
+    let candidates = &route.terms.candidates;
+    let first = *candidates.first()?;
+    let all = |same: &dyn Fn(ModelId) -> bool| candidates.iter().all(|id| same(*id));
+    let of = |supply: Supply| all(&|id| snapshot.model(id).supply == supply);
+    // One's own servers have no vendor whose price, quota or licence could end.
+    if of(Supply::Local) {
+        return None;
+    }
+    if let [only] = candidates.as_ref() {
+        return Some(format!("`{}` is its only model", snapshot.model(*only).name));
+    }
+    if all(&|id| domain(snapshot, id) == domain(snapshot, first)) {
+        let provider = &snapshot.provider_of(first).name;
+        return Some(format!(
+            "all its models fail together with provider `{provider}` or its key"
+        ));
+    }
+    // Several competitors do not end together.
+    of(Supply::Licensed).then(|| "all its models are `licensed`, and one change of terms ends them".to_owned())
+}
