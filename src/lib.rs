@@ -15,6 +15,7 @@ pub mod failure;
 pub mod gateway;
 pub mod health;
 pub mod ledger;
+pub mod license;
 pub mod live;
 pub mod money;
 pub mod peer;

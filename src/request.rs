@@ -96,6 +96,7 @@ pub struct Requirements {
     pub tools: bool,
     pub images: bool,
     pub json_schema: bool,
+    pub audio: bool,
     pub stream: bool,
     pub extras: Extras,
     /// `x-planb-min-quality`, 0 to 100.

@@ -12,6 +12,9 @@ pub enum EventKind {
     PlanReleased,
     /// It turned too often and is held on.
     PlanFlapping,
+    LicenseExpiring,
+    LicenseExpired,
+    ModelRetiring,
     PolicyRejected,
     PolicyReloaded,
     ProviderDown,
@@ -19,12 +22,15 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::BudgetThreshold,
         Self::BudgetExhausted,
         Self::PlanActivated,
         Self::PlanReleased,
         Self::PlanFlapping,
+        Self::LicenseExpiring,
+        Self::LicenseExpired,
+        Self::ModelRetiring,
         Self::PolicyRejected,
         Self::PolicyReloaded,
         Self::ProviderDown,
@@ -38,6 +44,9 @@ impl EventKind {
             Self::PlanActivated => "plan.activated",
             Self::PlanReleased => "plan.released",
             Self::PlanFlapping => "plan.flapping",
+            Self::LicenseExpiring => "license.expiring",
+            Self::LicenseExpired => "license.expired",
+            Self::ModelRetiring => "model.retiring",
             Self::PolicyRejected => "policy.rejected",
             Self::PolicyReloaded => "policy.reloaded",
             Self::ProviderDown => "provider.down",

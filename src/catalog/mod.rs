@@ -9,6 +9,7 @@ mod licenses;
 mod list_price;
 mod model;
 mod read;
+mod terms;
 mod thinking;
 mod vendor;
 

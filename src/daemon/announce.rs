@@ -80,6 +80,18 @@ fn line(kind: EventKind, data: &Value) -> Option<String> {
             format!("{} has passed {percent} %: {}", budget(), spent())
         }
         EventKind::BudgetExhausted => format!("{} is exhausted: {}", budget(), spent()),
+        EventKind::LicenseExpiring => format!(
+            "licence {} ends with {}, in {} days",
+            word("license"),
+            word("expires"),
+            data["days_left"]
+        ),
+        EventKind::LicenseExpired => format!("licence {} ended with {}", word("license"), word("expires")),
+        EventKind::ModelRetiring => {
+            let heir = data["successor"].as_str();
+            let then = heir.map_or("no successor is named".to_owned(), |heir| format!("then {heir} serves"));
+            format!("model {} retires on {}; {then}", word("model"), word("retires"))
+        }
         EventKind::PolicyRejected | EventKind::PolicyReloaded => return None,
     })
 }

@@ -13,6 +13,7 @@ mod providers;
 mod reload;
 mod signals;
 pub mod state_dir;
+mod terms;
 mod tick;
 
 use crate::clock::Clock;
@@ -226,6 +227,7 @@ impl Daemon {
             gateway: self.gateway.clone(),
             announcer: self.announcer.clone(),
             overridden: self.control.overridden.clone(),
+            told: terms::Told::default(),
         };
         tasks.spawn(ticker.run(self.stop.clone()));
         tasks.spawn(books::lease_ahead(self.gateway.clone(), self.stop.clone()));

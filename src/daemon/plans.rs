@@ -38,8 +38,9 @@ fn evaluate(gateway: &Gateway) -> (Vec<News>, Signals) {
     let of = |plan| Reading::of(plan, &signals, now.wall);
     let readings: Vec<Reading> = policy.snapshot.plans.iter().map(of).collect();
     let news = plans.tick(&readings, now);
-    if news.iter().any(|news| news.transition().is_some()) {
-        live.recompose(&plans);
+    let turned = news.iter().any(|news| news.transition().is_some());
+    if turned || policy.effective.is_due(now.wall) {
+        live.recompose(&plans, now.wall);
     }
     (news, signals)
 }

@@ -1,7 +1,7 @@
 //! Once a second: periods roll, providers are judged, plans come and go, budgets tell what they crossed.
 
 use super::announce::Announcer;
-use super::{books, past, plans, providers};
+use super::{books, past, plans, providers, terms};
 use crate::alert::{AlertEvent, EventKind};
 use crate::budget::{Crossing, Notice};
 use crate::gateway::Gateway;
@@ -20,6 +20,7 @@ pub struct Ticker {
     pub announcer: Arc<Announcer>,
     /// A plan was overridden by hand: act at once.
     pub overridden: Arc<Notify>,
+    pub told: terms::Told,
 }
 
 impl Ticker {
@@ -56,6 +57,7 @@ impl Ticker {
         }
         let signals = plans::turn(gateway, &self.announcer).await;
         plans::keep_warm(gateway, &signals);
+        terms::tell(gateway, &self.announcer, &self.told).await;
         let (notices, violations) = {
             let mut books = gateway.live.books.lock();
             (books.take_notices(), books.take_violations())

@@ -17,16 +17,19 @@ pub(super) fn check(
     disabled(standing)?;
     credential(standing)?;
     let quote = quote(standing)?;
+    standing.barred.retired()?;
     capabilities(needs, standing)?;
     let output = match output(terms, needs, standing, &quote) {
         // Money comes after plan and need: who may not be called at all is not short of money.
         Err(reason @ (Reason::Budget { .. } | Reason::CostCap { .. })) => {
+            standing.barred.licensed()?;
             plan(standing)?;
             need(terms, needs, standing.model)?;
             return Err(reason);
         }
         other => other?,
     };
+    standing.barred.licensed()?;
     plan(standing)?;
     need(terms, needs, standing.model)?;
     let worst = quote.worst(needs.input, output.billable);
@@ -54,6 +57,7 @@ pub(super) fn unmet(terms: &Terms, needs: &Requirements, standing: &Standing<'_>
     let met = || {
         capabilities(needs, standing)?;
         let output = output(terms, needs, &unfunded, &quote)?;
+        standing.barred.licensed_as_asked()?;
         need(terms, needs, standing.model)?;
         cost_caps(terms, needs, quote.worst(needs.input, output.billable))
     };
@@ -65,6 +69,7 @@ fn disabled(standing: &Standing<'_>) -> Result<(), Reason> {
         Some(provider) => Err(Reason::Disabled {
             provider: provider.clone(),
         }),
+        None if standing.model.traits.disabled => Err(Reason::SwitchedOff),
         None => Ok(()),
     }
 }
@@ -93,6 +98,8 @@ fn capabilities(needs: &Requirements, standing: &Standing<'_>) -> Result<(), Rea
         (needs.tools, model.tools, "tools"),
         (needs.images, model.images, "images"),
         (needs.json_schema, model.json_schema, "a JSON schema"),
+        (thinks(needs), model.traits.reasoning, "a request to think"),
+        (needs.audio, model.traits.audio, "audio"),
     ] {
         if needed && !there {
             return Err(Reason::Capability { lacks });
@@ -102,6 +109,11 @@ fn capabilities(needs: &Requirements, standing: &Standing<'_>) -> Result<(), Rea
         Some(tier) => Err(Reason::ServiceTier { tier: tier.word() }),
         None => Ok(()),
     }
+}
+
+/// It was asked to; where nobody said, the model's own default counts.
+const fn thinks(needs: &Requirements) -> bool {
+    matches!(needs.thinking, Thinking::On | Thinking::Budget(_))
 }
 
 fn plan(standing: &Standing<'_>) -> Result<(), Reason> {

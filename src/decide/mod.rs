@@ -11,6 +11,7 @@ mod present;
 mod reason;
 mod refusal;
 mod spare;
+mod standing;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +19,7 @@ pub use pick::DEFAULT_OUTPUT;
 pub use present::{Calm, Funds, Present, Speed, State, Wait};
 pub use reason::{Family, Reason};
 pub use refusal::{Refusal, refusal};
+pub use standing::Barred;
 
 use crate::money::Money;
 use crate::plan::Effective;
@@ -70,6 +72,7 @@ pub struct Standing<'a> {
     pub shut_by: Option<&'a Arc<str>>,
     /// The name of its provider, where that is switched off.
     pub disabled: Option<&'a Arc<str>>,
+    pub barred: Barred<'a>,
     /// The vendor does not count thinking under the output bound.
     pub thinks_outside_bound: bool,
     /// Its thinking can be switched off.
@@ -247,6 +250,7 @@ impl<'a> View<'a> {
             quote,
             state,
             stops_thinking: snapshot.thinking_switch(id).is_some(),
+            barred: Barred::of(snapshot, snapshot.model(id), self.question),
         }
     }
 
@@ -278,7 +282,11 @@ impl<'a> View<'a> {
     /// The first by the route's terms as written, and whether money kept a model out.
     fn first_choice(&self, bound: Bound) -> (Option<Choice>, bool) {
         let plain = match self.question.target {
-            Target::Route(id) => Cow::Borrowed(&self.rules.snapshot.route(id).terms),
+            Target::Route(id) => {
+                let plain = &self.rules.snapshot.route(id).terms;
+                let succeeded = self.rules.snapshot.succeeded(plain, self.question.at);
+                succeeded.map_or(Cow::Borrowed(plain), Cow::Owned)
+            }
             Target::Model(id) => Cow::Owned(Terms::direct(id)),
         };
         let (first, short) = if pick::is_by_place(&plain) {

@@ -1,7 +1,9 @@
 //! Why a model is no candidate, with the numbers; the one text of explanation, status page and log.
 
+use crate::license::Breach;
 use crate::money::Money;
 use crate::uptime::Uptime;
+use jiff::civil::Date;
 use std::fmt;
 use std::sync::Arc;
 
@@ -13,6 +15,8 @@ pub enum Family {
     Time,
     Money,
     Credential,
+    /// Terms that no request can meet.
+    License,
     Plan,
 }
 
@@ -42,6 +46,15 @@ pub enum Reason {
     /// Its provider is switched off in the policy.
     Disabled {
         provider: Arc<str>,
+    },
+    /// The policy switched the model off.
+    SwitchedOff,
+    Retired {
+        day: Date,
+    },
+    License {
+        license: Arc<str>,
+        breach: Breach,
     },
     MissingCredential {
         what: Arc<str>,
@@ -91,7 +104,9 @@ impl Reason {
             Self::Context { .. } => "context",
             Self::Output { .. } => "output",
             Self::CostCap { .. } => "cost_cap",
-            Self::Disabled { .. } => "disabled",
+            Self::Disabled { .. } | Self::SwitchedOff => "disabled",
+            Self::Retired { .. } => "retired",
+            Self::License { .. } => "license",
             Self::MissingCredential { .. } => "missing_credential",
             Self::Unpriced { .. } => "unpriced",
             Self::ServiceTier { .. } => "service_tier",
@@ -117,10 +132,14 @@ impl Reason {
             | Self::Output { .. }
             | Self::CostCap { .. }
             | Self::ServiceTier { .. } => Family::Need,
+            Self::License { breach, .. } if breach.is_of_request() => Family::Need,
+            Self::License { .. } => Family::License,
             // Books that are not in order are so for a moment.
             Self::Cooling { .. } | Self::BreakerOpen { .. } | Self::BudgetClosed { .. } => Family::Time,
             Self::Budget { .. } | Self::Unpriced { .. } => Family::Money,
-            Self::Disabled { .. } | Self::MissingCredential { .. } => Family::Credential,
+            Self::Disabled { .. } | Self::SwitchedOff | Self::Retired { .. } | Self::MissingCredential { .. } => {
+                Family::Credential
+            }
             Self::Plan { .. } | Self::Shed { .. } => Family::Plan,
         }
     }
@@ -150,6 +169,9 @@ impl fmt::Display for Reason {
             }
             Self::CostCap { costs, cap, by } => write!(f, "could cost {costs} and {by} allows {cap}"),
             Self::Disabled { provider } => write!(f, "provider `{provider}` is disabled"),
+            Self::SwitchedOff => f.write_str("is switched off in the policy"),
+            Self::Retired { day } => write!(f, "retired on {day}"),
+            Self::License { license, breach } => write!(f, "licence `{license}` {breach}"),
             Self::MissingCredential { what } => f.write_str(what),
             Self::Unpriced { budget } => write!(f, "has no price, and the hard budget `{budget}` covers it"),
             Self::ServiceTier { tier } => write!(

@@ -1,6 +1,6 @@
 //! What to tell the client when no candidate is left: the first of the families that applies, with the nearest miss.
 
-use super::{Decision, Exclusion, Family, Question, Reason, Rules, Standing, State, constraints, terms};
+use super::{Barred, Decision, Exclusion, Family, Question, Reason, Rules, Standing, State, constraints, terms};
 use crate::price;
 use crate::uptime::Uptime;
 
@@ -21,6 +21,7 @@ pub fn refusal(rules: Rules<'_>, question: &Question<'_>, decision: &Decision) -
     let unmet = |exclusion: &Exclusion| {
         let standing = Standing {
             disabled: None,
+            barred: Barred::of(rules.snapshot, rules.snapshot.model(exclusion.id), question),
             id: exclusion.id,
             model: rules.snapshot.model(exclusion.id),
             shut_by: None,
@@ -85,7 +86,7 @@ pub(super) fn of(excluded: &[Exclusion], unmet: impl Fn(&Exclusion) -> Option<Ex
             retry_after: waits(nearest),
         };
     }
-    let families = [Family::Money, Family::Credential, Family::Plan];
+    let families = [Family::Money, Family::Credential, Family::License, Family::Plan];
     let first = families
         .into_iter()
         .find_map(|family| of(family).next().map(|nearest| (family, nearest)));

@@ -29,11 +29,13 @@ fn model(name: &str, price: Option<(&str, &str)>) -> Model {
         images: true,
         json_schema: true,
         timeouts: Timeouts::default(),
+        traits: crate::policy::snapshot::Traits::default(),
     }
 }
 
 fn standing(id: usize, model: &Model) -> Standing<'_> {
     Standing {
+        barred: Barred::default(),
         id: ModelId(id),
         model,
         shut_by: None,

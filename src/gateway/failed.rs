@@ -65,6 +65,12 @@ pub fn refused(refusal: &Refusal, nearest: &str) -> Told {
             "upstream_credential",
             message("no model of this route has a usable credential"),
         ),
+        Family::License => Told::new(
+            StatusCode::FORBIDDEN,
+            "permission_error",
+            "license",
+            message("no licence permits this use of a model of this route now"),
+        ),
         Family::Plan => Told::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "server_error",

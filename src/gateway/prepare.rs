@@ -114,6 +114,7 @@ pub async fn prepare(gateway: &Gateway, request: Request<Incoming>, peer: Option
         tools: chat.tools,
         images: chat.images,
         json_schema: chat.json_schema,
+        audio: chat.audio,
         extras: Extras::default(),
         stream: chat.stream,
         min_quality: wishes.min_quality()?,

@@ -154,7 +154,7 @@ impl Live {
         let mut plans = self.plans.lock();
         let transition = plans.set_by_hand(name, word, now)?;
         if transition.is_some() {
-            self.recompose(&plans);
+            self.recompose(&plans, now.wall);
         }
         self.changed.lock().push(PlanChange {
             plan: name.into(),
@@ -170,10 +170,12 @@ impl Live {
         std::mem::take(&mut self.changed.lock())
     }
 
-    /// The same policy under another set of active plans.
-    pub fn recompose(&self, plans: &Plans) {
+    /// The same policy under another set of active plans, or on a later day.
+    pub fn recompose(&self, plans: &Plans, now: Timestamp) {
         let old = self.policy.load();
-        let effective = Effective::compose(&old.snapshot, &plans.active()).staying(plans.stays_until());
+        let effective = Effective::compose(&old.snapshot, &plans.active())
+            .staying(plans.stays_until())
+            .at(&old.snapshot, now);
         self.policy.store(Arc::new(Policy {
             snapshot: old.snapshot.clone(),
             effective: Arc::new(effective),
@@ -244,7 +246,11 @@ fn compose(snapshot: Arc<Snapshot>, plans: &Plans, before: Option<&Policy>, now:
     Policy {
         charge_classes: budget::classes(&snapshot.budgets, facts).into(),
         measures: Arc::new(measures),
-        effective: Arc::new(Effective::compose(&snapshot, &plans.active()).staying(plans.stays_until())),
+        effective: Arc::new(
+            Effective::compose(&snapshot, &plans.active())
+                .staying(plans.stays_until())
+                .at(&snapshot, now),
+        ),
         providers: snapshot.providers.iter().map(live).collect(),
         keys: (0..snapshot.models.len()).map(key).collect(),
         answers: Arc::new(CallerAnswers::new(&snapshot.selectors)),

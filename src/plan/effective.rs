@@ -7,6 +7,7 @@
 use crate::policy::condition::{Answers, ModelFacts, Selector};
 use crate::policy::snapshot::{ModelId, Plan, Route, RouteChange, RouteId, Scope, Snapshot, Terms};
 use crate::uptime::Uptime;
+use jiff::Timestamp;
 use std::sync::Arc;
 
 /// A route under the active plans.
@@ -37,6 +38,8 @@ pub struct Effective {
     shed: Option<Shed>,
     /// By plan: not to be released before.
     stays_until: Vec<Uptime>,
+    /// When the next model makes room for its successor.
+    due: Option<Timestamp>,
 }
 
 impl Effective {
@@ -64,12 +67,29 @@ impl Effective {
                 Some(Shed { plan: *plan, message })
             }),
             stays_until: Vec::new(),
+            due: None,
         }
     }
 
     /// The same, with until when each plan stays at least, in the order of [`Snapshot::plans`].
     pub fn staying(self, stays_until: Vec<Uptime>) -> Self {
         Self { stays_until, ..self }
+    }
+
+    /// The same, as it is at a time: models that have retired by then have made room for their successors.
+    pub fn at(mut self, snapshot: &Snapshot, at: Timestamp) -> Self {
+        for route in &mut self.routes {
+            if let Some(terms) = snapshot.succeeded(&route.terms, at) {
+                route.terms = terms;
+            }
+        }
+        self.due = snapshot.next_succession(at);
+        self
+    }
+
+    /// A model has retired since, and its successor is not in its place yet.
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        self.due.is_some_and(|due| due <= now)
     }
 
     /// The active plans.

@@ -11,6 +11,7 @@ mod needs;
 mod plans;
 mod routes;
 mod supply;
+mod terms;
 
 use super::read::Policy;
 use super::report::Report;
@@ -20,6 +21,7 @@ use jiff::Timestamp;
 
 pub(super) fn check(snapshot: &Snapshot, written: &Policy, now: Timestamp, report: &mut Report) {
     routes::require(snapshot, written, report);
+    terms::require_one_space(snapshot, written, report);
     if report.has_errors() {
         return;
     }
@@ -29,6 +31,7 @@ pub(super) fn check(snapshot: &Snapshot, written: &Policy, now: Timestamp, repor
     budgets::warn(snapshot, written, report);
     plans::warn(snapshot, written, now, report);
     combinations::warn(snapshot, written, report);
+    terms::warn(snapshot, written, now, report);
 }
 
 fn plan_place(written: &Policy, plan: &Plan) -> Place {

@@ -19,6 +19,8 @@ pub const READY: Duration = Duration::from_secs(120);
 pub const EVENTS: &str = "*";
 /// What can only narrow the policy.
 pub const MAY_SET: [Wish; 4] = [Wish::MinQuality, Wish::MaxCost, Wish::Deadline, Wish::Explain];
+/// Long enough to negotiate a renewal.
+pub const LICENSE_WARN: Duration = Duration::from_secs(30 * 86_400);
 /// Where neither provider, model nor route sets one.
 pub const TIMEOUTS: Timeouts = Timeouts {
     connect: Some(Duration::from_secs(2)),

@@ -163,6 +163,7 @@ fn snapshot_of<'f>(
         timezone: draft.timezone,
         timezone_name: draft.timezone_name,
         currency: draft.currency,
+        licenses: draft.licenses,
         providers: draft.providers,
         models: draft.models,
         clients: draft.clients,

@@ -324,7 +324,7 @@ fn the_table_of_defaults_says_what_a_bare_policy_gets() {
         ("providers.*.timeouts", "idle", "30s"),
         ("providers.*.timeouts", "total", "10m"),
         ("providers.*.start", "ready", "2m"),
-        ("models.*", "tools", "true"),
+        ("models.*", "tools", "the catalogue's, else true"),
         ("routes[]", "pick", "in_order"),
         ("routes[].limits", "attempts", "3"),
         ("routes[]", "on_disconnect", "cancel"),

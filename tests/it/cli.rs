@@ -79,7 +79,7 @@ async fn check_says_every_error_with_file_line_column_line_and_suggestion() {
 #[test]
 fn check_refuses_what_this_version_cannot_do_and_what_is_no_reference() {
     let policies = [
-        ("licenses: {x: {expires: 2027-01-31}}", "licenses"),
+        ("licenses: {x: {renew: yearly}}", "renew"),
         (
             "providers:\n  a: {vendor: openai, api_key: sk-literal-secret-value-123456}\n",
             "api_key",

@@ -80,6 +80,7 @@ pub struct ChatRequest {
     pub thinking: Thinking,
     pub tools: bool,
     pub images: bool,
+    pub audio: bool,
     pub json_schema: bool,
     /// With stop sequences an empty answer is a legitimate one.
     pub stop: bool,
@@ -159,7 +160,8 @@ impl ChatRequest {
             choices: choices(raw("n"))?,
             thinking: thinking(raw("enable_thinking"), raw("thinking_budget"))?,
             tools,
-            images: has_images(messages),
+            images: has_parts(messages, "image"),
+            audio: has_parts(messages, "audio"),
             json_schema: raw("response_format").is_some_and(wants_schema),
             stop: raw("stop").is_some(),
             input: estimate::of_messages(messages.as_bytes())
@@ -388,7 +390,7 @@ fn wants_schema(json: &str) -> bool {
 }
 
 /// Parsed only where the word occurs at all, which most requests are spared.
-fn has_images(messages: &str) -> bool {
+fn has_parts(messages: &str, word: &str) -> bool {
     #[derive(Deserialize)]
     struct Message<'a> {
         #[serde(borrow, default)]
@@ -399,7 +401,7 @@ fn has_images(messages: &str) -> bool {
         #[serde(borrow, rename = "type")]
         kind: Option<Cow<'a, str>>,
     }
-    if memchr::memmem::find(messages.as_bytes(), b"image").is_none() {
+    if memchr::memmem::find(messages.as_bytes(), word.as_bytes()).is_none() {
         return false;
     }
     let Ok(messages) = serde_json::from_str::<Vec<Message<'_>>>(messages) else {
@@ -409,7 +411,7 @@ fn has_images(messages: &str) -> bool {
         let parts: Vec<ContentPart<'_>> = serde_json::from_str(content.get()).unwrap_or_default();
         parts
             .iter()
-            .any(|part| part.kind.as_deref().is_some_and(|kind| kind.contains("image")))
+            .any(|part| part.kind.as_deref().is_some_and(|kind| kind.contains(word)))
     })
 }
 

@@ -7,6 +7,7 @@ mod alerts;
 mod budgets;
 mod clients;
 mod fields;
+mod licenses;
 mod models;
 mod plans;
 mod prices;
@@ -17,6 +18,7 @@ pub(super) mod words;
 pub(super) use alerts::Alert;
 pub(super) use budgets::{Budget, Raise};
 pub(super) use clients::Client;
+pub(super) use licenses::{Count, License, Revenue};
 pub(super) use models::Model;
 pub(super) use plans::{Change, During, Plan};
 pub(super) use prices::{Free, Kinds, Ladder, Price, Tier, Window};
@@ -36,6 +38,7 @@ pub(super) struct Policy {
     pub currency: Option<Word>,
     pub rates: Vec<(Word, Word)>,
     pub holidays: Vec<(Word, Vec<Word>)>,
+    pub licenses: Vec<License>,
     pub providers: Vec<Provider>,
     pub models: Vec<Model>,
     pub clients: Vec<Client>,
@@ -56,6 +59,7 @@ pub(super) fn read(document: &[(Word, Node)], report: &mut Report) -> Policy {
         currency: fields.word("currency", report),
         rates: prices::pairs(fields, "rates", report),
         holidays: prices::holidays(fields, report),
+        licenses: fields.named("licenses", report, licenses::read),
         providers: fields.named("providers", report, providers::read),
         models: fields.named("models", report, models::read),
         clients: fields.named("clients", report, clients::read),

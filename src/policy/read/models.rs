@@ -24,6 +24,17 @@ pub(in crate::policy) struct Model {
     pub images: Option<Word>,
     pub json_schema: Option<Word>,
     pub timeouts: Timeouts,
+    pub reasoning: Option<Word>,
+    pub audio: Option<Word>,
+    pub disabled: Option<Word>,
+    pub license: Option<Word>,
+    pub weights_license: Option<Word>,
+    pub retires: Option<Word>,
+    pub successor: Option<Word>,
+    pub space: Option<Word>,
+    pub domain: Option<Word>,
+    pub residence: Option<Vec<Word>>,
+    pub labels: Option<Vec<Word>>,
 }
 
 pub(super) fn read(name: &Word, node: &Node, report: &mut Report) -> Model {
@@ -43,5 +54,16 @@ pub(super) fn read(name: &Word, node: &Node, report: &mut Report) -> Model {
         images: fields.word("images", report),
         json_schema: fields.word("json_schema", report),
         timeouts: timeouts(fields, report),
+        reasoning: fields.word("reasoning", report),
+        audio: fields.word("audio", report),
+        disabled: fields.word("disabled", report),
+        license: fields.word("license", report),
+        weights_license: fields.word("weights_license", report),
+        retires: fields.word("retires", report),
+        successor: fields.word("successor", report),
+        space: fields.word("space", report),
+        domain: fields.word("domain", report),
+        residence: fields.words("residence", report),
+        labels: fields.words("labels", report),
     }
 }

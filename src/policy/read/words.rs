@@ -4,6 +4,7 @@
 //! `PLANB_ACCEPT=1 cargo test --lib policy::`). Words of the product that this version does not do are `later`.
 
 mod accounts;
+mod licenses;
 mod models;
 mod plans;
 mod prices;
@@ -11,6 +12,7 @@ mod providers;
 mod routes;
 
 pub(in crate::policy) use accounts::{ALERT, BUDGET, CLIENT, RAISE};
+pub(in crate::policy) use licenses::{COUNT, LICENSE, REVENUE};
 pub(in crate::policy) use models::MODEL;
 pub(in crate::policy) use plans::{CHANGE, CHANGED_LIMITS, DURING, PLAN};
 pub(in crate::policy) use prices::{COMMIT, FREE, LADDER, PRICE, SERVICE, STEP, TIER, WINDOW};
@@ -144,6 +146,7 @@ pub(in crate::policy) static POLICY: Section = Section {
         key("currency", Pattern("three capital letters", "^[A-Z]{3}$"), "that of the first limit, rate or price", "USD", "in which budgets, limits and costs are counted"),
         prices::RATES,
         key("holidays", Map(&prices::DAYS), "", "{factory: [2027-01-01, 2027-02-05..2027-02-11]}", "days off by a calendar's name, for the windows of prices. A calendar of the catalogue gets these besides"),
+        key("licenses", Map(&In(&LICENSE)), "", "{qwen-enterprise: {uses: [commercial, internal], expires: 2027-01-31}}", "terms that models may be used under"),
         key("providers", Map(&In(&PROVIDER)), REQUIRED, "{qwen: {vendor: dashscope, api_key: env:KEY}}", "endpoints with their credentials"),
         key("models", Map(&In(&MODEL)), REQUIRED, "{tiny: {provider: home, supply: local}}", "what can be called"),
         key("clients", Map(&In(&CLIENT)), "", "{search: {key: file:search.key}}", "applications; without any, only this machine may call"),
@@ -152,5 +155,5 @@ pub(in crate::policy) static POLICY: Section = Section {
         key("plans", List(&In(&PLAN)), "", "[{name: outage, when: '!provider(\"qwen\").up', avoid: 'model.provider == \"qwen\"'}]", "contingencies that run by themselves"),
         key("alerts", List(&In(&ALERT)), "", "[{url: env:HOOK, secret: env:HOOK_KEY}]", "webhooks"),
     ],
-    later: &["licenses", "defaults", "values"],
+    later: &["defaults", "values"],
 };

@@ -22,21 +22,16 @@ pub(in crate::policy) const EVENTS: [&str; 9] = [
     "provider.down",
     "provider.recovered",
 ];
-const LATER_EVENTS: [&str; 21] = [
+const LATER_EVENTS: [&str; 16] = [
     "budget.forecast",
     "plan.flapping",
     "plan.unready",
     "provider.quota",
     "provider.balance",
-    "license",
-    "license.expiring",
-    "license.expired",
     "price",
     "price.changed",
     "price.missing",
     "price.stale",
-    "model",
-    "model.retiring",
     "ledger",
     "ledger.degraded",
     "drill",

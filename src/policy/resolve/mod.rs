@@ -12,6 +12,7 @@ mod credentials;
 mod dates;
 mod during;
 mod exchange;
+mod licenses;
 mod matching;
 mod meters;
 mod models;
@@ -20,6 +21,7 @@ mod prices;
 mod providers;
 mod routes;
 mod start;
+mod traits;
 mod units;
 mod urls;
 mod windows;
@@ -34,6 +36,7 @@ use super::read::Policy;
 use super::report::Report;
 use super::snapshot::{AlertTarget, Budget, Client, Enforce, Model, Plan, Provider, Route};
 use super::source::{Files, Place, Style, Word};
+use crate::license::License;
 use crate::money::Currency;
 use crate::period::calendar::Calendar;
 use exchange::Exchange;
@@ -46,6 +49,7 @@ pub(super) struct Draft {
     pub timezone: TimeZone,
     pub timezone_name: Arc<str>,
     pub currency: Currency,
+    pub licenses: Vec<License>,
     pub providers: Vec<Provider>,
     pub models: Vec<Model>,
     pub clients: Vec<Client>,
@@ -106,7 +110,8 @@ pub(super) fn resolve<'f>(
     resolver.calendars(&written.holidays);
     resolver.require_sections(written);
     let providers = resolver.providers(&written.providers);
-    let models = resolver.models(written);
+    let mut licenses = resolver.licenses(&written.licenses);
+    let models = resolver.models(written, &providers, &mut licenses);
     let clients = resolver.clients(&written.clients);
     let facts = super::snapshot::facts_of(&models, &providers);
     let routes = resolver.routes(&written.routes, &facts);
@@ -117,6 +122,7 @@ pub(super) fn resolve<'f>(
         timezone: resolver.zone,
         timezone_name: resolver.timezone_name,
         currency: resolver.exchange.currency,
+        licenses,
         providers,
         models,
         clients,

@@ -2,14 +2,22 @@
 
 use super::Resolver;
 use super::prices::Owner;
+use super::traits::Known;
+use crate::license::License;
 use crate::money::Ratio;
+use crate::policy::mask::shown;
 use crate::policy::read;
-use crate::policy::snapshot::{Model, ProviderId, Supply};
+use crate::policy::snapshot::{Model, Provider, ProviderId, Supply};
 use crate::price::Price;
 use std::sync::Arc;
 
 impl Resolver<'_, '_> {
-    pub fn models(&mut self, written: &read::Policy) -> Vec<Model> {
+    pub fn models(
+        &mut self,
+        written: &read::Policy,
+        providers: &[Provider],
+        licenses: &mut Vec<License>,
+    ) -> Vec<Model> {
         let accounts = written.providers.iter();
         let accounts: Vec<Ratio> = accounts
             .map(|provider| self.account(provider.discount.as_ref(), provider.surcharge.as_ref()))
@@ -17,26 +25,43 @@ impl Resolver<'_, '_> {
         written
             .models
             .iter()
-            .map(|model| self.model(model, &accounts))
+            .map(|model| self.model(model, &written.providers, providers, &accounts, licenses))
             .collect()
     }
 
-    fn model(&mut self, written: &read::Model, accounts: &[Ratio]) -> Model {
+    fn model(
+        &mut self,
+        written: &read::Model,
+        words: &[read::Provider],
+        resolved: &[Provider],
+        accounts: &[Ratio],
+        licenses: &mut Vec<License>,
+    ) -> Model {
         self.check_name(&written.name, "model");
         let providers = self.names.providers.clone();
         let provider = self
             .required(written.provider.as_ref(), written.place, "provider", "a model")
             .and_then(|word| self.lookup(word, "provider", &providers));
         let supplies = Supply::ALL.map(|supply| (supply.word(), supply));
-        let supply = self
-            .required(written.supply.as_ref(), written.place, "supply", "a model")
-            .and_then(|word| self.choose(word, "supply", &supplies, &[]));
         let upstream = written.upstream.as_ref().unwrap_or(&written.name);
+        let from = provider.and_then(|at| Some((resolved.get(at)?, words.get(at)?)));
+        let mut known = Known::of(from.map(|(provider, _)| provider), &upstream.text);
+        let supply = written.supply.as_ref();
+        let chosen = supply.and_then(|word| self.choose(word, "supply", &supplies, &[]));
+        let chosen = known.supply(supply, chosen);
+        if supply.is_none() && chosen.is_none() {
+            self.supply_unknown(written, &upstream.text, provider.is_some());
+        }
+        let supply = chosen;
         let owner = Owner {
             model: Arc::clone(&written.name.text),
             account: provider.and_then(|at| accounts.get(at)).copied().unwrap_or(Ratio::ONE),
             catalogue: Vec::new(),
         };
+        let (context, max_output) = (
+            self.size(written.context.as_ref()),
+            self.size(written.max_output.as_ref()),
+        );
         let price = self.price(written.price.as_deref(), &owner);
         Model {
             name: Arc::clone(&written.name.text),
@@ -44,14 +69,35 @@ impl Resolver<'_, '_> {
             upstream: Arc::clone(&upstream.text),
             supply: supply.unwrap_or(Supply::Local),
             quality: self.number(written.quality.as_ref(), "quality", 0, 100),
-            context: self.size(written.context.as_ref()),
-            max_output: self.size(written.max_output.as_ref()),
+            context: known.or("context", written.context.as_ref(), context, |record| {
+                Some(record.context)
+            }),
+            max_output: known.or("max_output", written.max_output.as_ref(), max_output, |record| {
+                record.max_output
+            }),
             min_output: self.size(written.min_output.as_ref()),
             price: price.or_else(|| (supply == Some(Supply::Local)).then_some(Price::FREE)),
-            tools: self.truth(written.tools.as_ref(), true),
-            images: self.truth(written.images.as_ref(), true),
-            json_schema: self.truth(written.json_schema.as_ref(), true),
+            tools: self.ability(&mut known, "tools", written.tools.as_ref(), |record| record.tools),
+            images: self.ability(&mut known, "images", written.images.as_ref(), |record| {
+                Some(record.reads_images())
+            }),
+            json_schema: self.ability(&mut known, "json_schema", written.json_schema.as_ref(), |record| {
+                record.json_schema
+            }),
             timeouts: self.timeouts(&written.timeouts),
+            traits: self.traits(written, from, &mut known, licenses),
+        }
+    }
+
+    fn supply_unknown(&mut self, written: &read::Model, upstream: &str, at_provider: bool) {
+        let found = self
+            .report
+            .error(written.place, "missing-key", "a model needs `supply`");
+        if at_provider {
+            found.help(format!(
+                "the catalogue does not know `{}` there: write `supply: licensed`, `competitor` or `local`",
+                shown(upstream)
+            ));
         }
     }
 }

@@ -12,6 +12,8 @@ mod need;
 mod plan;
 mod provider;
 mod route;
+mod succession;
+mod traits;
 
 pub use super::supply::Supply;
 pub use alert::{AlertTarget, AlertUrl, EventPattern};
@@ -24,9 +26,11 @@ pub use need::{Need, Unmet};
 pub use plan::Plan;
 pub use provider::{CredentialRef, Provider, Running, Start, Timeouts};
 pub use route::{OnDisconnect, Pick, Route, Terms};
+pub use traits::{LicenseId, Listed, Retirement, Traits};
 
 use super::condition::{ModelFacts, MoreFacts, Selectors};
 use crate::catalog::ThinkingSwitch;
+use crate::license::License;
 use crate::money::Currency;
 use jiff::tz::TimeZone;
 use std::sync::Arc;
@@ -55,6 +59,7 @@ pub struct Snapshot {
     pub timezone: TimeZone,
     pub timezone_name: Arc<str>,
     pub currency: Currency,
+    pub licenses: Vec<License>,
     pub providers: Vec<Provider>,
     pub models: Vec<Model>,
     pub clients: Vec<Client>,

@@ -1,6 +1,6 @@
 //! Models: what can be called, at which provider, how good and at what price.
 
-use super::{ProviderId, Supply, Timeouts};
+use super::{LicenseId, ProviderId, Supply, Timeouts, Traits};
 use crate::price::Price;
 use std::sync::Arc;
 
@@ -25,4 +25,13 @@ pub struct Model {
     pub images: bool,
     pub json_schema: bool,
     pub timeouts: Timeouts,
+    pub traits: Traits,
+}
+
+impl Model {
+    /// The terms that bind a use of it: those of the call, and of the weights where the operator runs them itself.
+    pub fn licenses(&self) -> impl Iterator<Item = LicenseId> {
+        let weights = self.traits.weights_license.filter(|_| self.supply == Supply::Local);
+        self.traits.license.into_iter().chain(weights)
+    }
 }

@@ -1,6 +1,7 @@
 //! The keys of models.
 
-use super::Kind::{Either, In, List, NameIn, Size, Text, Truth, Whole, Word};
+use super::Kind::{Either, In, List, NameIn, Pattern, Size, Text, Truth, Whole, Word};
+use super::licenses::TERRITORY;
 use super::{PRICE, REQUIRED, Section, TIMEOUTS, key};
 
 #[rustfmt::skip]
@@ -9,20 +10,30 @@ pub(in crate::policy) static MODEL: Section = Section {
     keys: &[
         key("provider", NameIn("providers"), REQUIRED, "qwen", "whose it is"),
         key("name", Text, "the model's own name", "qwen3.8-max", "the provider's name for it"),
-        key("supply", Word(&["licensed", "competitor", "local"]), REQUIRED, "licensed", "the kind of dependence, not the place"),
+        key("supply", Word(&["licensed", "competitor", "local"]), "the catalogue's, else required", "licensed", "the kind of dependence, not the place"),
         key("quality", Whole(0, 100), "", "88", "your own number, on one scale per route"),
-        key("context", Size, "unknown", "1M", "tokens in and out together"),
-        key("max_output", Size, "`context`", "64k", "the longest answer"),
+        key("context", Size, "the catalogue's, else unknown", "1M", "tokens in and out together"),
+        key("max_output", Size, "the catalogue's, else `context`", "64k", "the longest answer"),
         key("min_output", Size, "1k, 4k where it thinks within its output", "500", "an answer that would have to be shorter is not started"),
         key("price", Either(&[In(&PRICE), List(&In(&PRICE))]), "free where `supply: local`, else unpriced", "{input: 2 USD/M, output: 6 USD/M}", "what its use costs, or a list of prices over time. A hosted model without one is *unpriced*, and never used under a hard budget"),
-        key("tools", Truth, "true", "false", "can call tools"),
-        key("images", Truth, "true", "false", "can read images"),
-        key("json_schema", Truth, "true", "false", "can answer by a JSON schema"),
+        key("tools", Truth, "the catalogue's, else true", "false", "can call tools"),
+        key("images", Truth, "the catalogue's, else true", "false", "can read images"),
+        key("json_schema", Truth, "the catalogue's, else true", "false", "can answer by a JSON schema"),
         key("timeouts", In(&TIMEOUTS), "", "{first_token: 90s}", "the tightest of provider, model and route counts"),
+        key("reasoning", Truth, "the catalogue's, else true", "false", "can think before it answers"),
+        key("audio", Truth, "the catalogue's, else true", "false", "can hear"),
+        key("disabled", Truth, "false", "true", "it is no candidate"),
+        key("license", Text, "the provider's, else the catalogue's", "qwen-enterprise", "the terms of a call: one of `licenses`, or of the catalogue"),
+        key("weights_license", Text, "the catalogue's", "qwen-2024", "the terms of its weights; they count where `supply: local`"),
+        key("retires", Pattern("a day, a time, or `never`", "^(never|[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ].+)?)$"), "the catalogue's", "2027-03-01", "from that day on, in the policy's zone, it is no candidate; told 30 and 7 days before"),
+        key("successor", NameIn("models"), "", "qwen-next", "the model that takes its place in every route once it has retired"),
+        key("space", Text, "the catalogue's, of an embeddings model", "text-embedding-v4", "the space of its vectors; a route keeps to one"),
+        key("domain", Text, "the provider's", "alibaba-account", "models of one domain fail together"),
+        key("residence", List(&TERRITORY), "the provider's", "[DE]", "where data stays"),
+        key("labels", List(&Text), "", "[no-training]", "words of your own, besides its provider's"),
     ],
     later: &[
-        "license", "limits", "retires", "successor", "space", "domain", "residence", "reasoning", "set",
-        "default", "strip", "rename", "clamp", "uses", "territory", "disabled", "audio", "dimensions",
+        "limits", "set", "default", "strip", "rename", "clamp", "uses", "territory", "dimensions",
         "weight", "weights", "value", "probe",
     ],
 };

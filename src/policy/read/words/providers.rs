@@ -1,6 +1,7 @@
 //! The keys of providers, and of the maps that routes share with them.
 
 use super::Kind::{Address, Credential, Duration, In, List, Map, Percentage, State, Text, Truth, Vendor, Word};
+use super::licenses::TERRITORY;
 use super::{REQUIRED, Section, key};
 
 #[rustfmt::skip]
@@ -19,10 +20,14 @@ pub(in crate::policy) static PROVIDER: Section = Section {
         key("surcharge", Percentage, "0%", "5%", "on all prices of this account"),
         key("allow_private", Truth, "false", "true", "names may resolve to private addresses, and plain http may leave this machine. Cloud metadata addresses stay closed"),
         key("disabled", Truth, "false", "true", "its models are no candidates"),
+        key("license", Text, "", "qwen-enterprise", "the terms of its models' calls: one of `licenses`, or of the catalogue"),
+        key("domain", Text, "its key, else its address", "alibaba-account", "models of one domain fail together"),
+        key("residence", List(&TERRITORY), "of the vendor's region, where that is known", "[CN]", "where data stays"),
+        key("labels", List(&Text), "", "[no-training]", "words of your own that hold for all of its models"),
     ],
     later: &[
-        "keys", "limits", "domain", "residence", "set", "default", "strip", "rename", "clamp", "probe", "balance",
-        "licenses", "license", "headers", "dialect", "retry", "min_speed", "weights", "rates",
+        "keys", "limits", "set", "default", "strip", "rename", "clamp", "probe", "balance",
+        "licenses", "headers", "dialect", "retry", "min_speed", "weights", "rates",
     ],
 };
 

@@ -1,0 +1,156 @@
+//! Licences, retirements and vector spaces: what cannot be served, what ends soon, what the terms ask of people.
+
+use crate::catalog;
+use crate::license::{Ask, DutyKind, License};
+use crate::policy::read::{self, Policy};
+use crate::policy::report::Report;
+use crate::policy::snapshot::{LicenseId, Model, ModelId, Route, Snapshot};
+use crate::policy::source::Place;
+use jiff::{SignedDuration, Timestamp};
+
+/// A model that ends within it is worth a word.
+const SOON: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// Vectors of two spaces do not compare, so no route may mix them.
+pub(super) fn require_one_space(snapshot: &Snapshot, written: &Policy, report: &mut Report) {
+    for (route, words) in snapshot.routes.iter().zip(&written.routes) {
+        let Some(first) = candidates(route).next() else {
+            continue;
+        };
+        let space = |id: ModelId| snapshot.model(id).traits.space.as_deref();
+        let served = candidates(route).flat_map(|id| [Some(id), snapshot.model(id).traits.successor]);
+        let Some(other) = served.flatten().find(|id| space(*id) != space(first)) else {
+            continue;
+        };
+        let place = words.name.as_ref().map_or(words.place, |name| name.place);
+        let named = |id: ModelId| match space(id) {
+            Some(space) => format!("`{}` makes vectors of `{space}`", snapshot.model(id).name),
+            None => format!("`{}` makes none that is known", snapshot.model(id).name),
+        };
+        let message = format!(
+            "route `{}` mixes vector spaces: {}, {}",
+            route.name,
+            named(first),
+            named(other)
+        );
+        report
+            .error(place, "mixed-spaces", message)
+            .help("give each space a route of its own, or the models the same `space` where their vectors compare");
+    }
+}
+
+pub(super) fn warn(snapshot: &Snapshot, written: &Policy, now: Timestamp, report: &mut Report) {
+    for (model, words) in snapshot.models.iter().zip(&written.models) {
+        retirement(model, words, now, report);
+        ended_name(snapshot, model, words, report);
+        for id in model.licenses() {
+            let Some(license) = snapshot.licenses.get(id.0) else {
+                continue;
+            };
+            use_of(license, model, words, now, report);
+        }
+    }
+    for (at, license) in snapshot.licenses.iter().enumerate() {
+        let named = written.licenses.get(at);
+        let mut under = models_under(snapshot, LicenseId(at));
+        let Some(first) = under.next() else {
+            if let Some(words) = named {
+                let message = format!("no model is under licence `{}`", license.name);
+                report.warning(words.name.place, "no-effect", message);
+            }
+            continue;
+        };
+        let place = match named {
+            Some(words) => words.name.place,
+            None => written
+                .models
+                .get(first.0)
+                .map_or(Place::START, |words| words.name.place),
+        };
+        ends(license, place, now, report);
+        duties(license, named.is_some(), place, report);
+    }
+}
+
+fn candidates(route: &Route) -> impl Iterator<Item = ModelId> {
+    route.terms.candidates.iter().copied()
+}
+
+fn models_under(snapshot: &Snapshot, license: LicenseId) -> impl Iterator<Item = ModelId> {
+    let under = move |(_, model): &(usize, &Model)| model.licenses().any(|id| id == license);
+    snapshot
+        .models
+        .iter()
+        .enumerate()
+        .filter(under)
+        .map(|(at, _)| ModelId(at))
+}
+
+fn retirement(model: &Model, words: &read::Model, now: Timestamp, report: &mut Report) {
+    let Some(retirement) = model.traits.retires.filter(|retirement| retirement.at <= now + SOON) else {
+        return;
+    };
+    let place = words.retires.as_ref().map_or(words.name.place, |word| word.place);
+    let (verb, code) = if retirement.at <= now {
+        ("retired", "retired")
+    } else {
+        ("retires", "ends-soon")
+    };
+    let message = format!("model `{}` {verb} on {}", model.name, retirement.day);
+    let found = report.warning(place, code, message);
+    if model.traits.successor.is_none() {
+        found.help("name its `successor`, or write `retires: never` if you know better");
+    }
+}
+
+fn ended_name(snapshot: &Snapshot, model: &Model, words: &read::Model, report: &mut Report) {
+    let Some(record) = catalog::find(&snapshot.provider(model.provider).place, &model.upstream) else {
+        return;
+    };
+    if let Some(day) = record.name_ended(&model.upstream) {
+        let message = format!("the name `{}` ended on {day}", model.upstream);
+        report
+            .warning(words.name.place, "retired", message)
+            .help(format!("it is called `{}` now", record.name));
+    }
+}
+
+/// Terms that refuse every request, or every one that does not say more of itself.
+fn use_of(license: &License, model: &Model, words: &read::Model, now: Timestamp, report: &mut Report) {
+    let said = |what: &dyn std::fmt::Display| format!("licence `{}` of model `{}` {what}", license.name, model.name);
+    if let Err(breach) = license.holds(now) {
+        let message = said(&breach);
+        report
+            .warning(words.name.place, "not-licensed", message)
+            .help("the model is no candidate until its licence is another");
+    } else if let Err(breach) = license.permits(Ask::default(), now) {
+        let message = said(&breach);
+        report.warning(words.name.place, "not-licensed", message);
+    }
+}
+
+fn ends(license: &License, place: Place, now: Timestamp, report: &mut Report) {
+    if let Some(term) = license.term.filter(|_| license.is_expiring(now)) {
+        let message = format!("licence `{}` ends with {}", license.name, term.last_day);
+        report
+            .warning(place, "ends-soon", message)
+            .help("from then on its models are no candidates");
+    }
+}
+
+/// What must be shown is always told; the rest of what a licence asks, where the policy names it.
+fn duties(license: &License, named: bool, place: Place, report: &mut Report) {
+    for duty in license
+        .duties_now()
+        .filter(|duty| named || duty.kind == DutyKind::Display)
+    {
+        let message = format!("licence `{}` asks ({}): {}", license.name, duty.kind.word(), duty.text);
+        let found = report.warning(place, "duty", message);
+        if duty.kind != DutyKind::Purposes {
+            found.help(format!(
+                "once it is seen to, write `{}: done` under `licenses`",
+                duty.kind.word()
+            ));
+        }
+    }
+}
