@@ -97,6 +97,8 @@ pub struct Requirements {
     pub images: bool,
     pub json_schema: bool,
     pub audio: bool,
+    /// It asks for vectors of its texts, and not for an answer.
+    pub embeds: bool,
     pub stream: bool,
     pub extras: Extras,
     /// `x-planb-min-quality`, 0 to 100.

@@ -100,6 +100,12 @@ fn capabilities(needs: &Requirements, standing: &Standing<'_>) -> Result<(), Rea
         (needs.json_schema, model.json_schema, "a JSON schema"),
         (thinks(needs), model.traits.reasoning, "a request to think"),
         (needs.audio, model.traits.audio, "audio"),
+        (needs.embeds, model.traits.space.is_some(), "a request for vectors"),
+        (
+            !needs.embeds,
+            model.traits.space.is_none(),
+            "anything but a request for vectors",
+        ),
     ] {
         if needed && !there {
             return Err(Reason::Capability { lacks });

@@ -25,12 +25,26 @@ pub(super) struct Output {
     pub billable: u64,
 }
 
+impl Output {
+    /// Vectors are billed by their input alone. How long each of the texts may be is the provider's to say: the context
+    /// bounds one of them and not all together.
+    const VECTORS: Self = Self {
+        tokens: 0,
+        cap: None,
+        thinking_budget: None,
+        billable: 0,
+    };
+}
+
 pub(super) fn output(
     terms: &Terms,
     needs: &Requirements,
     standing: &Standing<'_>,
     quote: &Quote<'_>,
 ) -> Result<Output, Reason> {
+    if needs.embeds {
+        return Ok(Output::VECTORS);
+    }
     let asked = Asked {
         terms,
         needs,

@@ -1,5 +1,10 @@
-//! Bytes ⇄ meaning, one folder a dialect. This version speaks OpenAI chat completions, inbound and outbound.
+//! Bytes ⇄ meaning, one folder a dialect. This version speaks OpenAI chat completions and
+//! embeddings, inbound and outbound; [`Inbound`] is a request in either.
 
 pub mod chat;
+pub mod embeddings;
 pub mod estimate;
+mod inbound;
 pub mod sse;
+
+pub use inbound::Inbound;

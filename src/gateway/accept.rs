@@ -4,6 +4,7 @@ use super::body::ResponseBody;
 use super::failed::Told;
 use super::guard::AllowedHosts;
 use super::{Gateway, models, serve};
+use crate::dialect::Inbound;
 use crate::peer::Peer;
 use axum::Router;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
@@ -147,8 +148,9 @@ async fn dispatch(front: &Front, request: Request<Incoming>, peer: Option<IpAddr
     let (method, headers) = (request.method(), request.headers());
     let reads = matches!(*method, Method::GET | Method::HEAD);
     match path {
-        "/v1/chat/completions" if *method == Method::POST => serve::chat(gateway, request, peer).await,
-        "/v1/chat/completions" => not_allowed(method, "POST"),
+        "/v1/chat/completions" if *method == Method::POST => serve::serve(gateway, request, peer, Inbound::chat).await,
+        "/v1/embeddings" if *method == Method::POST => serve::serve(gateway, request, peer, Inbound::embeddings).await,
+        "/v1/chat/completions" | "/v1/embeddings" => not_allowed(method, "POST"),
         "/v1/models" if reads => models::list(gateway, headers, peer),
         "/v1/models" => not_allowed(method, "GET, HEAD"),
         _ => match path.strip_prefix("/v1/") {
@@ -178,7 +180,9 @@ fn not_allowed(method: &Method, allowed: &'static str) -> Response<ResponseBody>
 
 fn unknown_url(path: &str) -> Response<ResponseBody> {
     let shown: String = path.chars().take(100).collect();
-    let message = format!("`{shown}` is not served by this version of planb; /v1/chat/completions and /v1/models are");
+    let message = format!(
+        "`{shown}` is not served by this version of planb; /v1/chat/completions, /v1/embeddings and /v1/models are"
+    );
     Told::new(StatusCode::NOT_FOUND, "invalid_request_error", "unknown_url", message).response()
 }
 

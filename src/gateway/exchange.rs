@@ -57,10 +57,10 @@ pub async fn exchange(prepared: &Prepared, attempt: &mut Attempt, wire: &Wire<'_
             thinking_budget: attempt.candidate.thinking_budget,
             thinking_off: switch.filter(|_| attempt.candidate.thinking_off),
         };
-        let uri = format!("{}/chat/completions", provider.base_url).parse::<Uri>();
+        let uri = format!("{}{}", provider.base_url, prepared.inbound.path()).parse::<Uri>();
         (
             prepared
-                .chat
+                .inbound
                 .for_upstream(&model.upstream, provider.vendor.facts(), shape),
             uri,
             provider.allow_private,
@@ -69,7 +69,7 @@ pub async fn exchange(prepared: &Prepared, attempt: &mut Attempt, wire: &Wire<'_
     let Ok(uri) = uri else {
         return Err(failure(attempt, &Fault::Connect(Connect::Other)));
     };
-    let stream = prepared.chat.stream;
+    let stream = prepared.inbound.stream();
     let call = Call {
         uri,
         allow_private,
@@ -139,7 +139,7 @@ async fn whole(
         Read::Whole(bytes) => bytes,
         Read::Part(head) => return Ok(Exchanged::Large { upstream: body, head }),
     };
-    match answer::read(&bytes, prepared.chat.stop) {
+    match prepared.inbound.answer(&bytes) {
         Answer::Whole {
             usage,
             counted_output,
@@ -235,7 +235,7 @@ async fn begin(
     }
     let mut reader = Reader::new(
         attempt.provider().vendor,
-        !prepared.chat.wants_usage,
+        !prepared.inbound.wants_usage(),
         prepared.shown_as.clone(),
     );
     let (mut head, mut closed) = (VecDeque::new(), false);

@@ -6,11 +6,12 @@ use super::deadlines::Deadlines;
 use super::failed::{Told, bad_request};
 use super::wishes::Wishes;
 use crate::decide::{self, Question, Rules, Target};
-use crate::dialect::chat::request::ChatRequest;
+use crate::dialect::Inbound;
+use crate::dialect::chat::request::Unreadable;
 use crate::live::Policy;
 use crate::policy::condition::Answers;
 use crate::policy::snapshot::{Asked, Client, Criterion, OnDisconnect, Route, RouteId, Timeouts, Unmatched};
-use crate::request::{Extras, Requirements};
+use crate::request::Requirements;
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -33,7 +34,7 @@ pub struct Prepared {
     pub id: Arc<str>,
     /// In place of dice.
     pub seed: u64,
-    pub chat: ChatRequest,
+    pub inbound: Inbound,
     pub needs: Arc<Requirements>,
     /// What the policy's selectors say of the caller.
     pub answers: Arc<Answers>,
@@ -94,35 +95,32 @@ impl Prepared {
     }
 }
 
-pub async fn prepare(gateway: &Gateway, request: Request<Incoming>, peer: Option<IpAddr>) -> Result<Prepared, Told> {
+/// `read` takes the body in the dialect of the request's path.
+pub async fn prepare(
+    gateway: &Gateway,
+    request: Request<Incoming>,
+    peer: Option<IpAddr>,
+    read: fn(Bytes) -> Result<Inbound, Unreadable>,
+) -> Result<Prepared, Told> {
     let policy = gateway.live.policy();
     let (parts, body) = request.into_parts();
     let client = authenticate(gateway, &policy.snapshot, &parts.headers, peer)?;
     let client = client.map(|id| policy.snapshot.client(id));
     let body = read_body(body).await?;
-    let chat = ChatRequest::read(body).map_err(|error| Told {
+    let inbound = read(body).map_err(|error| Told {
         param: error.field().map(str::to_owned),
         ..bad_request("invalid_request", error.to_string())
     })?;
     let wishes = Wishes::new(&parts.headers, client);
     let mut needs = Requirements {
         caller: Arc::new(wishes.caller()),
-        input: chat.input,
-        output_bound: chat.output_bound,
-        thinking: chat.thinking,
-        choices: chat.choices,
-        tools: chat.tools,
-        images: chat.images,
-        json_schema: chat.json_schema,
-        audio: chat.audio,
-        extras: Extras::default(),
-        stream: chat.stream,
         min_quality: wishes.min_quality()?,
         max_cost: wishes.max_cost()?,
+        ..inbound.needs()
     };
     let asked = Asked {
-        model: &chat.model,
-        dialect: "chat",
+        model: inbound.model(),
+        dialect: inbound.dialect(),
         needs: &needs,
         headers: &wishes,
         routes: client.and_then(|client| client.routes.as_deref()),
@@ -135,12 +133,12 @@ pub async fn prepare(gateway: &Gateway, request: Request<Incoming>, peer: Option
     let (deadline, explain) = (wishes.deadline()?, wishes.explain()?);
     let shown_as = client
         .filter(|client| !client.exposes)
-        .map(|_| Arc::from(chat.model.as_str()));
+        .map(|_| Arc::from(inbound.model()));
     Ok(Prepared {
         policy,
         seed: seed(&id),
         id,
-        chat,
+        inbound,
         needs: Arc::new(needs),
         answers,
         target,

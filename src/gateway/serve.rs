@@ -20,7 +20,9 @@ use super::survey::{self, Survey, survey, survey_in_order};
 use super::ticket::Ticket;
 use crate::budget::{End, Facts};
 use crate::decide::{self, Candidate, Refusal};
+use crate::dialect::Inbound;
 use crate::dialect::chat::mask;
+use crate::dialect::chat::request::Unreadable;
 use crate::failover::{self, Ending, Limits, NotTaken, Step, Turn, Warming};
 use crate::health::Verdict;
 use crate::ledger::record::ExcludedRecord;
@@ -29,6 +31,7 @@ use crate::upstream::connect::Kind;
 use crate::upstream::credentials::Credential;
 use crate::upstream::local::LocalState;
 use crate::uptime::Uptime;
+use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use std::net::IpAddr;
@@ -45,8 +48,13 @@ const DECISIONS_ANEW: u8 = 8;
 /// Where the client names none, attempts and their own limits bound the request.
 const NO_DEADLINE: Duration = Duration::from_secs(86_400);
 
-pub async fn chat(gateway: &Arc<Gateway>, request: Request<Incoming>, peer: Option<IpAddr>) -> Response<ResponseBody> {
-    let prepared = match prepare(gateway, request, peer).await {
+pub async fn serve(
+    gateway: &Arc<Gateway>,
+    request: Request<Incoming>,
+    peer: Option<IpAddr>,
+    read: fn(Bytes) -> Result<Inbound, Unreadable>,
+) -> Response<ResponseBody> {
+    let prepared = match prepare(gateway, request, peer, read).await {
         Ok(prepared) => prepared,
         Err(told) => return told.response(),
     };
@@ -56,7 +64,7 @@ pub async fn chat(gateway: &Arc<Gateway>, request: Request<Incoming>, peer: Opti
     }
     let mut ticket = open(gateway, &prepared, &survey);
     ticket.wished = survey::observe(gateway, &prepared, &survey).map(Arc::new);
-    if prepared.finishes_alone() && !prepared.chat.stream {
+    if prepared.finishes_alone() && !prepared.inbound.stream() {
         return finish_alone(gateway, prepared, survey, ticket).await;
     }
     Serving::new(gateway, prepared, survey, ticket).run().await

@@ -103,7 +103,7 @@ impl Ticket {
             id: self.id.clone(),
             at: self.at,
             route: self.route.clone(),
-            dialect: "chat",
+            dialect: if self.needs.embeds { "embeddings" } else { "chat" },
             stream: self.needs.stream,
             plans: std::mem::take(&mut self.plans),
             chosen,

@@ -5,7 +5,7 @@
 
 use crate::catalog::{ThinkingSwitch, VendorFacts};
 use crate::dialect::estimate;
-use crate::request::Thinking;
+use crate::request::{Requirements, Thinking};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
@@ -15,7 +15,7 @@ use std::ops::Range;
 
 /// Words to other routers: by the first three a client would name models or hosts and pass the policy by, the last two
 /// are about their retries and mean nothing to a provider.
-const STRIPPED: [&str; 5] = [
+pub(in crate::dialect) const STRIPPED: [&str; 5] = [
     "models",
     "fallbacks",
     "provider",
@@ -179,6 +179,22 @@ impl ChatRequest {
         })
     }
 
+    /// What it needs of a model by its own words.
+    pub fn needs(&self) -> Requirements {
+        Requirements {
+            input: self.input,
+            output_bound: self.output_bound,
+            thinking: self.thinking,
+            choices: self.choices,
+            tools: self.tools,
+            images: self.images,
+            json_schema: self.json_schema,
+            audio: self.audio,
+            stream: self.stream,
+            ..Requirements::default()
+        }
+    }
+
     /// The bytes for one provider: the client's, with the upstream's model name and what `shape` adds.
     pub fn for_upstream(&self, upstream: &str, vendor: &VendorFacts, shape: Shape) -> Bytes {
         let mut edits: Vec<(Range<usize>, String)> = vec![(self.model_at.clone(), json_string(upstream))];
@@ -241,13 +257,13 @@ struct StreamOptions {
     include_usage: Option<bool>,
 }
 
-struct Member<'a> {
-    name: Cow<'a, str>,
-    value: Range<usize>,
+pub(in crate::dialect) struct Member<'a> {
+    pub name: Cow<'a, str>,
+    pub value: Range<usize>,
 }
 
 impl Member<'_> {
-    fn json<'b>(&self, body: &'b Bytes) -> &'b str {
+    pub fn json<'b>(&self, body: &'b Bytes) -> &'b str {
         body.get(self.value.clone())
             .and_then(|bytes| std::str::from_utf8(bytes).ok())
             .unwrap_or("null")
@@ -256,7 +272,7 @@ impl Member<'_> {
 
 /// The top-level members with the places of their values. Names must be unique: parsers differ on which of two counts,
 /// and the provider's may be another than ours.
-fn members(body: &Bytes) -> Result<Vec<Member<'_>>, Unreadable> {
+pub(in crate::dialect) fn members(body: &Bytes) -> Result<Vec<Member<'_>>, Unreadable> {
     struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
     impl<'de> Deserialize<'de> for Members<'de> {
         fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -296,7 +312,11 @@ fn members(body: &Bytes) -> Result<Vec<Member<'_>>, Unreadable> {
 #[derive(Deserialize)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
-fn parse<'a, T: Deserialize<'a>>(json: &'a str, field: &'static str, expected: &'static str) -> Result<T, Unreadable> {
+pub(in crate::dialect) fn parse<'a, T: Deserialize<'a>>(
+    json: &'a str,
+    field: &'static str,
+    expected: &'static str,
+) -> Result<T, Unreadable> {
     serde_json::from_str(json).map_err(|_| Unreadable::Wrong { field, expected })
 }
 
@@ -417,7 +437,7 @@ fn has_parts(messages: &str, word: &str) -> bool {
 
 /// Unwanted members, each with one comma: the one before it where a member stays before it, else the one behind it, so
 /// that what is left is an object again however many go.
-fn cut(members: &[Member<'_>], body: &Bytes, unwanted: &[&str]) -> Vec<Range<usize>> {
+pub(in crate::dialect) fn cut(members: &[Member<'_>], body: &Bytes, unwanted: &[&str]) -> Vec<Range<usize>> {
     let mut kept_before = false;
     let mut ranges = Vec::new();
     for member in members {
@@ -465,12 +485,12 @@ fn with_usage(options: &[u8]) -> String {
     serde_json::Value::Object(object).to_string()
 }
 
-fn json_string(text: &str) -> String {
+pub(in crate::dialect) fn json_string(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
 /// Applies edits to disjoint ranges.
-fn splice(body: &Bytes, mut edits: Vec<(Range<usize>, String)>) -> Bytes {
+pub(in crate::dialect) fn splice(body: &Bytes, mut edits: Vec<(Range<usize>, String)>) -> Bytes {
     edits.sort_by_key(|(range, _)| (range.start, range.end));
     let extra: usize = edits.iter().map(|(_, text)| text.len()).sum();
     let mut out = Vec::with_capacity(body.len() + extra);

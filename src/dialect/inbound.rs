@@ -1,0 +1,92 @@
+//! A request in the dialect that its client speaks: what the way through the daemon needs to know of it, whichever it is.
+
+use super::chat::answer::{self, Answer};
+use super::chat::request::{ChatRequest, Shape, Unreadable};
+use super::embeddings;
+use super::embeddings::request::EmbeddingsRequest;
+use crate::catalog::VendorFacts;
+use crate::request::Requirements;
+use bytes::Bytes;
+
+#[derive(Clone, Debug)]
+pub enum Inbound {
+    Chat(Box<ChatRequest>),
+    Embeddings(EmbeddingsRequest),
+}
+
+impl Inbound {
+    pub fn chat(body: Bytes) -> Result<Self, Unreadable> {
+        ChatRequest::read(body).map(|chat| Self::Chat(Box::new(chat)))
+    }
+
+    pub fn embeddings(body: Bytes) -> Result<Self, Unreadable> {
+        EmbeddingsRequest::read(body).map(Self::Embeddings)
+    }
+
+    /// What the client calls the model.
+    pub fn model(&self) -> &str {
+        match self {
+            Self::Chat(chat) => &chat.model,
+            Self::Embeddings(embeddings) => &embeddings.model,
+        }
+    }
+
+    pub const fn dialect(&self) -> &'static str {
+        match self {
+            Self::Chat(_) => "chat",
+            Self::Embeddings(_) => "embeddings",
+        }
+    }
+
+    /// Behind a provider's base URL.
+    pub const fn path(&self) -> &'static str {
+        match self {
+            Self::Chat(_) => "/chat/completions",
+            Self::Embeddings(_) => "/embeddings",
+        }
+    }
+
+    pub const fn stream(&self) -> bool {
+        match self {
+            Self::Chat(chat) => chat.stream,
+            Self::Embeddings(_) => false,
+        }
+    }
+
+    /// The client asked for usage in the stream and gets to see it.
+    pub const fn wants_usage(&self) -> bool {
+        match self {
+            Self::Chat(chat) => chat.wants_usage,
+            Self::Embeddings(_) => false,
+        }
+    }
+
+    /// What it needs of a model by its own words; who asks is for others to say.
+    pub fn needs(&self) -> Requirements {
+        match self {
+            Self::Chat(chat) => chat.needs(),
+            Self::Embeddings(embeddings) => Requirements {
+                input: embeddings.input,
+                choices: 1,
+                embeds: true,
+                ..Requirements::default()
+            },
+        }
+    }
+
+    /// The bytes for one provider.
+    pub fn for_upstream(&self, upstream: &str, vendor: &VendorFacts, shape: Shape) -> Bytes {
+        match self {
+            Self::Chat(chat) => chat.for_upstream(upstream, vendor, shape),
+            Self::Embeddings(embeddings) => embeddings.for_upstream(upstream),
+        }
+    }
+
+    /// What a body with a success status turned out to be.
+    pub fn answer(&self, body: &[u8]) -> Answer {
+        match self {
+            Self::Chat(chat) => answer::read(body, chat.stop),
+            Self::Embeddings(_) => embeddings::answer::read(body),
+        }
+    }
+}
