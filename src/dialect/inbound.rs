@@ -1,9 +1,10 @@
 //! A request in the dialect that its client speaks: what the way through the daemon needs to know of it, whichever it is.
 
 use super::chat::answer::{self, Answer};
-use super::chat::request::{ChatRequest, Shape, Unreadable};
+use super::chat::request::{ChatRequest, Shape};
 use super::embeddings;
 use super::embeddings::request::EmbeddingsRequest;
+use super::members::Unreadable;
 use crate::catalog::VendorFacts;
 use crate::request::Requirements;
 use bytes::Bytes;

@@ -5,6 +5,8 @@ pub mod chat;
 pub mod embeddings;
 pub mod estimate;
 mod inbound;
+mod members;
 pub mod sse;
 
 pub use inbound::Inbound;
+pub use members::Unreadable;

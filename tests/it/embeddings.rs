@@ -8,11 +8,17 @@ const SPACE: &str = "supply: competitor, space: small-v4";
 fn vectors(input: i64) -> Reply {
     let usage = json!({"prompt_tokens": input, "total_tokens": input});
     let data = json!([{"object": "embedding", "index": 0, "embedding": [0.25, -1.0]}]);
-    Reply::json(200, &json!({"object": "list", "data": data, "model": "m", "usage": usage})).billed(Usage::new(input, 0))
+    Reply::json(
+        200,
+        &json!({"object": "list", "data": data, "model": "m", "usage": usage}),
+    )
+    .billed(Usage::new(input, 0))
 }
 
 async fn ask(daemon: &Daemon, body: &Value) -> Answer {
-    Call::post("/v1/embeddings", body.to_string()).send(daemon.address()).await
+    Call::post("/v1/embeddings", body.to_string())
+        .send(daemon.address())
+        .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -35,7 +41,10 @@ async fn texts_become_vectors_at_the_price_of_their_input_and_fail_over_within_o
     assert_eq!(answer.json()["data"][0]["embedding"], json!([0.25, -1.0]));
     let sent = second.last();
     assert!(sent.path.ends_with("/embeddings"), "{}", sent.path);
-    assert_eq!((sent.json()["dimensions"].clone(), sent.json()["own"].clone()), (json!(256), json!(true)));
+    assert_eq!(
+        (sent.json()["dimensions"].clone(), sent.json()["own"].clone()),
+        (json!(256), json!(true))
+    );
     assert_eq!(daemon.settled("month").await.posted, second.invoice());
     let decision = daemon.decision(&answer).await;
     assert_eq!(decision["dialect"], "embeddings");
@@ -51,11 +60,15 @@ async fn a_model_of_vectors_answers_nobody_and_a_model_that_answers_makes_no_vec
         .route("name: v, try: [vectors]")
         .route("name: w, try: [words]");
     let daemon = Daemon::start(&policy).await;
-    let refused = ask(&daemon, &json!({"model": "w", "input": "x"})).await.expect_error(400);
+    let refused = ask(&daemon, &json!({"model": "w", "input": "x"}))
+        .await
+        .expect_error(400);
     assert!(refused.text().contains("vectors"), "{}", refused.text());
     let chat = json!({"model": "v", "messages": [{"role": "user", "content": "hi"}]});
     daemon.chat(&chat).await.expect_error(400);
-    ask(&daemon, &json!({"model": "v", "input": []})).await.expect_error(400);
+    ask(&daemon, &json!({"model": "v", "input": []}))
+        .await
+        .expect_error(400);
     assert_eq!(upstream.count(), 0);
 }
 
@@ -77,7 +90,9 @@ async fn what_has_no_vectors_is_no_success() {
         Reply::http(200, &[("content-type", "text/html")], "<html>busy</html>"),
     ] {
         first.always(reply);
-        let answer = ask(&daemon, &json!({"model": "vectors", "input": "x"})).await.expect(200);
+        let answer = ask(&daemon, &json!({"model": "vectors", "input": "x"}))
+            .await
+            .expect(200);
         assert_eq!(answer.header("x-planb-model"), Some("second"));
     }
 }

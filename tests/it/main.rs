@@ -12,6 +12,7 @@ mod clients;
 mod crash;
 mod docs;
 mod edges;
+mod embeddings;
 mod fallback;
 mod fits;
 mod house;

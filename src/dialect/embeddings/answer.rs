@@ -1,6 +1,7 @@
 //! Reads an embeddings answer: is it one, and what did it use? The vectors are not looked at, only that there are some.
 
-use crate::dialect::chat::answer::{Answer, usage_in};
+use crate::dialect::chat::answer::Answer;
+use crate::usage::Usage;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -8,8 +9,16 @@ use serde_json::value::RawValue;
 struct Outline<'a> {
     #[serde(borrow, default)]
     data: Option<Vec<&'a RawValue>>,
+    #[serde(default)]
+    usage: Option<WireUsage>,
     #[serde(borrow, default)]
     error: Option<&'a RawValue>,
+}
+
+/// There is no output to report.
+#[derive(Deserialize)]
+struct WireUsage {
+    prompt_tokens: Option<u64>,
 }
 
 pub fn read(body: &[u8]) -> Answer {
@@ -22,7 +31,12 @@ pub fn read(body: &[u8]) -> Answer {
     {
         return Answer::Error;
     }
-    let usage = usage_in(body.trim_ascii());
+    let usage = outline.usage.and_then(|usage| {
+        Some(Usage {
+            input: usage.prompt_tokens?,
+            ..Usage::default()
+        })
+    });
     match outline.data {
         None => Answer::Malformed("the answer has no `data`"),
         Some(data) if data.is_empty() => Answer::Empty { usage },

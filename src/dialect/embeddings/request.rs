@@ -1,8 +1,8 @@
 //! Reads an embeddings request once and rewrites it for the model that serves it: the client's bytes but for `model` and
 //! the fields with which a client would choose models behind the policy's back.
 
-use crate::dialect::chat::request::{STRIPPED, Unreadable, cut, json_string, members, parse, splice};
 use crate::dialect::estimate;
+use crate::dialect::members::{STRIPPED, Unreadable, cut, json_string, members, parse, splice};
 use bytes::Bytes;
 use serde_json::value::RawValue;
 use std::ops::Range;
@@ -33,7 +33,7 @@ impl EmbeddingsRequest {
             model: parse(model.json(&body), "model", "a string")?,
             input: tokens(field("input")?.json(&body))?,
             model_at: model.value.clone(),
-            cut: cut(&members, &body, &STRIPPED),
+            cut: cut(&members, &body, |member| STRIPPED.contains(&member.name.as_ref())),
             body,
         })
     }

@@ -9,8 +9,8 @@ use crate::policy::source::Word;
 use std::sync::Arc;
 
 /// What this version is spoken to in, and what the product knows beyond.
-const DIALECTS: [&str; 1] = ["chat"];
-const LATER_DIALECTS: [&str; 4] = ["messages", "responses", "embeddings", "completions"];
+const DIALECTS: [&str; 2] = ["chat", "embeddings"];
+const LATER_DIALECTS: [&str; 3] = ["messages", "responses", "completions"];
 /// Longest name, tag or header text in a pattern.
 const LONGEST: usize = 128;
 

@@ -7,7 +7,7 @@ pub(in crate::policy) const PICKS: &[&str] = &["in_order", "cheapest", "fastest"
 pub(in crate::policy) const WEIGHTS: Kind = Map(&Whole(0, 1_000_000));
 /// One text or several.
 const TEXTS: Kind = Either(&[Text, List(&Text)]);
-const DIALECT: Kind = Word(&["chat"]);
+const DIALECT: Kind = Word(&["chat", "embeddings"]);
 
 #[rustfmt::skip]
 pub(in crate::policy) static ROUTE: Section = Section {
