@@ -6,6 +6,7 @@ use crate::request::Thinking;
 use crate::uptime::Uptime;
 use std::time::Duration;
 
+mod month;
 mod order;
 mod output;
 
