@@ -149,15 +149,8 @@ fn unmet_needs(snapshot: &Snapshot, route: &Route, words: &read::Route, report: 
 fn shadowed_names(snapshot: &Snapshot, id: RouteId, words: &read::Route, report: &mut Report) {
     let route = snapshot.route(id);
     for name in words.name.iter().chain(&words.matches.models) {
-        let earlier = snapshot.routes.iter().take(id.0).find(|other| {
-            let alike = {
-                let mut matches = other.matches.clone();
-                matches.models.clone_from(&route.matches.models);
-                matches == route.matches
-            };
-            let named = other.name == name.text || other.matches.models.iter().any(|model| model.matches(&name.text));
-            named && (other.matches.is_by_name_alone() || alike)
-        });
+        let mut before = snapshot.routes.iter().take(id.0);
+        let earlier = before.find(|other| other.takes_all_of(route, &name.text));
         let Some(earlier) = earlier else { continue };
         let message = format!(
             "requests for `{}` go to route `{}`, which comes first",

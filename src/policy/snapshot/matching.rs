@@ -135,15 +135,6 @@ pub enum Unmatched<'a> {
 }
 
 impl Match {
-    /// No criterion but the model's name.
-    pub fn is_by_name_alone(&self) -> bool {
-        *self
-            == Self {
-                models: self.models.clone(),
-                ..Self::default()
-            }
-    }
-
     /// Its criteria besides the name.
     pub fn criteria(&self) -> impl Iterator<Item = Criterion<'_>> {
         let some = |there: bool, criterion| there.then_some(criterion);

@@ -12,6 +12,7 @@ mod need;
 mod plan;
 mod provider;
 mod route;
+mod shadowing;
 mod succession;
 mod traits;
 

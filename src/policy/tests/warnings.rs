@@ -307,3 +307,35 @@ fn slowly(snapshot: &Snapshot) -> Vec<String> {
     }
     found
 }
+
+#[test]
+fn a_match_is_shadowed_by_a_wider_one_before_it_and_not_by_a_narrower() {
+    let shadowed = |first: &str, second: &str| {
+        let text = with(
+            "routes",
+            &format!(
+                "  - {{name: a, match: {{{first}}}, try: [tiny]}}\n  - {{name: b, match: {{{second}}}, try: [tiny]}}"
+            ),
+        );
+        warnings(&text).iter().any(|(code, _)| *code == "shadowed")
+    };
+    assert!(shadowed("model: [\"g*\"]", "model: [\"gpt-*\"], tag: {team: search}"));
+    assert!(!shadowed("model: [\"g*\"], tag: {team: search}", "model: [\"gpt-*\"]"));
+    assert!(shadowed(
+        "model: [\"g*\"], tag: {team: \"s*\"}",
+        "model: [g4], tag: {team: [search, support]}"
+    ));
+    assert!(!shadowed(
+        "model: [\"g*\"], tag: {team: \"s*\"}",
+        "model: [g4], tag: {team: [search, ads]}"
+    ));
+    assert!(shadowed(
+        "model: [g4], size: {above: 1k}",
+        "model: [g4], size: {above: 2k, up_to: 9k}"
+    ));
+    assert!(!shadowed(
+        "model: [g4], size: {above: 2k}",
+        "model: [g4], size: {above: 1k}"
+    ));
+    assert!(!shadowed("model: [g4], images: true", "model: [g4]"));
+}
