@@ -3,7 +3,7 @@
 //! By vendor, because that is whose field it is; a model that always thinks has no switch. What is not known to work is
 //! no switch: an unknown field might be refused.
 
-use super::Vendor;
+use super::{ModelRecord, Vendor};
 
 /// The field that switches thinking off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +20,11 @@ pub enum ThinkingSwitch {
 
 impl ThinkingSwitch {
     /// `None`: its thinking cannot be switched off, or nobody knows how.
-    pub fn of(vendor: Vendor, upstream: &str) -> Option<Self> {
+    pub fn of(vendor: Vendor, upstream: &str, record: Option<&ModelRecord>) -> Option<Self> {
+        let reasoning = record.map(|record| &record.reasoning);
+        if reasoning.is_some_and(|known| known.always_on == Some(true) || !known.supported) {
+            return None;
+        }
         let begins = |starts: &[&str]| starts.iter().any(|start| upstream.starts_with(start));
         match vendor.word() {
             // Models that always think, by the vendor's own lists.
@@ -74,7 +78,7 @@ mod tests {
             (Vendor::LlamaCpp, "qwen3-4b", Some(ThinkingSwitch::Template)),
             (Vendor::OpenaiCompatible, "anything", None),
         ] {
-            assert_eq!(ThinkingSwitch::of(vendor, upstream), switch, "{upstream}");
+            assert_eq!(ThinkingSwitch::of(vendor, upstream, None), switch, "{upstream}");
         }
     }
 

@@ -62,7 +62,11 @@ pub fn response(prepared: &Prepared, survey: &Survey) -> Response<ResponseBody> 
 /// What an active plan makes of thinking; nothing where none says anything of it.
 fn thinking(prepared: &Prepared, candidate: &Candidate) -> Option<&'static str> {
     let now = prepared.route_id().and_then(|id| prepared.policy.effective.route(id))?;
-    let can = prepared.policy.snapshot.thinking_switch(candidate.id).is_some();
+    let traits = &prepared.policy.snapshot.model(candidate.id).traits;
+    if !traits.reasoning {
+        return None;
+    }
+    let can = traits.thinking_switch.is_some();
     now.terms
         .thinking_off
         .then_some(if can { "switched off" } else { "cannot be switched off" })

@@ -288,7 +288,7 @@ fn at(minute: i64) -> Timestamp {
 
 #[test]
 fn the_examples_plans_do_not_oscillate_over_a_month() {
-    for load in [0.3, 0.9, 1.0, 1.1, 2.0] {
+    for load in [0.9, 1.0, 2.0] {
         let month = Month::new(POLICY, load, 11).run();
         let told = format!("load {load}: {:?} {:?}", month.turns, month.served);
         assert_eq!(month.flapping, [""; 0], "{told}");

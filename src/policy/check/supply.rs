@@ -2,7 +2,7 @@
 
 use crate::policy::read::Policy;
 use crate::policy::report::Report;
-use crate::policy::snapshot::{CredentialRef, ModelId, Route, Snapshot, Supply};
+use crate::policy::snapshot::{ModelId, Route, Snapshot, Supply};
 
 pub(super) fn warn(snapshot: &Snapshot, written: &Policy, report: &mut Report) {
     for (route, words) in snapshot.routes.iter().zip(&written.routes) {
@@ -16,18 +16,13 @@ pub(super) fn warn(snapshot: &Snapshot, written: &Policy, report: &mut Report) {
     }
 }
 
-/// Models of one address under one key fail together.
-fn domain(snapshot: &Snapshot, id: ModelId) -> (&str, Option<&CredentialRef>) {
-    let provider = snapshot.provider_of(id);
-    (&provider.base_url, provider.api_key.as_ref())
-}
-
 /// What all candidates have in common that can end for all of them at once.
 fn shared(snapshot: &Snapshot, route: &Route) -> Option<String> {
     let candidates = &route.terms.candidates;
     let first = *candidates.first()?;
     let all = |same: &dyn Fn(ModelId) -> bool| candidates.iter().all(|id| same(*id));
     let of = |supply: Supply| all(&|id| snapshot.model(id).supply == supply);
+    let domain = |id: ModelId| &snapshot.model(id).traits.domain;
     // One's own servers have no vendor whose price, quota or licence could end.
     if of(Supply::Local) {
         return None;
@@ -35,10 +30,10 @@ fn shared(snapshot: &Snapshot, route: &Route) -> Option<String> {
     if let [only] = candidates.as_ref() {
         return Some(format!("`{}` is its only model", snapshot.model(*only).name));
     }
-    if all(&|id| domain(snapshot, id) == domain(snapshot, first)) {
-        let provider = &snapshot.provider_of(first).name;
+    if all(&|id| domain(id) == domain(first)) {
+        let domain = domain(first);
         return Some(format!(
-            "all its models fail together with provider `{provider}` or its key"
+            "all its models are of the fault domain `{domain}` and fail together"
         ));
     }
     // Several competitors do not end together.

@@ -2,7 +2,7 @@
 
 use super::Resolver;
 use super::licenses::known_license;
-use crate::catalog::{self, Kind, ModelRecord, SupplyRecord};
+use crate::catalog::{self, Kind, ModelRecord, SupplyRecord, ThinkingSwitch};
 use crate::license::License;
 use crate::policy::read;
 use crate::policy::snapshot::{LicenseId, Listed, ModelId, Provider, Retirement, Supply, Traits};
@@ -98,7 +98,13 @@ impl Resolver<'_, '_> {
             .as_ref()
             .and_then(|word| self.successor(word, written));
         let space = written.space.as_ref().map(|word| Arc::clone(&word.text));
+        let upstream = written.upstream.as_ref().unwrap_or(&written.name);
+        let thinking_switch = from.and_then(|(provider, _)| {
+            let record = catalog::find(&provider.place, &upstream.text);
+            ThinkingSwitch::of(provider.vendor, &upstream.text, record)
+        });
         let mut traits = Traits {
+            thinking_switch,
             reasoning: self.ability(known, "reasoning", reasoning, |record| Some(record.reasoning.supported)),
             audio: self.ability(known, "audio", audio, |record| Some(record.reads_audio())),
             disabled: self.truth(written.disabled.as_ref(), false),

@@ -113,8 +113,7 @@ impl Snapshot {
 
     /// How a model's thinking is switched off, where it can be.
     pub fn thinking_switch(&self, id: ModelId) -> Option<ThinkingSwitch> {
-        let model = self.model(id);
-        ThinkingSwitch::of(self.provider(model.provider).vendor, &model.upstream)
+        self.model(id).traits.thinking_switch
     }
 
     /// What selectors may know of a model.

@@ -1,6 +1,7 @@
 //! What a model is besides its size and price: its abilities, terms, place, and how long it stays.
 
 use super::ModelId;
+use crate::catalog::ThinkingSwitch;
 use crate::license::Territory;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -13,6 +14,8 @@ pub struct LicenseId(pub usize);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Traits {
     pub reasoning: bool,
+    /// How its thinking is switched off, where it can be.
+    pub thinking_switch: Option<ThinkingSwitch>,
     pub audio: bool,
     /// The policy switched it off.
     pub disabled: bool,
@@ -54,6 +57,7 @@ impl Default for Traits {
     fn default() -> Self {
         Self {
             reasoning: true,
+            thinking_switch: None,
             audio: true,
             disabled: false,
             license: None,

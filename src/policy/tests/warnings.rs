@@ -36,7 +36,7 @@ fn a_route_that_no_plan_can_save_says_why() {
         .replace("models:\n", small);
     let found = compiled(&together).warnings;
     assert!(
-        found.iter().any(|found| found.message.contains("with provider `hub`")),
+        found.iter().any(|found| found.message.contains("fail together")),
         "{}",
         shown(&found)
     );
