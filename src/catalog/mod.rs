@@ -18,4 +18,4 @@ pub use licenses::{CeilingRecord, LicenseRecord, license, licenses};
 pub use list_price::{Factor, Fees, FreeCount, ListPrice, ListRates, ListTier, ListWindow};
 pub use model::{FreeTokens, Kind, ModelRecord, ReasoningRecord, SupplyRecord, find, models};
 pub use thinking::ThinkingSwitch;
-pub use vendor::{Dialect, Place, Vendor, VendorFacts};
+pub use vendor::{BalanceListing, BalanceShape, Dialect, Place, Vendor, VendorFacts};

@@ -70,6 +70,27 @@ pub struct Place {
     pub residence: Option<&'static str>,
 }
 
+/// A vendor's own listing of prepaid money, with the key that calls models.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BalanceListing {
+    /// From the host's root.
+    pub path: &'static str,
+    pub shape: BalanceShape,
+}
+
+/// Where in the answer the amounts stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BalanceShape {
+    /// `balance_infos[].{currency, total_balance}`
+    Deepseek,
+    /// `data.available_balance`
+    Moonshot,
+    /// `data.total_credits` less `data.total_usage`
+    Openrouter,
+}
+
 /// What a vendor brings.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -100,6 +121,9 @@ pub struct VendorFacts {
     pub default_port: Option<u16>,
     /// Appended to the base URL: the free listing that tells whether the vendor answers.
     pub listing_path: &'static str,
+    /// Where the vendor tells what prepaid money is left.
+    #[serde(default)]
+    pub balance: Option<BalanceListing>,
     /// Path on the server's root that answers 200 when it is ready, for local servers.
     #[serde(default, borrow)]
     pub health_path: Option<&'static str>,

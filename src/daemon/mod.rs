@@ -2,6 +2,7 @@
 //! is settled, local servers stop, the ledger closes.
 
 mod announce;
+mod balance;
 mod books;
 mod introduce;
 mod outbox;
@@ -232,6 +233,7 @@ impl Daemon {
         tasks.spawn(ticker.run(self.stop.clone()));
         tasks.spawn(books::lease_ahead(self.gateway.clone(), self.stop.clone()));
         tasks.spawn(probes::run(self.gateway.clone(), self.stop.clone()));
+        tasks.spawn(balance::run(self.gateway.clone(), self.stop.clone()));
         tasks.spawn(prices::follow(self.gateway.clone(), self.stop.clone()));
         tasks.spawn(outbox::run(self.gateway.clone(), self.stop.clone()));
         let front = Arc::new(Front {

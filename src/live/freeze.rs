@@ -16,6 +16,7 @@ impl Live {
         self.freeze_budgets(policy, &mut signals);
         self.freeze_providers(policy, now, &mut signals);
         self.freeze_models(policy, now, &mut signals);
+        freeze_licenses(policy, now, &mut signals);
         signals
     }
 
@@ -39,6 +40,10 @@ impl Live {
         for (index, provider) in policy.snapshot.providers.iter().enumerate() {
             let (name, endpoint) = (&provider.name, &provider.base_url);
             let state = policy.provider(ProviderId(index)).standing().state;
+            if let Some((left, stale)) = policy.provider(ProviderId(index)).balance(now.up) {
+                let left = Value::Number(left.as_number());
+                signals.put(Of::ProviderBalance, name.clone(), left, stale);
+            }
             signals.set(Of::ProviderUp, name.clone(), state.is_up());
             signals.set(Of::ProviderCooling, name.clone(), state == ProviderState::Cooling);
             level(
@@ -56,6 +61,21 @@ impl Live {
             let quota = health.quota_left(endpoint, &credentials(provider), now.up);
             level(signals, Of::ProviderQuotaLeft, name, quota);
         }
+    }
+}
+
+/// As declared; what a licence does not bound has no value.
+fn freeze_licenses(policy: &Policy, now: Now, signals: &mut Signals) {
+    for license in &policy.snapshot.licenses {
+        let mut put = |of, value: Option<f64>| {
+            if let Some(value) = value {
+                signals.set(of, license.name.clone(), value);
+            }
+        };
+        let days = license.days_left(now.wall, &policy.snapshot.timezone);
+        put(Of::LicenseDaysLeft, days.map(|days| days as f64));
+        put(Of::LicenseSeats, license.seats_used());
+        put(Of::LicenseUsers, license.users_used());
     }
 }
 

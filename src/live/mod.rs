@@ -223,7 +223,7 @@ fn compose(snapshot: Arc<Snapshot>, plans: &Plans, before: Option<&Policy>, now:
     let standing = |name: &Arc<str>| {
         let before = before?;
         let place = before.snapshot.providers.iter().position(|known| known.name == *name)?;
-        Some(ProviderLive::from(before.providers.get(place)?.standing()))
+        Some(ProviderLive::from(before.providers.get(place)?))
     };
     let live = |provider: &Provider| standing(&provider.name).unwrap_or_else(|| ProviderLive::new(now));
     let key = |id: usize| {

@@ -1,9 +1,12 @@
 //! How each provider stands: written by the tick and after a reload, read by requests; told once when it goes down and
 //! once when it is back.
 
-use arc_swap::ArcSwap;
+use crate::money::Money;
+use crate::uptime::Uptime;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How a provider stands, in the words of the status page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,35 +77,60 @@ impl ProviderStanding {
 }
 
 /// What the edges find out about a provider; written by the tick, read by requests.
-pub struct ProviderLive(ArcSwap<ProviderStanding>);
+pub struct ProviderLive {
+    standing: ArcSwap<ProviderStanding>,
+    /// Prepaid money that the vendor said is left, and when.
+    balance: ArcSwapOption<(Money, Uptime)>,
+}
+
+/// A balance that was told longer ago is stale: it is asked every ten minutes.
+const BALANCE_FRESH: Duration = Duration::from_secs(1_800);
 
 impl ProviderLive {
     pub(super) fn new(now: Timestamp) -> Self {
-        Self(ArcSwap::from_pointee(ProviderStanding {
+        let standing = ArcSwap::from_pointee(ProviderStanding {
             state: ProviderState::Up,
             reason: "".into(),
             since: now,
             outage: false,
             recovered: None,
-        }))
+        });
+        Self {
+            standing,
+            balance: ArcSwapOption::empty(),
+        }
     }
 
     /// Goes on as it stood.
-    pub(super) fn from(standing: Arc<ProviderStanding>) -> Self {
-        Self(ArcSwap::new(standing))
+    pub(super) fn from(before: &Self) -> Self {
+        Self {
+            standing: ArcSwap::new(before.standing()),
+            balance: ArcSwapOption::new(before.balance.load_full()),
+        }
+    }
+
+    pub fn set_balance(&self, left: Money, now: Uptime) {
+        self.balance.store(Some(Arc::new((left, now))));
+    }
+
+    /// What the vendor said is left, and whether that was long ago.
+    pub fn balance(&self, now: Uptime) -> Option<(Money, bool)> {
+        let balance = self.balance.load();
+        let (left, at) = balance.as_deref()?;
+        Some((*left, now.saturating_sub(*at) > BALANCE_FRESH))
     }
 
     pub fn standing(&self) -> Arc<ProviderStanding> {
-        self.0.load_full()
+        self.standing.load_full()
     }
 
     /// Written by the tick and after a reload. `since` moves with the state alone.
     pub fn set(&self, state: ProviderState, reason: Arc<str>, now: Timestamp) -> Option<ProviderNews> {
-        let before = self.0.load();
+        let before = self.standing.load();
         let since = if before.state == state { before.since } else { now };
         let news = before.news(state, since, now);
         if before.state != state || before.reason != reason || news.is_some() {
-            self.0.store(Arc::new(ProviderStanding {
+            self.standing.store(Arc::new(ProviderStanding {
                 state,
                 reason,
                 since,
@@ -118,16 +146,16 @@ impl ProviderLive {
 
     /// Why its credential cannot be used; `None` when it can.
     pub fn missing_credential(&self) -> Option<Arc<str>> {
-        let standing = self.0.load();
+        let standing = self.standing.load();
         (standing.state == ProviderState::NoCredential).then(|| standing.reason.clone())
     }
 
     pub fn is_cold(&self) -> bool {
-        self.0.load().state == ProviderState::Cold
+        self.standing.load().state == ProviderState::Cold
     }
 
     pub fn is_up(&self) -> bool {
-        self.0.load().state.is_up()
+        self.standing.load().state.is_up()
     }
 }
 

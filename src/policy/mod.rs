@@ -154,7 +154,7 @@ fn snapshot_of<'f>(
     }
     let written = read::read(&document?, report);
     let draft = resolve::resolve(&written, &sources.directory, files, report)?;
-    let facts = snapshot::facts_of(&draft.models, &draft.providers);
+    let facts = snapshot::facts_of(&draft.models, &draft.providers, &draft.licenses);
     let snapshot = Snapshot {
         selectors: Arc::new(Selectors::new(draft.selectors, facts)),
         hash: sources.hash().into(),
@@ -164,6 +164,7 @@ fn snapshot_of<'f>(
         timezone_name: draft.timezone_name,
         currency: draft.currency,
         licenses: draft.licenses,
+        rates: draft.rates,
         providers: draft.providers,
         models: draft.models,
         clients: draft.clients,

@@ -2,6 +2,7 @@
 //!
 //! What an answer means is [`crate::failure`]'s to say; who is asked is decided elsewhere.
 
+pub mod balance;
 pub mod call;
 pub mod connect;
 pub mod credentials;

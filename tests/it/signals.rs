@@ -1,6 +1,8 @@
 //! Live signals: what plans read is true of the running daemon, and what requests are told apart by is found once.
 
-use crate::support::{Call, Daemon, Policy, Price, Reply, Upstream, Usage, completion, fault, one_cent};
+use crate::support::{
+    COMPETITOR, Call, Daemon, Home, LICENSED, Policy, Price, Reply, Upstream, Usage, completion, fault, one_cent,
+};
 use serde_json::{Value, json};
 
 /// The value of a metric's series whose labels contain all these words.
@@ -262,4 +264,44 @@ async fn what_a_million_tokens_cost_and_how_that_changed_are_signals() {
     std::fs::write(daemon.home.policy(), text).unwrap();
     let shock = daemon.when_plan("shock", true).await;
     assert_eq!(shock["why"], "model(\"second\").price_change = 2");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prepaid_money_is_asked_for_where_the_vendor_tells_it() {
+    let bank = Upstream::start("bank", Price::LIST).await;
+    let told = json!({"is_available": true, "balance_infos": [
+        {"currency": "CNY", "total_balance": "50.00", "granted_balance": "0.00", "topped_up_balance": "50.00"},
+        {"currency": "USD", "total_balance": "3.00", "granted_balance": "0.00", "topped_up_balance": "3.00"},
+    ]});
+    bank.tells_balance(told);
+    let second = Upstream::start("beta", Price::CHEAP).await;
+    let url = bank.base_url();
+    let policy = Policy::new()
+        .provider_line(
+            "bank",
+            &format!("vendor: deepseek, base_url: \"{url}\", api_key: file:bank.key"),
+        )
+        .file("bank.key", &bank.key)
+        .provider(&second, "")
+        .model("first", &bank, LICENSED)
+        .model("second", &second, COMPETITOR)
+        .route("name: chat, try: [first, second]")
+        .budget("day", "limit: 10 USD, per: day")
+        .plan("name: poor, when: 'provider(\"bank\").balance < 20', avoid: 'model.provider == \"bank\"'");
+    let text = format!("rates: {{CNY: 0.14 USD}}\n{}", policy.text());
+    let home = Home::new(&policy);
+    std::fs::write(home.policy(), text).unwrap();
+    let daemon = Daemon::start_in(home, &[]).await;
+    let poor = daemon.when_plan("poor", true).await;
+    assert_eq!(poor["why"], "provider(\"bank\").balance = 10");
+    let asked = bank.last();
+    assert_eq!((asked.method.as_str(), asked.path.as_str()), ("GET", "/user/balance"));
+    assert_eq!(
+        asked.header("authorization"),
+        Some(format!("Bearer {}", bank.key).as_str())
+    );
+    assert_eq!(
+        daemon.chat(&one_cent()).await.expect(200).header("x-planb-model"),
+        Some("second")
+    );
 }

@@ -91,6 +91,7 @@ type Script = Arc<dyn Fn(&Seen) -> Reply + Send + Sync>;
 struct State {
     script: Script,
     listing: u16,
+    balance: Option<Value>,
     requests: Vec<Seen>,
     invoice: Vec<i64>,
     left: usize,
@@ -123,6 +124,7 @@ impl Upstream {
             state: Arc::new(Mutex::new(State {
                 script: Arc::new(answer(&format!("Hello from {name}."), Usage::new(10, 5))),
                 listing: 200,
+                balance: None,
                 requests: Vec::new(),
                 invoice: Vec::new(),
                 left: 0,
@@ -153,6 +155,11 @@ impl Upstream {
 
     pub fn answers(&self, text: &str, usage: Usage) {
         self.script(answer(text, usage));
+    }
+
+    /// What `GET /user/balance` answers whoever has the key.
+    pub fn tells_balance(&self, told: Value) {
+        self.state.lock().unwrap().balance = Some(told);
     }
 
     /// The status of `GET /v1/models` and `/health`.
@@ -218,6 +225,13 @@ impl Upstream {
         let (price, bearer, model) = (self.price, format!("Bearer {}", self.key), self.model());
         let respond = move |seen: Seen| {
             let mut state = state.lock().unwrap();
+            if let (Some(told), true) = (&state.balance, seen.path == "/user/balance") {
+                let reply = match seen.header("authorization") == Some(&bearer) {
+                    true => Reply::json(200, told),
+                    false => wrong_key(),
+                };
+                return (reply, ());
+            }
             if seen.method == "GET" {
                 return (list(state.listing, &model), ());
             }

@@ -18,6 +18,12 @@ pub struct MoreFacts {
     pub vendor: &'static str,
     pub quality: Option<u8>,
     pub context: Option<u64>,
+    /// Empty without one.
+    pub license: Arc<str>,
+    pub domain: Arc<str>,
+    /// Codes of territories; empty where nobody said.
+    pub residence: Vec<Arc<str>>,
+    pub labels: Vec<Arc<str>>,
 }
 
 impl ModelFacts {

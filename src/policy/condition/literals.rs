@@ -67,6 +67,7 @@ fn text(names: &Names, comparison: Comparison, fact: (&Text, &Syntax), literal: 
             let fault = Fault::error("type", fact.1.range.clone(), "weekdays have no order");
             Some(fault.help("name them: `weekday in [\"sat\", \"sun\"]`"))
         }
+        Fact::Of(Of::Territory) if same => no_territory(wanted, &literal.1.range),
         _ if same => possible(names, fact.0, (literal.0, &literal.1.range), None),
         _ => None,
     }
@@ -84,6 +85,9 @@ pub(super) fn possible(
     };
     if affix.is_none() && matches!(of, Fact::Live(Signal { live: Live::Date, .. })) {
         return not_a_date(wanted, literal.1);
+    }
+    if affix.is_none() && matches!(of, Fact::Of(Of::Territory)) {
+        return no_territory(wanted, literal.1);
     }
     let values = values(of, names)?;
     let met = |value: &String| match affix {
@@ -114,6 +118,7 @@ fn never_matches(of: &Fact, never: &str, wanted: &str, range: &Range<usize>, val
         let none = |what: &str, word: &str| Some(format!("the policy names no {what}, so `{word}` is the empty text"));
         match of {
             Fact::Of(Of::Client) => none("clients", "client"),
+            Fact::Of(Of::ModelLabels) => Some("no model and no provider has a label".to_owned()),
             _ => None,
         }
     }))
@@ -124,6 +129,21 @@ fn not_a_date(wanted: &str, range: &Range<usize>) -> Option<Fault> {
     (!is_date).then(|| {
         let message = format!("`date` is never \"{}\"", shown(wanted));
         Fault::error("never-matches", range.clone(), message).help("dates are written `2026-12-31`")
+    })
+}
+
+/// As headers and clients give it: `DE`, `CN-HK`, `EU`, or nothing.
+fn no_territory(wanted: &str, range: &Range<usize>) -> Option<Fault> {
+    let capital = |text: &str| {
+        text.bytes()
+            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+    };
+    let (country, part) = wanted.split_once('-').unwrap_or((wanted, "A"));
+    let is_one = country.len() == 2 && (1..=3).contains(&part.len()) && capital(country) && capital(part);
+    (!is_one && !wanted.is_empty()).then(|| {
+        let message = format!("`territory` is never \"{}\"", shown(wanted));
+        Fault::error("never-matches", range.clone(), message)
+            .help("territories are ISO 3166 codes in capitals, `DE` or `CN-HK`, or `EU`")
     })
 }
 
@@ -245,6 +265,10 @@ fn values(fact: &Fact, names: &Names) -> Option<Vec<String>> {
             Of::ModelProvider => Some(all(&names.providers)),
             Of::ModelVendor => Some(all(&names.vendors)),
             Of::ModelSupply => Some(words(&Supply::ALL.map(Supply::word))),
+            Of::ModelLicense => Some(or_none(all(&names.licenses))),
+            Of::ModelDomain => Some(or_none(all(&names.domains))),
+            Of::ModelResidence => Some(all(&names.residences)),
+            Of::ModelLabels => Some(all(&names.labels)),
             Of::Client => Some(or_none(all(&names.clients))),
             Of::Use => Some(or_none(words(&USES))),
             Of::Route => {

@@ -2,7 +2,7 @@
 
 use super::check::{Checker, Typed};
 use super::signals::Signal;
-use super::signature::{Environment, LATER, Of, SIGNATURES, Signature, Source, Subject, Type};
+use super::signature::{Environment, Of, SIGNATURES, Signature, Source, Subject, Type};
 use super::syntax::{Kind, Syntax};
 use super::tree::{Fact, Number, Text, Truth};
 use super::{Fault, literals};
@@ -30,29 +30,10 @@ impl<'a> Read<'a> {
             whole: range,
         }
     }
-
-    /// Is it a signal of the product that this version lacks?
-    fn later(&self) -> Option<Fault> {
-        let field = self.field.map_or("", |(field, _)| field);
-        let named = LATER
-            .iter()
-            .find(|(subject, later)| *subject == self.subject && (*later == field || later.is_empty()));
-        let (subject, later) = named?;
-        let word = if later.is_empty() {
-            (*subject).to_owned()
-        } else {
-            format!("{subject}.{later}")
-        };
-        let message = format!("`{}` is not supported by this version yet", shown(&word));
-        Some(Fault::error("not-yet", self.whole.clone(), message))
-    }
 }
 
 impl Checker<'_> {
     pub fn signal(&mut self, read: &Read<'_>) -> Typed {
-        if let Some(fault) = read.later() {
-            return self.wrong(fault);
-        }
         let known: Vec<&Signature> = SIGNATURES.iter().filter(|s| s.subject.word() == read.subject).collect();
         let here: Vec<&Signature> = known
             .iter()
@@ -108,6 +89,7 @@ impl Checker<'_> {
         };
         let known: Vec<&Arc<str>> = match subject {
             Subject::Budget => self.names.budgets.iter().map(|(name, _)| name).collect(),
+            Subject::License => self.names.licenses.iter().collect(),
             Subject::Model => self.names.models.iter().collect(),
             _ => self.names.providers.iter().collect(),
         };

@@ -56,6 +56,8 @@ impl World for Request<'_> {
             Of::ModelName => Some(&self.model.name),
             Of::ModelProvider => Some(&self.model.provider),
             Of::ModelSupply => Some(self.model.supply),
+            Of::ModelLicense => self.more().map(|more| more.license.as_ref()),
+            Of::ModelDomain => self.more().map(|more| more.domain.as_ref()),
             Of::ModelVendor => self.more().map(|more| more.vendor),
             Of::Client => self.caller.map(|caller| caller.client.as_ref()),
             Of::Use => self.caller.map(|caller| caller.purpose.as_ref()),
@@ -65,8 +67,12 @@ impl World for Request<'_> {
         }
     }
 
-    fn texts(&self, _: &Fact) -> Option<&[Arc<str>]> {
-        None
+    fn texts(&self, fact: &Fact) -> Option<&[Arc<str>]> {
+        match fact {
+            Fact::Of(Of::ModelResidence) => self.more().map(|more| more.residence.as_slice()),
+            Fact::Of(Of::ModelLabels) => self.more().map(|more| more.labels.as_slice()),
+            _ => None,
+        }
     }
 }
 

@@ -13,7 +13,7 @@ pub(super) struct Exchange {
     pub currency: Currency,
     /// Where that was said.
     place: Option<Place>,
-    rates: Vec<(Currency, Ratio)>,
+    pub rates: Vec<(Currency, Ratio)>,
     /// Those that were reported as missing: one slip is one error.
     missing: Vec<Currency>,
 }

@@ -37,7 +37,7 @@ use super::report::Report;
 use super::snapshot::{AlertTarget, Budget, Client, Enforce, Model, Plan, Provider, Route};
 use super::source::{Files, Place, Style, Word};
 use crate::license::License;
-use crate::money::Currency;
+use crate::money::{Currency, Ratio};
 use crate::period::calendar::Calendar;
 use exchange::Exchange;
 use jiff::tz::TimeZone;
@@ -50,6 +50,7 @@ pub(super) struct Draft {
     pub timezone_name: Arc<str>,
     pub currency: Currency,
     pub licenses: Vec<License>,
+    pub rates: Vec<(Currency, Ratio)>,
     pub providers: Vec<Provider>,
     pub models: Vec<Model>,
     pub clients: Vec<Client>,
@@ -113,7 +114,8 @@ pub(super) fn resolve<'f>(
     let mut licenses = resolver.licenses(&written.licenses);
     let models = resolver.models(written, &providers, &mut licenses);
     let clients = resolver.clients(&written.clients);
-    let facts = super::snapshot::facts_of(&models, &providers);
+    let facts = super::snapshot::facts_of(&models, &providers, &licenses);
+    resolver.names.know(&facts, &licenses);
     let routes = resolver.routes(&written.routes, &facts);
     let budgets = resolver.budgets(&written.budgets);
     let plans = resolver.plans(&written.plans, &facts);
@@ -123,6 +125,7 @@ pub(super) fn resolve<'f>(
         timezone_name: resolver.timezone_name,
         currency: resolver.exchange.currency,
         licenses,
+        rates: resolver.exchange.rates,
         providers,
         models,
         clients,

@@ -32,7 +32,7 @@ pub use traits::{LicenseId, Listed, Retirement, Traits};
 use super::condition::{ModelFacts, MoreFacts, Selectors};
 use crate::catalog::ThinkingSwitch;
 use crate::license::License;
-use crate::money::Currency;
+use crate::money::{Currency, Ratio};
 use jiff::tz::TimeZone;
 use std::sync::Arc;
 
@@ -61,6 +61,8 @@ pub struct Snapshot {
     pub timezone_name: Arc<str>,
     pub currency: Currency,
     pub licenses: Vec<License>,
+    /// What one unit of another currency is worth in it.
+    pub rates: Vec<(Currency, Ratio)>,
     pub providers: Vec<Provider>,
     pub models: Vec<Model>,
     pub clients: Vec<Client>,
@@ -123,9 +125,11 @@ impl Snapshot {
 }
 
 /// What selectors may know of each model.
-pub(super) fn facts_of(models: &[Model], providers: &[Provider]) -> Vec<ModelFacts> {
+pub(super) fn facts_of(models: &[Model], providers: &[Provider], licenses: &[License]) -> Vec<ModelFacts> {
     let facts = |model: &Model| {
         let provider = providers.get(model.provider.0);
+        let license = model.traits.license.and_then(|id| licenses.get(id.0));
+        let residence = model.traits.residence.iter();
         ModelFacts {
             name: model.name.clone(),
             provider: provider.map_or_else(|| "".into(), |provider| provider.name.clone()),
@@ -134,6 +138,10 @@ pub(super) fn facts_of(models: &[Model], providers: &[Provider]) -> Vec<ModelFac
                 vendor: provider.map_or("", |provider| provider.vendor.word()),
                 quality: model.quality,
                 context: model.context,
+                license: license.map_or_else(|| "".into(), |license| license.name.clone()),
+                domain: model.traits.domain.clone(),
+                residence: residence.map(|place| place.code().into()).collect(),
+                labels: model.traits.labels.clone(),
             }),
         }
     };

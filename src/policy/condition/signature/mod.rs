@@ -240,18 +240,6 @@ const fn joined() -> [Signature; COUNT] {
     all
 }
 
-/// Signals of the product that this version does not do: subject and field.
-pub(super) const LATER: [(&str, &str); 8] = [
-    ("provider", "balance"),
-    ("model", "license"),
-    ("model", "domain"),
-    ("model", "residence"),
-    ("model", "labels"),
-    ("license", "days_left"),
-    ("license", "seats"),
-    ("license", "users"),
-];
-
 /// The values of `use`.
 pub(super) const USES: [&str; 3] = ["commercial", "internal", "research"];
 

@@ -1,7 +1,7 @@
 //! What selectors read: a model's facts, and who asks for what.
 
 use super::Environment::Selector;
-use super::Type::{Number, Text};
+use super::Type::{Number, Text, Texts};
 use super::{Of, Signature, Source, Subject, Type};
 
 const fn request(of: Of, subject: Subject, words: [&'static str; 3]) -> Signature {
@@ -12,7 +12,7 @@ const fn model(of: Of, field: &'static str, kind: Type, words: [&'static str; 3]
     Signature::new(Selector, Subject::Model, Source::Request(of), kind, words).field(field)
 }
 
-pub(super) const SELECTOR: [Signature; 11] = [
+pub(super) const SELECTOR: [Signature; 15] = [
     model(
         Of::ModelName,
         "name",
@@ -71,6 +71,46 @@ pub(super) const SELECTOR: [Signature; 11] = [
             "tokens",
             "model.context >= 128000",
             "Tokens in and out together; every comparison with that of a model without one is false.",
+        ],
+    ),
+    model(
+        Of::ModelLicense,
+        "license",
+        Text,
+        [
+            "a licence's name",
+            "model.license == \"qwen\"",
+            "The licence that the model is used under; the empty text without one.",
+        ],
+    ),
+    model(
+        Of::ModelDomain,
+        "domain",
+        Text,
+        [
+            "a fault domain",
+            "model.domain != \"aliyun\"",
+            "What the model fails together with.",
+        ],
+    ),
+    model(
+        Of::ModelResidence,
+        "residence",
+        Texts,
+        [
+            "codes of territories",
+            "\"DE\" in model.residence",
+            "Where the model's data stays; empty where nobody said.",
+        ],
+    ),
+    model(
+        Of::ModelLabels,
+        "labels",
+        Texts,
+        [
+            "texts",
+            "\"audited\" in model.labels",
+            "The free words that the policy gave the model and its provider.",
         ],
     ),
     request(

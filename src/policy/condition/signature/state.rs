@@ -20,7 +20,11 @@ const fn model(of: Live, field: &'static str, words: [&'static str; 3]) -> Signa
     live(of, Subject::Model, Number, words).field(field)
 }
 
-pub(super) const STATE: [Signature; 15] = [
+const fn license(of: Live, field: &'static str, words: [&'static str; 3]) -> Signature {
+    live(of, Subject::License, Number, words).field(field)
+}
+
+pub(super) const STATE: [Signature; 19] = [
     budget(
         Live::BudgetUsed,
         "used",
@@ -121,6 +125,16 @@ pub(super) const STATE: [Signature; 15] = [
             "The scarcest of the quotas that the provider's last answer told in its headers (requests, tokens, five-hour and weekly windows); of several keys, of the one with most left.",
         ],
     ),
+    provider(
+        Live::ProviderBalance,
+        "balance",
+        Number,
+        [
+            "money in the policy's currency",
+            "provider(\"deepseek\").balance < 20",
+            "Prepaid money that is left, where the vendor tells it: asked every 10 minutes.",
+        ],
+    ),
     model(
         Live::ModelUnitCost,
         "unit_cost",
@@ -137,6 +151,33 @@ pub(super) const STATE: [Signature; 15] = [
             "ratio",
             "model(\"big\").price_change > 1.2",
             "`unit_cost` over what the same mix cost 30 days ago, under the policy that was in force then; 1 where nothing changed.",
+        ],
+    ),
+    license(
+        Live::LicenseDaysLeft,
+        "days_left",
+        [
+            "days",
+            "license(\"qwen\").days_left < 14",
+            "Whole days until the licence expires: 0 on its last day, negative after it.",
+        ],
+    ),
+    license(
+        Live::LicenseSeats,
+        "seats",
+        [
+            "share of the seats",
+            "license(\"qwen\").seats > 0.9",
+            "Declared seats over those that the licence allows.",
+        ],
+    ),
+    license(
+        Live::LicenseUsers,
+        "users",
+        [
+            "share of the users",
+            "license(\"qwen\").users > 0.9",
+            "Declared users over those that the licence allows.",
         ],
     ),
     live(

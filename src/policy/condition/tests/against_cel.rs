@@ -38,6 +38,9 @@ fn selectors() -> impl Strategy<Value = String> {
         (number.clone(), order, number).prop_map(|(a, op, b)| format!("({a}) {op} {b} + 0 * model.quality")),
         text.prop_map(|a| format!("tag.team in [{a}, \"x\"]")),
         Just("model.supply == \"local\"".to_owned()),
+        Just("\"audited\" in model.labels".to_owned()),
+        Just("tag.tier in model.labels".to_owned()),
+        Just("(tag.team == \"search\" ? \"canary\" : \"none\") in model.labels".to_owned()),
     ];
     leaf.prop_recursive(4, 24, 3, |inner| {
         prop_oneof![
@@ -109,6 +112,8 @@ fn by_the_cel_crate(text: &str, model: &ModelFacts, caller: &Caller) -> Option<b
             ("vendor", text(more.vendor)),
             ("quality", cel::Value::Int(more.quality.unwrap().into())),
             ("context", cel::Value::Int(more.context.unwrap() as i64)),
+            ("license", text(&more.license)),
+            ("labels", more.labels.iter().map(|label| text(label)).collect::<Vec<_>>().into()),
         ]);
         let mut tags: HashMap<String, String> = ["team", "tier", "none"]
             .map(|tag| (tag.to_owned(), String::new()))
