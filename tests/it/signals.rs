@@ -288,17 +288,56 @@ async fn prepaid_money_is_asked_for_where_the_vendor_tells_it() {
         .route("name: chat, try: [first, second]")
         .budget("day", "limit: 10 USD, per: day")
         .plan("name: poor, when: 'provider(\"bank\").balance < 20', avoid: 'model.provider == \"bank\"'");
-    let text = format!("rates: {{CNY: 0.14 USD}}\n{}", policy.text());
-    let home = Home::new(&policy);
-    std::fs::write(home.policy(), text).unwrap();
-    let daemon = Daemon::start_in(home, &[]).await;
+    let daemon = with("rates: {CNY: 0.14 USD}", &policy).await;
     let poor = daemon.when_plan("poor", true).await;
     assert_eq!(poor["why"], "provider(\"bank\").balance = 10");
-    let asked = bank.last();
-    assert_eq!((asked.method.as_str(), asked.path.as_str()), ("GET", "/user/balance"));
     assert_eq!(
-        asked.header("authorization"),
-        Some(format!("Bearer {}", bank.key).as_str())
+        daemon.chat(&one_cent()).await.expect(200).header("x-planb-model"),
+        Some("second")
+    );
+}
+
+/// A policy with one more line at its top.
+async fn with(line: &str, policy: &Policy) -> Daemon {
+    let home = Home::new(policy);
+    std::fs::write(home.policy(), format!("{line}\n{}", policy.text())).unwrap();
+    Daemon::start_in(home, &[]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_licence_that_nears_its_end_and_labels_decide_who_serves() {
+    let (first, second) = (
+        Upstream::start("alpha", Price::LIST).await,
+        Upstream::start("beta", Price::CHEAP).await,
+    );
+    let policy = Policy::new()
+        .provider(&first, "")
+        .provider(&second, "")
+        .model(
+            "first",
+            &first,
+            &format!("{LICENSED}, license: deal, labels: [dear, ours]"),
+        )
+        .model("second", &second, COMPETITOR)
+        .route("name: chat, try: [first, second]")
+        .plan("name: ending, when: 'license(\"deal\").days_left < 100000', avoid: '\"dear\" in model.labels'")
+        .plan("name: full, when: 'license(\"deal\").seats > 0.9', avoid: 'model.license == \"deal\"'");
+    let daemon = with(
+        "licenses: {deal: {expires: 2199-01-31, seats: {max: 10, declared: 5}}}",
+        &policy,
+    )
+    .await;
+    let ending = daemon.when_plan("ending", true).await;
+    assert!(
+        ending["why"]
+            .as_str()
+            .unwrap()
+            .starts_with("license(\"deal\").days_left = ")
+    );
+    let full = daemon.plan("full").await;
+    assert_eq!(
+        (&full["active"], &full["why"]),
+        (&json!(false), &json!("license(\"deal\").seats = 0.5"))
     );
     assert_eq!(
         daemon.chat(&one_cent()).await.expect(200).header("x-planb-model"),

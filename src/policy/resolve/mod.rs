@@ -272,10 +272,12 @@ fn names_of(written: &Policy) -> Names {
         models: written.models.iter().map(|m| Arc::clone(&m.name.text)).collect(),
         clients: written.clients.iter().map(|c| Arc::clone(&c.name.text)).collect(),
         routes: written.routes.iter().map(|r| text_of(r.name.as_ref())).collect(),
+        licenses: written.licenses.iter().map(|l| Arc::clone(&l.name.text)).collect(),
         vendors: written.providers.iter().map(|p| text_of(p.vendor.as_ref())).collect(),
         budgets: budgets
             .map(|b| (Arc::clone(&b.name.text), hard(b.enforce.as_ref())))
             .collect(),
+        ..Names::default()
     }
 }
 

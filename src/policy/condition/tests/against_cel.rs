@@ -113,7 +113,10 @@ fn by_the_cel_crate(text: &str, model: &ModelFacts, caller: &Caller) -> Option<b
             ("quality", cel::Value::Int(more.quality.unwrap().into())),
             ("context", cel::Value::Int(more.context.unwrap() as i64)),
             ("license", text(&more.license)),
-            ("labels", more.labels.iter().map(|label| text(label)).collect::<Vec<_>>().into()),
+            (
+                "labels",
+                more.labels.iter().map(|label| text(label)).collect::<Vec<_>>().into(),
+            ),
         ]);
         let mut tags: HashMap<String, String> = ["team", "tier", "none"]
             .map(|tag| (tag.to_owned(), String::new()))
