@@ -27,7 +27,8 @@ pub struct Usage {
     pub reasoning: u64,
     /// The part of `output` that was sound.
     pub output_audio: u64,
-    pub web_searches: u64,
+    /// `None` where the provider does not say.
+    pub web_searches: Option<u64>,
     pub web_fetches: u64,
     /// Uses of other tools that the provider runs.
     pub tool_calls: u64,

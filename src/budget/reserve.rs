@@ -219,6 +219,36 @@ impl Books {
         postings
     }
 
+    /// Corrects what was posted before, up or down, in the accounts that these postings went to. It was leased long ago,
+    /// so it is an overdraft, or takes one back. The record must reach the ledger before the books are unlocked.
+    pub fn adjust(&mut self, postings: &[Posting], amount: Money) -> Vec<Posting> {
+        let spent = Spent {
+            posted: amount,
+            held: Money::ZERO,
+            overdraft: amount,
+        };
+        let mut adjusted = Vec::with_capacity(postings.len());
+        for posting in postings {
+            let Some(pool) = self.pools.get_mut(&posting.life) else {
+                continue;
+            };
+            let Some(at) = pool.accounts.iter().position(|account| account.key == posting.key) else {
+                continue;
+            };
+            if let Some(account) = pool.accounts.get_mut(at) {
+                account.own = account.own.plus(spent);
+            }
+            adjusted.push(Posting {
+                posted: spent.posted,
+                held: spent.held,
+                overdraft: spent.overdraft,
+                ..posting.clone()
+            });
+            self.judge(posting.life, at);
+        }
+        adjusted
+    }
+
     fn admit(&mut self, worst: Money, charges: &Charges) -> Result<(), Refusal> {
         if let Some(budget) = &charges.missing {
             return Err(Refusal::Rebuilding { budget: budget.clone() });

@@ -151,6 +151,8 @@ impl Daemon {
         let (live, rebuilds) = Live::new(snapshot, plans, clock.now());
         let live = Arc::new(live);
         restore_raises(&ledger, &live, clock).await?;
+        let meters = ledger.meters(clock.now()).await?;
+        live.counters.lock().restore(meters);
         let connections = Arc::new(Connections::new()?);
         let policy = live.policy();
         let credentials = Arc::new(Credentials::default());

@@ -39,6 +39,7 @@ pub(super) fn check(
     Ok(Candidate {
         id: standing.id,
         output: output.tokens,
+        billable: output.billable,
         cap: output.cap,
         thinking_budget: output.thinking_budget,
         thinking_off: terms.thinking_off && standing.stops_thinking && needs.thinking != Thinking::Off,

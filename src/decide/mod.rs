@@ -88,6 +88,8 @@ pub struct Candidate {
     pub id: ModelId,
     /// Output tokens per choice that are reserved for.
     pub output: u64,
+    /// All output tokens that may be billed: choices, and what is thought outside the bound.
+    pub billable: u64,
     /// The output bound that planb sends because it is less than the model's own maximum, or than the client's.
     pub cap: Option<u64>,
     /// A thinking budget that planb sends where the client switched thinking on without one.
@@ -256,7 +258,7 @@ impl<'a> View<'a> {
 
     fn quote(&self, id: ModelId) -> Option<Quote<'_>> {
         let price = self.rules.snapshot.model(id).price.as_ref();
-        price.map(|price| price.quote(&self.moment))
+        price.map(|price| price.quote(&self.moment).at(self.present.positions(id)))
     }
 
     /// Plans that changed the route, shed its requests or shut a model of it out, whatever else is against it.

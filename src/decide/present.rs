@@ -2,6 +2,7 @@
 
 use crate::money::Money;
 use crate::policy::snapshot::ModelId;
+use crate::price::Positions;
 use crate::uptime::Uptime;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,11 @@ pub trait Present {
     fn now(&self) -> Uptime;
 
     fn state(&self, model: ModelId) -> State<'_>;
+
+    /// Where the meters of the model's price stand.
+    fn positions(&self, _: ModelId) -> &Positions {
+        &Positions::START
+    }
 
     /// Output tokens that an answer has lately had on this route: of this model where it is known, else of the others.
     fn output(&self, model: ModelId) -> Option<u64>;

@@ -31,8 +31,8 @@ pub enum Unreadable {
     Twice(String),
     #[error("give `max_tokens` or `max_completion_tokens`, not both")]
     TwoBounds,
-    #[error("`service_tier: {0}` has a price of its own, which this version of planb cannot account for; leave it out")]
-    DearerTier(String),
+    #[error("`service_tier: {0}` is not known to planb, and may have a price of its own; leave it out")]
+    UnknownTier(String),
 }
 
 impl Unreadable {
@@ -43,7 +43,7 @@ impl Unreadable {
             Self::Missing(field) | Self::Wrong { field, .. } => Some(field),
             Self::Twice(field) => Some(field),
             Self::TwoBounds => Some("max_tokens"),
-            Self::DearerTier(_) => Some("service_tier"),
+            Self::UnknownTier(_) => Some("service_tier"),
         }
     }
 }

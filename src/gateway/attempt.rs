@@ -6,6 +6,7 @@
 
 use super::Gateway;
 use super::claim::Claim;
+use super::tariff::{Billed, Tariff};
 use super::ticket::Ticket;
 use super::wished::Wished;
 use crate::budget::{End, ReservationId};
@@ -14,11 +15,11 @@ use crate::failure::{Billing, Failure};
 use crate::health::{Outcome, Quotas};
 use crate::ledger::Permit;
 use crate::ledger::record::Record;
-use crate::ledger::record::{AttemptRecord, EndKind};
+use crate::ledger::record::{Adjustment, AttemptRecord, EndKind};
 use crate::live::{Answered, Policy};
 use crate::money::Money;
 use crate::policy::snapshot::{Model, Provider};
-use crate::price::{Bill, Moment};
+use crate::price::Moment;
 use crate::request::Requirements;
 use crate::telemetry::metrics::{AttemptLabels, ModelLabels, TokenLabels};
 use crate::upstream::local::Occupied;
@@ -32,7 +33,9 @@ use std::time::Duration;
 pub struct Reserved {
     pub reservation: ReservationId,
     pub permit: Option<Permit>,
+    /// When its money was taken: it posts to the period of this instant.
     pub at: Timestamp,
+    pub tariff: Tariff,
 }
 
 pub struct Attempt {
@@ -200,42 +203,58 @@ impl Attempt {
         );
     }
 
-    fn settle(&mut self, settlement: Settlement, outcome: Outcome<'_>) -> Money {
+    fn settle(&mut self, mut settlement: Settlement, outcome: Outcome<'_>) -> Money {
         let Some(reserved) = self.reserved.take() else {
             return Money::ZERO;
         };
-        let price = self.model().price.as_ref();
-        let moment = Moment::of(&self.needs, reserved.at, Duration::ZERO);
-        let bill = price.map(|price| price.quote(&moment).bill(&settlement.usage));
-        let cost = bill.as_ref().map_or(Money::ZERO, |bill| bill.amount);
-        // Our own count is on the safe side; only the provider's figures can say that it billed beyond its bound.
-        let cost = if settlement.usage.estimated {
-            cost.min(self.candidate.worst)
-        } else {
-            cost
+        let (needs, sent_at) = (self.needs.clone(), self.sent_at);
+        let mut tariff = reserved.tariff;
+        let amount = {
+            let mut books = self.gateway.live.books.lock();
+            let posted = settlement.end == EndKind::Posted;
+            let Billed { bill, mut counted } = tariff.bill(&mut settlement.usage, &needs, sent_at, posted);
+            let cost = bill.as_ref().map_or(Money::ZERO, |bill| bill.amount);
+            // Our own count is on the safe side; only the provider's figures can say that it billed beyond its bound.
+            let cost = if settlement.usage.estimated {
+                cost.min(tariff.worst)
+            } else {
+                cost
+            };
+            let (end, amount) = match settlement.end {
+                EndKind::Posted => (End::Post(cost), cost),
+                EndKind::Voided => (End::Void, Money::ZERO),
+                EndKind::Held => {
+                    counted = tariff.draw_unknown(&needs);
+                    (End::Hold, tariff.worst)
+                }
+            };
+            let postings = books.end(reserved.reservation, end);
+            let adjustment = counted.adjustment.map(|amount| Adjustment {
+                amount,
+                postings: books.adjust(&postings, amount),
+            });
+            if let Some(permit) = reserved.permit {
+                let record = AttemptRecord {
+                    at: reserved.at,
+                    amount,
+                    worst: tariff.worst,
+                    bill,
+                    postings,
+                    meters: counted.changes,
+                    adjustment,
+                    ..self.record(&settlement)
+                };
+                permit.send(Record::Attempt(Box::new(record)));
+            }
+            amount
         };
-        let (end, amount) = match settlement.end {
-            EndKind::Posted => (End::Post(cost), cost),
-            EndKind::Voided => (End::Void, Money::ZERO),
-            EndKind::Held => (End::Hold, self.candidate.worst),
-        };
-        self.count(&settlement, amount);
-        self.measure(&settlement);
         if let (Some(wished), EndKind::Posted, "ok" | "cancelled") = (&self.wished, settlement.end, settlement.outcome)
         {
-            wished.billed(&self.policy, &moment, self.candidate.id, (&settlement.usage, cost));
+            let moment = Moment::of(&needs, reserved.at, Duration::ZERO);
+            wished.billed(&self.policy, &moment, self.candidate.id, (&settlement.usage, amount));
         }
-        {
-            let mut books = self.gateway.live.books.lock();
-            let postings = books.end(reserved.reservation, end);
-            if let Some(permit) = reserved.permit {
-                permit.send(Record::Attempt(Box::new(self.record(
-                    &settlement,
-                    (reserved.at, amount, bill),
-                    postings,
-                ))));
-            }
-        }
+        self.count(&settlement, amount);
+        self.measure(&settlement);
         self.claim.end(outcome);
         if settlement.end == EndKind::Posted {
             amount
@@ -267,17 +286,13 @@ impl Attempt {
         }
     }
 
-    fn record(
-        &self,
-        settlement: &Settlement,
-        (at, amount, bill): (Timestamp, Money, Option<Bill>),
-        postings: Vec<crate::ledger::record::Posting>,
-    ) -> AttemptRecord {
+    /// All of the record but its money.
+    fn record(&self, settlement: &Settlement) -> AttemptRecord {
         let (model, provider) = (self.model(), self.provider());
         AttemptRecord {
             decision: self.decision.clone(),
             number: self.number,
-            at,
+            at: Timestamp::UNIX_EPOCH,
             model: model.name.clone(),
             provider: provider.name.clone(),
             supply: model.supply.word(),
@@ -289,13 +304,15 @@ impl Attempt {
             class: settlement.class,
             status: self.status,
             usage: settlement.usage,
-            amount,
-            worst: self.candidate.worst,
+            amount: Money::ZERO,
+            worst: Money::ZERO,
             currency: self.policy.snapshot.currency,
-            bill,
+            bill: None,
             first_token_ms: self.first_token.map(milliseconds),
             total_ms: milliseconds(self.gateway.clock.uptime().saturating_sub(self.sent_at)),
-            postings,
+            postings: Vec::new(),
+            meters: Vec::new(),
+            adjustment: None,
         }
     }
 

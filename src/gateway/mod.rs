@@ -23,6 +23,7 @@ mod reserve;
 mod serve;
 mod stream;
 mod survey;
+mod tariff;
 mod ticket;
 mod wished;
 mod wishes;

@@ -5,6 +5,7 @@
 
 use super::Gateway;
 use super::attempt::Reserved;
+use super::tariff::Tariff;
 use crate::budget::{Charges, Facts, Refusal, ReservationId};
 use crate::ledger::{LedgerError, Permit};
 use crate::money::Money;
@@ -39,14 +40,14 @@ struct Claimant<'a> {
 
 pub async fn reserve(
     gateway: &Arc<Gateway>,
-    worst: Money,
+    tariff: Tariff,
     charges: &Charges,
     facts: Facts,
     until: Instant,
 ) -> Result<Reserved, NoMoney> {
     let claimant = Claimant {
         gateway,
-        worst,
+        worst: tariff.worst,
         charges,
         facts,
         until,
@@ -57,6 +58,7 @@ pub async fn reserve(
         reservation,
         permit,
         at,
+        tariff,
     })
 }
 

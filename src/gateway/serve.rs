@@ -17,6 +17,7 @@ use super::prepare::{Prepared, prepare};
 use super::reserve::{LEDGER_WITHIN, NoMoney, reserve};
 use super::stream::{AnswerStream, StreamLimits};
 use super::survey::{self, Survey, survey, survey_in_order};
+use super::tariff::Tariff;
 use super::ticket::Ticket;
 use crate::budget::{End, Facts};
 use crate::decide::{self, Candidate, Refusal};
@@ -311,7 +312,8 @@ impl Serving {
             )
         };
         let until = self.until(LEDGER_WITHIN);
-        match reserve(&self.gateway, candidate.worst, &charges, facts, until).await {
+        let tariff = Tariff::take(&self.gateway, &self.prepared, &candidate);
+        match reserve(&self.gateway, tariff, &charges, facts, until).await {
             Ok(reserved) => Ok((claim, reserved)),
             Err(why) => {
                 let (NoMoney::Refused(text) | NoMoney::Closed(text)) = &why;

@@ -11,6 +11,7 @@ use crate::health::{Options, Verdict};
 use crate::live::Policy;
 use crate::money::Money;
 use crate::policy::snapshot::{ModelId, RouteId};
+use crate::price::Positions;
 use crate::uptime::Uptime;
 use jiff::Timestamp;
 use std::cell::RefCell;
@@ -84,6 +85,8 @@ struct Look {
     /// By charge class: what the tightest budget has left.
     funds: Vec<(u32, Option<Funds>)>,
     waits: Vec<(ModelId, Wait)>,
+    /// Of the models whose prices have meters.
+    positions: Vec<(ModelId, Positions)>,
     budget_left: Option<f64>,
     rebuilding: bool,
 }
@@ -94,9 +97,11 @@ impl Look {
         (self.budget_left, self.rebuilding) = (None, false);
         self.funds.clear();
         self.waits.clear();
+        self.positions.clear();
         let terms = decide::terms(prepared.rules(), prepared.target);
         self.fund(gateway, prepared, &terms.candidates);
         self.wait(gateway, &prepared.policy, &terms.candidates);
+        self.meter(gateway, &prepared.policy, &terms.candidates);
         // What would have been without plans may be of other models.
         if let Target::Route(id) = prepared.target {
             let plain = &prepared.policy.snapshot.route(id).terms;
@@ -105,6 +110,7 @@ impl Look {
                 self.fund(gateway, prepared, &plain.candidates);
                 self.budget_left = budget_left;
                 self.wait(gateway, &prepared.policy, &plain.candidates);
+                self.meter(gateway, &prepared.policy, &plain.candidates);
             }
         }
     }
@@ -130,6 +136,22 @@ impl Look {
             }
             self.rebuilding |= headroom.rebuilding.is_some();
             self.funds.push((class, funds_of(headroom)));
+        }
+    }
+
+    fn meter(&mut self, gateway: &Gateway, policy: &Policy, ids: &[ModelId]) {
+        let price = |id: ModelId| policy.snapshot.model(id).price.as_ref();
+        let metered = |id: &&ModelId| price(**id).is_some_and(|price| price.is_metered(self.at));
+        // Most policies have none, and no lock is taken.
+        let mut metered = ids.iter().filter(metered).peekable();
+        if metered.peek().is_none() {
+            return;
+        }
+        let counters = gateway.live.counters.lock();
+        for id in metered {
+            if let Some(price) = price(*id) {
+                self.positions.push((*id, counters.positions(price, self.at)));
+            }
         }
     }
 
@@ -176,6 +198,13 @@ impl Present for Now<'_> {
                 .find(|(known, _)| *known == class)
                 .and_then(|(_, funds)| funds.as_ref()),
         }
+    }
+
+    fn positions(&self, model: ModelId) -> &Positions {
+        let mut known = self.look.positions.iter();
+        known
+            .find(|(id, _)| *id == model)
+            .map_or(&Positions::START, |(_, positions)| positions)
     }
 
     fn output(&self, model: ModelId) -> Option<u64> {

@@ -3,10 +3,12 @@
 //! One thread writes, in the order in which records are sent, many to a transaction; only what must be durable before
 //! the answer (a lease) waits for a disk. People read over connections of their own. Nothing is ever deleted.
 
+mod attempts;
 pub mod copy;
 mod error;
 mod files;
 mod handle;
+mod meters;
 mod open;
 mod past;
 mod plans;

@@ -86,7 +86,7 @@ impl Write<'_> {
         let id = &request.pool;
         let mut statement = self.connection.prepare_cached(
             "SELECT id, model, provider, supply, client, tags, purpose, route, territory, ended, amount FROM attempts a
-             WHERE at >= ?2 AND at < ?3 AND currency = ?4 AND amount > 0 AND ended <> 'voided'
+             WHERE at >= ?2 AND at < ?3 AND currency = ?4 AND amount <> 0 AND ended <> 'voided'
              AND NOT EXISTS (SELECT 1 FROM postings p WHERE p.pool = ?1 AND p.attempt = a.id)",
         )?;
         let span = (time(id.span.start), time(id.span.end));

@@ -3,7 +3,7 @@
 use crate::budget::PoolId;
 pub use crate::budget::Posting;
 use crate::money::{Currency, Money};
-use crate::price::Bill;
+use crate::price::{Bill, MeterChange};
 use crate::request::Caller;
 use crate::usage::Usage;
 use jiff::Timestamp;
@@ -85,6 +85,17 @@ pub struct AttemptRecord {
     /// Milliseconds from sending to the first meaningful event, and to the end.
     pub first_token_ms: Option<u64>,
     pub total_ms: u64,
+    pub postings: Vec<Posting>,
+    /// What it added to the meters of its price.
+    pub meters: Vec<MeterChange>,
+    /// What the threshold that it crossed corrects of the attempts before it.
+    pub adjustment: Option<Adjustment>,
+}
+
+/// A retroactive ladder's correction: a record of its own beside the attempt's.
+#[derive(Clone, Debug)]
+pub struct Adjustment {
+    pub amount: Money,
     pub postings: Vec<Posting>,
 }
 

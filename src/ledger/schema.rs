@@ -12,6 +12,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("schema/004_route.sql"),
     include_str!("schema/005_access.sql"),
     include_str!("schema/006_first_choice.sql"),
+    include_str!("schema/007_prices.sql"),
 ];
 
 /// Brings the file up to the last migration. One that holds data is copied first, beside itself.

@@ -185,6 +185,8 @@ fn attempt(decision: &str, at: Timestamp, team: &str, end: EndKind, amount: Mone
         first_token_ms: Some(12),
         total_ms: 40,
         postings: Vec::new(),
+        meters: Vec::new(),
+        adjustment: None,
     }
 }
 

@@ -55,7 +55,7 @@ const PROMISES: [(&str, &str); 8] = [
     (
         "every attempt has one end, and one that was voided cost nothing",
         "SELECT 'attempt ' || id || ': ' || ended || ' with ' || amount FROM attempts
-         WHERE ended NOT IN ('posted', 'voided', 'held') OR amount < 0 OR (ended = 'voided' AND amount <> 0)",
+         WHERE ended NOT IN ('posted', 'voided', 'held') OR (amount < 0 AND outcome <> 'adjustment') OR (ended = 'voided' AND amount <> 0)",
     ),
     (
         "every lease has drawn what its daemon's attempts took",

@@ -1,13 +1,10 @@
 //! One record into the tables: the SQL of everything that is written.
 
 use super::error::LedgerError;
-use super::record::{
-    AttemptRecord, DecisionRecord, Delivery, OutboxEvent, PlanRecord, PolicyRecord, Posting, RaiseRecord, Record,
-};
+use super::record::{DecisionRecord, Delivery, OutboxEvent, PlanRecord, PolicyRecord, Posting, RaiseRecord, Record};
 use super::text::{count, names, tags, time};
 use crate::budget::{Grant, GrantRequest, PoolId, Spent};
 use crate::money::{Currency, Money};
-use crate::price::Kind;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::HashMap;
@@ -174,55 +171,7 @@ impl Write<'_> {
         )
     }
 
-    fn attempt(&mut self, a: &AttemptRecord) -> rusqlite::Result<()> {
-        let rate = |kind| a.bill.as_ref().map(|bill| bill.rates.get(kind).nanos_per_million());
-        self.run(
-            "INSERT INTO attempts (incarnation, decision, number, at, model, provider, supply, upstream, client, tags,
-             purpose, ended, outcome, class, status, input, cache_read, output, reasoning, estimated, amount, worst,
-             currency, rate_input, rate_cache_read, rate_output, first_token_ms, total_ms, route, key, territory)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21,
-             ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31)",
-            params![
-                self.incarnation,
-                a.decision,
-                a.number,
-                time(a.at),
-                a.model,
-                a.provider,
-                a.supply,
-                a.upstream,
-                a.caller.client,
-                tags(&a.caller.tags),
-                a.caller.purpose,
-                a.end.word(),
-                a.outcome,
-                a.class,
-                a.status,
-                count(a.usage.input),
-                count(a.usage.cache_read),
-                count(a.usage.output),
-                count(a.usage.reasoning),
-                a.usage.estimated,
-                a.amount.nanos(),
-                a.worst.nanos(),
-                a.currency.code(),
-                rate(Kind::Input),
-                rate(Kind::CacheRead),
-                rate(Kind::Output),
-                a.first_token_ms.map(count),
-                count(a.total_ms),
-                a.caller.route,
-                a.key,
-                a.caller.territory,
-            ],
-        )?;
-        let attempt = self.connection.last_insert_rowid();
-        a.postings
-            .iter()
-            .try_for_each(|posting| self.post(attempt, posting, a.currency))
-    }
-
-    fn post(&mut self, attempt: i64, p: &Posting, currency: Currency) -> rusqlite::Result<()> {
+    pub(super) fn post(&mut self, attempt: i64, p: &Posting, currency: Currency) -> rusqlite::Result<()> {
         let names = (p.budget.as_ref(), p.shape.as_ref());
         let pool = self.pool_row(p.life, names, (p.span.start, p.span.end), currency, !p.key.is_empty())?;
         let spent = Spent {

@@ -21,6 +21,7 @@ use crate::health::{Health, ModelKey};
 use crate::plan::{Cause, Effective, News, Now, Override, PlanError, Plans, Transition};
 use crate::policy::Diagnostic;
 use crate::policy::snapshot::{ModelId, Provider, ProviderId, Snapshot};
+use crate::price::Counters;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
 use parking_lot::Mutex;
@@ -67,6 +68,8 @@ pub struct Live {
     pub health: Mutex<Health>,
     pub plans: Mutex<Plans>,
     past_prices: ArcSwapOption<PastPrices>,
+    /// Of prices: ladders, quotas, commitments and machines' time. Taken while `books` is held, never the other way round.
+    pub counters: Mutex<Counters>,
     /// Plans that changed outside the tick and are still to be recorded and told.
     changed: Mutex<Vec<PlanChange>>,
 }
@@ -94,6 +97,7 @@ impl Live {
             health: Mutex::new(Health::default()),
             plans: Mutex::new(plans),
             past_prices: ArcSwapOption::empty(),
+            counters: Mutex::default(),
             changed: Mutex::default(),
         };
         (live, rebuilds)

@@ -3,6 +3,7 @@
 //! Promises one exact sum and one rounding for every amount, and that no usage within the bounds that were reserved costs
 //! more than was reserved. Knows no clock and keeps no counters: instants and positions are handed in.
 
+mod counters;
 mod kinds;
 mod meter;
 mod moment;
@@ -12,6 +13,7 @@ mod sheet;
 mod tests;
 mod version;
 
+pub use counters::{Counted, Counters, MeterChange, MeterRow};
 pub use kinds::{Kind, Kinds, Rates};
 pub use meter::{Meter, Position, Positions, Unit};
 pub use moment::Moment;
@@ -73,6 +75,17 @@ impl Price {
     /// What is paid at an instant for having the model at all.
     pub fn flat_fee(&self, at: Timestamp) -> Option<FlatFee> {
         self.version(at)?.flat
+    }
+
+    /// It has counters, so that what it says depends on what was used before.
+    pub fn is_metered(&self, at: Timestamp) -> bool {
+        self.version(at)
+            .is_some_and(|version| version.ladder.is_some() || version.free.is_some() || version.commitment.is_some())
+    }
+
+    /// A machine's time is billed, and by what shares it.
+    pub fn compute(&self, at: Timestamp) -> Option<Compute> {
+        self.version(at)?.compute
     }
 
     /// The version that counts at an instant; before all of them the first.

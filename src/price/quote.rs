@@ -42,6 +42,10 @@ pub struct Bill {
     pub exchange: Ratio,
     /// The list rates that counted, before multipliers; of the last bracket where a ladder was climbed.
     pub rates: Rates,
+    /// From when the price counts that counted; `None` for the first.
+    pub from: Option<Timestamp>,
+    /// The part of `billed` that a commitment has paid for.
+    pub prepaid: Money,
     pub drawn: Drawn,
 }
 
@@ -51,6 +55,18 @@ pub struct Drawn {
     pub ladder: u64,
     pub free: u64,
     pub commitment: u64,
+}
+
+impl Drawn {
+    /// The free quota's part alone.
+    #[must_use]
+    pub const fn of_quota(self) -> Self {
+        Self {
+            ladder: 0,
+            free: self.free,
+            commitment: 0,
+        }
+    }
 }
 
 /// At which step of a ladder a usage counts.
@@ -149,6 +165,14 @@ impl<'p> Quote<'p> {
             currency: version.currency,
             exchange: version.exchange,
             rates,
+            from: version.from,
+            prepaid: version.commitment.as_ref().map_or(Money::ZERO, |commitment| {
+                let used = i64::try_from(self.positions.commitment.used).unwrap_or(i64::MAX);
+                commitment
+                    .amount
+                    .minus(Money::from_nanos(used))
+                    .clamp(Money::ZERO, billed)
+            }),
             drawn: Drawn {
                 ladder: match version.ladder.as_ref().map(|ladder| ladder.meter.unit) {
                     None => 0,
@@ -398,7 +422,7 @@ impl<'p> Quote<'p> {
 
     fn worst_fees(&self, version: &Version) -> Exact {
         let most = Usage {
-            web_searches: u64::from(self.moment.searches),
+            web_searches: Some(u64::from(self.moment.searches)),
             web_fetches: u64::from(self.moment.fetches),
             tool_calls: u64::from(self.moment.tool_calls),
             time: self.moment.patience,
@@ -415,6 +439,8 @@ impl Bill {
         currency: Currency::USD,
         exchange: Ratio::ONE,
         rates: Rates::FREE,
+        from: None,
+        prepaid: Money::ZERO,
         drawn: Drawn {
             ladder: 0,
             free: 0,

@@ -114,7 +114,7 @@ pub struct Fees {
 impl Fees {
     pub(super) fn of(&self, usage: &Usage) -> Exact {
         Exact::of(self.request)
-            .plus(usage.web_searches, self.web_search)
+            .plus(usage.web_searches.unwrap_or(0), self.web_search)
             .plus(usage.web_fetches, self.web_fetch)
             .plus(usage.tool_calls, self.tool_call)
     }

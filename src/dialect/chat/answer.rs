@@ -2,7 +2,8 @@
 //!
 //! A status of 200 proves nothing: error objects, HTML and empty answers come with it too.
 
-use super::wire::{Outline, WireUsage, is_empty, usage_of};
+use super::billed::{WireUsage, usage_of};
+use super::wire::{Outline, is_empty};
 use crate::dialect::estimate;
 use crate::usage::Usage;
 use serde_json::value::RawValue;
@@ -36,7 +37,7 @@ pub fn read(body: &[u8], may_be_empty: bool) -> Answer {
     if outline.error.is_some_and(|error| !is_empty(error.get())) {
         return Answer::Error;
     }
-    let usage = usage_of(outline.usage);
+    let usage = usage_of(outline.usage, outline.service_tier.as_deref());
     let Some(choices) = outline.choices.filter(|choices| !choices.is_empty()) else {
         return Answer::Malformed("the answer has no choices");
     };
@@ -69,7 +70,7 @@ pub fn usage_in(body: &[u8]) -> Option<Usage> {
         #[serde(borrow, default)]
         usage: Option<&'a RawValue>,
     }
-    usage_of(serde_json::from_slice::<OnlyUsage<'_>>(body).ok()?.usage)
+    usage_of(serde_json::from_slice::<OnlyUsage<'_>>(body).ok()?.usage, None)
 }
 
 /// The last usage within a part of an answer's bytes. Quotes in an answer's text are escaped, so that a text about usage

@@ -2,7 +2,9 @@
 //! `stream` event by event, `error` writes errors in this dialect's shape, `mask` hides who answered.
 
 pub mod answer;
+mod billed;
 pub mod error;
+mod extras;
 pub mod mask;
 pub mod request;
 pub mod stream;

@@ -3,10 +3,11 @@
 //! Promises that the bytes stay the client's but for `model`, an output bound, `stream_options.include_usage`, and the
 //! fields with which a client would choose models behind the policy's back. It decides nothing.
 
+use super::extras::extras;
 use crate::catalog::{ThinkingSwitch, VendorFacts};
 use crate::dialect::estimate;
 use crate::dialect::members::{Member, STRIPPED, Unreadable, cut, json_string, key_range, members, parse, splice};
-use crate::request::{Requirements, Thinking};
+use crate::request::{Extras, Requirements, Thinking};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -43,6 +44,8 @@ pub struct ChatRequest {
     pub json_schema: bool,
     /// With stop sequences an empty answer is a legitimate one.
     pub stop: bool,
+    /// What may be billed besides plain tokens.
+    pub extras: Extras,
     /// Safe estimate of input tokens.
     pub input: u64,
     model_at: Range<usize>,
@@ -97,7 +100,6 @@ impl ChatRequest {
         }
         let stream = raw("stream").map_or(Ok(false), |json| parse(json, "stream", "true or false"))?;
         let (output_bound, bound_at) = bound(&members, &body)?;
-        check_tier(raw("service_tier"))?;
         let options: Option<StreamOptions> = raw("stream_options")
             .map(|json| parse(json, "stream_options", "an object"))
             .transpose()?;
@@ -123,6 +125,7 @@ impl ChatRequest {
             audio: has_parts(messages, "audio"),
             json_schema: raw("response_format").is_some_and(wants_schema),
             stop: raw("stop").is_some(),
+            extras: extras(&body, raw)?,
             input: estimate::of_messages(messages.as_bytes())
                 + listed(&["tools", "functions", "response_format"])
                 + REPLY_PRIMER
@@ -152,6 +155,7 @@ impl ChatRequest {
             json_schema: self.json_schema,
             audio: self.audio,
             stream: self.stream,
+            extras: self.extras.clone(),
             ..Requirements::default()
         }
     }
@@ -283,16 +287,6 @@ fn thinking(enabled: Option<&str>, budget: Option<&str>) -> Result<Thinking, Unr
         (Some(true), None) => Thinking::On,
         (None, None) => Thinking::Unstated,
     })
-}
-
-/// Tiers that cost more than the list price would be billed above what was reserved.
-fn check_tier(json: Option<&str>) -> Result<(), Unreadable> {
-    let Some(json) = json else { return Ok(()) };
-    let tier: String = parse(json, "service_tier", "a string")?;
-    match tier.as_str() {
-        "auto" | "default" | "flex" => Ok(()),
-        _ => Err(Unreadable::DearerTier(tier.chars().take(40).collect())),
-    }
 }
 
 fn wants_schema(json: &str) -> bool {

@@ -3,9 +3,10 @@
 //! Promises to call a stream whole only when every choice that began has a finish reason and, where the stream was cut
 //! rather than closed, `[DONE]` came. It holds no bytes and writes none.
 
-use super::wire::{Outline, is_empty, usage_of};
+use super::billed::usage_of;
+use super::wire::{Outline, is_empty};
 use crate::dialect::estimate;
-use crate::usage::Usage;
+use crate::usage::{ServiceTier, Usage};
 
 /// What one event's data says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub enum Seen {
 #[derive(Clone, Debug, Default)]
 pub struct Progress {
     usage: Option<Usage>,
+    /// The service tier that a chunk named last.
+    tier: Option<ServiceTier>,
     counted_output: u64,
     /// Per choice: has its finish reason come?
     finished: Vec<(u64, bool)>,
@@ -51,7 +54,9 @@ impl Progress {
             return Seen::Error;
         }
         // The last cumulative value wins.
-        self.usage = usage_of(chunk.usage).or(self.usage);
+        let tier = chunk.service_tier.as_deref().and_then(ServiceTier::of);
+        self.tier = tier.or(self.tier);
+        self.usage = usage_of(chunk.usage, None).or(self.usage);
         let choices = chunk.choices.unwrap_or_default();
         if choices.is_empty() {
             return if chunk.usage.is_some_and(|usage| !is_empty(usage.get())) {
@@ -62,7 +67,7 @@ impl Progress {
         }
         let mut meaningful = false;
         for choice in &choices {
-            self.usage = usage_of(choice.usage).or(self.usage);
+            self.usage = usage_of(choice.usage, None).or(self.usage);
             for json in choice.delta.iter().flat_map(|part| part.filled()) {
                 meaningful = true;
                 self.counted_output += estimate::of_piece(json.as_bytes());
@@ -79,8 +84,11 @@ impl Progress {
     }
 
     /// As reported by the provider, if it was.
-    pub const fn usage(&self) -> Option<Usage> {
-        self.usage
+    pub fn usage(&self) -> Option<Usage> {
+        self.usage.map(|usage| Usage {
+            tier: usage.tier.or(self.tier),
+            ..usage
+        })
     }
 
     /// Safe count of the output so far.

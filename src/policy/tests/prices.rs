@@ -119,7 +119,7 @@ fn accounts_have_discounts_and_surcharges_on_everything() {
 fn fees_are_by_the_piece_and_not_multiplied_by_a_service_tier() {
     let price = "{input: 2 USD/M, output: 6 USD/M, web_search: 10 USD/k, service: {priority: 250%}, multipliers: {\"inference_geo=us\": 110%}}";
     let used = Usage {
-        web_searches: 3,
+        web_searches: Some(3),
         tier: Some(ServiceTier::Priority),
         ..usage(1_000_000, 0)
     };

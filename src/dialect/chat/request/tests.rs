@@ -127,7 +127,7 @@ fn what_cannot_be_read_is_refused_with_the_field() {
     );
     assert_eq!(refused(r#"{"model":"a","messages":[],"n":0}"#).field(), Some("n"));
     assert_eq!(
-        refused(r#"{"model":"a","messages":[],"service_tier":"priority"}"#).field(),
+        refused(r#"{"model":"a","messages":[],"service_tier":"gold"}"#).field(),
         Some("service_tier")
     );
 }

@@ -1,0 +1,90 @@
+//! What a request may be billed for besides plain tokens: tiers, caches, sound, searches, priced options.
+
+use crate::dialect::members::Unreadable;
+use crate::request::Extras;
+use crate::usage::{CacheLife, ServiceTier};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+
+/// Searches, fetches and tool uses that a request without a bound of its own is reserved for.
+const UNBOUNDED: u32 = 5;
+/// Options that have a price somewhere.
+const PRICED: [&str; 2] = ["inference_geo", "speed"];
+
+/// `raw` gives a top-level member's JSON where it is not `null`.
+pub(super) fn extras<'a>(body: &[u8], raw: impl Fn(&str) -> Option<&'a str>) -> Result<Extras, Unreadable> {
+    let holds = |word: &str| memchr::memmem::find(body, word.as_bytes()).is_some();
+    let mut extras = Extras {
+        tier: tier(raw("service_tier"))?,
+        cache: cache(&holds),
+        audio: holds("input_audio") || raw("modalities").is_some_and(|json| json.contains("audio")),
+        ..Extras::default()
+    };
+    let searches = raw("enable_search") == Some("true") || raw("web_search_options").is_some();
+    extras.searches = u32::from(searches);
+    for tool in raw("tools").map(hosted_tools).unwrap_or_default() {
+        let most = tool.max_uses.unwrap_or(UNBOUNDED);
+        let counted = match tool.kind.as_deref().unwrap_or_default() {
+            "function" | "custom" | "" => continue,
+            kind if kind.starts_with("web_search") => &mut extras.searches,
+            kind if kind.starts_with("web_fetch") => &mut extras.fetches,
+            _ => &mut extras.tool_calls,
+        };
+        *counted = counted.saturating_add(most);
+    }
+    for name in PRICED {
+        let value = raw(name).and_then(|json| serde_json::from_str::<Cow<'_, str>>(json).ok());
+        if let Some(value) = value {
+            if name == "speed" && value == "fast" {
+                extras.tier = extras.tier.or(Some(ServiceTier::Fast));
+            }
+            extras.options.push(format!("{name}={value}").into());
+        }
+    }
+    Ok(extras)
+}
+
+/// A tier whose price planb cannot know is refused; whether a model has a price for a known one is for the decision.
+fn tier(json: Option<&str>) -> Result<Option<ServiceTier>, Unreadable> {
+    let Some(json) = json else { return Ok(None) };
+    let wrong = |_| Unreadable::Wrong {
+        field: "service_tier",
+        expected: "a string",
+    };
+    let word: Cow<'_, str> = serde_json::from_str(json).map_err(wrong)?;
+    match ServiceTier::of(&word) {
+        Some(tier) => Ok(Some(tier)),
+        None => Err(Unreadable::UnknownTier(word.chars().take(40).collect())),
+    }
+}
+
+/// The words stand in a prompt at times, too: then the dearer price is reserved, and the bill is what it is.
+fn cache(holds: &impl Fn(&str) -> bool) -> CacheLife {
+    if holds("\"24h\"") && holds("prompt_cache_retention") || holds("\"12h\"") && holds("prompt_cache_options") {
+        CacheLife::HalfDay
+    } else if holds("cache_control") && holds("\"1h\"") {
+        CacheLife::Hour
+    } else if holds("cache_control") || holds("prompt_cache_options") {
+        CacheLife::Short
+    } else {
+        CacheLife::Unsaid
+    }
+}
+
+#[derive(Deserialize)]
+struct Tool<'a> {
+    #[serde(borrow, default, rename = "type")]
+    kind: Option<Cow<'a, str>>,
+    #[serde(default)]
+    max_uses: Option<u32>,
+}
+
+/// Parsed only where a type is named that no client's own tool has.
+fn hosted_tools(json: &str) -> Vec<Tool<'_>> {
+    let tools: Vec<&RawValue> = serde_json::from_str(json).unwrap_or_default();
+    let parsed = tools
+        .into_iter()
+        .filter_map(|tool| serde_json::from_str(tool.get()).ok());
+    parsed.collect()
+}
