@@ -24,14 +24,13 @@ impl Write<'_> {
         let (usage, bill) = (&a.usage, a.bill.as_ref());
         let rate = |kind| bill.map(|bill| bill.rates.get(kind).nanos_per_million());
         self.run(
-            "INSERT INTO attempts (incarnation, decision, number, at, model, provider, supply, upstream, client, tags, purpose, route,
-             key, territory, ended,
-             outcome, class, status, input, cache_read, cache_read_explicit, cache_write, cache_write_1h, cache_write_12h,
+            "INSERT INTO attempts (incarnation, decision, number, at, model, provider, supply, upstream, client, tags, purpose,
+             route, key, territory, ended, outcome, class, status, input, cache_read, cache_read_explicit, cache_write, cache_write_1h, cache_write_12h,
              input_audio, input_image, output, reasoning, output_audio, thinking, web_searches, web_fetches, tool_calls,
              service_tier, machine_ms, estimated, amount, worst, currency, rate_input, rate_cache_read, rate_output,
              rates, price_from, billed, billed_currency, exchange, free_tokens, prepaid, first_token_ms, total_ms)
              VALUES (:incarnation, :decision, :number, :at, :model, :provider, :supply, :upstream, :client, :tags, :purpose,
-             :route, :ended, :outcome, :class, :status, :input, :cache_read, :cache_read_explicit, :cache_write,
+             :route, :key, :territory, :ended, :outcome, :class, :status, :input, :cache_read, :cache_read_explicit, :cache_write,
              :cache_write_1h, :cache_write_12h, :input_audio, :input_image, :output, :reasoning, :output_audio, :thinking,
              :web_searches, :web_fetches, :tool_calls, :service_tier, :machine_ms, :estimated, :amount, :worst, :currency,
              :rate_input, :rate_cache_read, :rate_output, :rates, :price_from, :billed, :billed_currency, :exchange,
