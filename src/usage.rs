@@ -55,7 +55,7 @@ impl Usage {
         output: 0,
         reasoning: 0,
         output_audio: 0,
-        web_searches: 0,
+        web_searches: None,
         web_fetches: 0,
         tool_calls: 0,
         tier: None,
