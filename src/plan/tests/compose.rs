@@ -142,3 +142,51 @@ fn changes_apply_in_file_order_and_name_the_plans_that_made_them() {
     };
     assert_eq!(now, [chat, code]);
 }
+
+proptest! {
+    /// One more plan, later in the file, shuts out more or nothing, and whom a model was shut out by stays.
+    #[test]
+    fn another_plan_never_brings_a_model_back(
+        list in prop::collection::vec((any::<bool>(), any::<bool>()), 1..6),
+        is_gold in any::<bool>(),
+        model in 0usize..2,
+    ) {
+        let list: Vec<_> = list.into_iter().enumerate().map(|(plan, (keeps, local))| {
+            Restriction { plan, keeps, selector: if local { Fake::Local } else { Fake::Gold } }
+        }).collect();
+        let caller = if is_gold { gold() } else { Caller::default() };
+        let fewer = list.iter().take(list.len() - 1).cloned().collect();
+        let before = Restrictions::new(fewer, models().iter()).first(ModelId(model), &caller);
+        let after = Restrictions::new(list, models().iter()).first(ModelId(model), &caller);
+        prop_assert!(before.is_none() || before == after);
+    }
+}
+
+#[test]
+fn a_change_of_all_routes_reaches_each_and_the_first_that_sheds_speaks() {
+    let route = |name: &str| Route {
+        name: name.into(),
+        matches: Match::default(),
+        terms: Terms::direct(ModelId(0)),
+        timeouts: Timeouts::default(),
+        on_disconnect: OnDisconnect::Cancel,
+    };
+    let shedding = |message: &str| RouteChange {
+        shed: Some(message.into()),
+        ..RouteChange::default()
+    };
+    let all = RouteChange {
+        attempts: Some(2),
+        ..RouteChange::default()
+    };
+    let first = [(Scope::All, all), (Scope::Route(RouteId(1)), shedding("first"))];
+    let second = [(Scope::All, shedding("second"))];
+    let changes: [(usize, &[_]); 2] = [(3, &first), (5, &second)];
+    let now = routes_under(&[route("a"), route("b")], changes.into_iter());
+    let spoken: Vec<_> = now
+        .iter()
+        .map(|now| now.shed.as_ref().map(|shed| (shed.plan, shed.message.as_ref())))
+        .collect();
+    assert_eq!(spoken, [Some((5, "second")), Some((3, "first"))]);
+    assert!(now.iter().all(|now| now.terms.attempts == 2 && now.changed_by == [3]));
+}
