@@ -23,6 +23,7 @@ pub mod period;
 pub mod plan;
 pub mod policy;
 pub mod price;
+pub mod rehearse;
 pub mod request;
 pub mod telemetry;
 pub mod upstream;

@@ -13,6 +13,7 @@ pub mod schema;
 pub mod serve;
 pub mod spend;
 pub mod status;
+pub mod test;
 
 use crate::daemon::state_dir;
 use clap::{Parser, Subcommand};
@@ -33,6 +34,8 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Check a policy: every error at once, with its place
     Check(check::CheckArgs),
+    /// Run a policy's own tests
+    Test(test::TestArgs),
     /// Say in words what a policy edit changes
     Diff(diff::DiffArgs),
     /// Lay policies out in one way; comments, order and meaning stay
@@ -63,6 +66,7 @@ impl Arguments {
         match self.command {
             Command::Serve(args) => serve::run(args),
             Command::Check(args) => check::run(&args),
+            Command::Test(args) => test::run(&args),
             Command::Diff(args) => diff::run(&args),
             Command::Fmt(args) => fmt::run(&args),
             Command::Schema => schema::run(),

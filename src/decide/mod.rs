@@ -5,6 +5,7 @@
 //! a policy, a comparison of two) implements [`Present`] over what is assumed, and takes [`Calm`] for all the rest.
 
 mod constraints;
+pub mod explain;
 mod output;
 mod pick;
 mod present;

@@ -60,7 +60,7 @@ pub async fn serve(
     };
     let survey = survey_in_order(gateway, &prepared).await;
     if prepared.explain {
-        return super::explain::response(&prepared, &survey);
+        return super::explain::response(&prepared, &survey, gateway.clock.now());
     }
     let mut ticket = open(gateway, &prepared, &survey);
     ticket.wished = survey::observe(gateway, &prepared, &survey).map(Arc::new);

@@ -4,6 +4,7 @@
 //! Every step goes on after an error with a placeholder, so that one run shows every error at once. Nothing here opens
 //! a file: an edge reads the texts (`watch.rs`) and hands them over as [`Sources`].
 
+pub mod cases;
 mod check;
 pub mod condition;
 pub mod defaults;
@@ -25,6 +26,7 @@ mod tests;
 
 pub use diagnostic::{Caret, Diagnostic, Related, Severity, codes, github, sarif};
 
+use cases::overlay::Patch;
 use condition::Selectors;
 use jiff::Timestamp;
 use report::Report;
@@ -127,9 +129,24 @@ impl Sources {
 /// Compiles a policy as of `now`, which only warnings look at. Errors and warnings come in the order of the text; with any
 /// error there is no snapshot.
 pub fn compile(sources: &Sources, now: Timestamp) -> Result<Compiled, Vec<Diagnostic>> {
-    let files = source::Files::new(sources);
-    let mut report = Report::new(&files);
-    let snapshot = snapshot_of(sources, now, &files, &mut report);
+    compiled(sources, now, &source::Files::new(sources), Vec::new())
+}
+
+/// Compiles a policy with some values in place of its own; their places are in `by`.
+fn compile_changed(sources: &Sources, by: &SourceFile, patches: Vec<Patch>) -> Result<Compiled, Vec<Diagnostic>> {
+    let mut all = sources.clone();
+    all.files.push(by.clone());
+    compiled(sources, Timestamp::UNIX_EPOCH, &source::Files::new(&all), patches)
+}
+
+fn compiled(
+    sources: &Sources,
+    now: Timestamp,
+    files: &source::Files,
+    patches: Vec<Patch>,
+) -> Result<Compiled, Vec<Diagnostic>> {
+    let mut report = Report::new(files);
+    let snapshot = snapshot_of(sources, now, files, patches, &mut report);
     let failed = report.has_errors();
     let diagnostics = report.finish();
     match snapshot {
@@ -145,14 +162,13 @@ fn snapshot_of<'f>(
     sources: &Sources,
     now: Timestamp,
     files: &'f source::Files,
+    patches: Vec<Patch>,
     report: &mut Report<'f>,
 ) -> Option<Snapshot> {
-    let document = source::load(files, report);
     // A tree with a hole in it would only breed errors that are not there.
-    if report.has_errors() && document.is_none() {
-        return None;
-    }
-    let written = read::read(&document?, report);
+    let mut document = source::load_first(sources.files.len(), files, report)?;
+    cases::overlay::apply(&mut document, patches, sources.files.len());
+    let written = read::read(&document, report);
     let draft = resolve::resolve(&written, &sources.directory, files, report)?;
     let facts = snapshot::facts_of(&draft.models, &draft.providers, &draft.licenses);
     let snapshot = Snapshot {

@@ -7,6 +7,7 @@ mod support;
 mod alerts;
 mod books_kept;
 mod budgets;
+mod cases;
 mod cli;
 mod clients;
 mod crash;

@@ -8,7 +8,7 @@ use crate::policy::source::{Node, Place, Value, Word};
 
 /// The entries of one map, its keys already checked.
 #[derive(Clone, Copy)]
-pub(super) struct Fields<'a> {
+pub(in crate::policy) struct Fields<'a> {
     /// Where the map stands; what is missing from it is reported here.
     pub place: Place,
     entries: &'a [(Word, Node)],
@@ -122,7 +122,7 @@ impl<'a> Fields<'a> {
 }
 
 /// A single value; anything else is reported and replaced by a placeholder.
-pub(super) fn word(node: &Node, key: &str, report: &mut Report) -> Word {
+pub(in crate::policy) fn word(node: &Node, key: &str, report: &mut Report) -> Word {
     match &node.value {
         Value::Scalar(word) if !word.is_null() => word.clone(),
         Value::Scalar(_) => {

@@ -6,7 +6,7 @@
 mod alerts;
 mod budgets;
 mod clients;
-mod fields;
+pub(super) mod fields;
 mod licenses;
 mod models;
 mod plans;

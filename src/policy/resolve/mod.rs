@@ -22,7 +22,7 @@ mod providers;
 mod routes;
 mod start;
 mod traits;
-mod units;
+pub(super) mod units;
 mod urls;
 mod windows;
 

@@ -73,7 +73,7 @@ impl Resolver<'_, '_> {
     }
 }
 
-fn duration(text: &str) -> Option<Duration> {
+pub(in crate::policy) fn duration(text: &str) -> Option<Duration> {
     let mut rest = text.trim();
     let mut total = Duration::ZERO;
     loop {
@@ -97,7 +97,7 @@ fn duration(text: &str) -> Option<Duration> {
     }
 }
 
-fn size(text: &str) -> Option<u64> {
+pub(in crate::policy) fn size(text: &str) -> Option<u64> {
     let text = text.trim();
     let digits = text
         .find(|c: char| !c.is_ascii_digit() && c != '.')
@@ -123,7 +123,7 @@ fn size(text: &str) -> Option<u64> {
     (scaled % scale == 0).then_some(scaled / scale)
 }
 
-fn percentage(text: &str) -> Option<u32> {
+pub(in crate::policy) fn percentage(text: &str) -> Option<u32> {
     let number = text.trim().strip_suffix('%')?.trim_end();
     let (before, after) = number.split_once('.').unwrap_or((number, "0"));
     let fraction = match after.len() {

@@ -19,8 +19,13 @@ use super::report::Report;
 
 /// All files as one map. `None` when a file's structure could not be read to its end.
 pub(super) fn load<'f>(files: &'f Files, report: &mut Report<'f>) -> Option<Vec<(Word, Node)>> {
+    load_first(files.len(), files, report)
+}
+
+/// The first `count` files as one map; what comes behind them is there for its places alone.
+pub(super) fn load_first<'f>(count: usize, files: &'f Files, report: &mut Report<'f>) -> Option<Vec<(Word, Node)>> {
     let mut budget = parse::Allowance::default();
-    let parsed: Vec<_> = (0..files.len())
+    let parsed: Vec<_> = (0..count.min(files.len()))
         .map(|file| parse::parse(files, file, &mut budget, report))
         .collect();
     let roots: Option<Vec<_>> = parsed.into_iter().collect();

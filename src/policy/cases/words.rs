@@ -1,0 +1,126 @@
+//! The keys of a policy's test file.
+
+use crate::policy::read::words::Kind::{Duration, Either};
+use crate::policy::read::words::Kind::{In, List, Map, Money, NameIn, Pattern, Size, Text, Truth, Whole, Word};
+use crate::policy::read::words::{Kind, REQUIRED, Section, key};
+
+const MOMENT: Kind = Pattern(
+    "a time: `2027-01-15`, `2027-01-15T10:00` in the policy's zone, or RFC 3339",
+    ".*",
+);
+const STATES: &[&str] = &["up", "down", "cold", "cooling", "no_credential"];
+
+#[rustfmt::skip]
+pub(super) static SUITE: Section = Section {
+    what: "a test file",
+    keys: &[
+        key("policy", Text, "the policy beside it", "quickstart.yaml", "which policy it tests: a file or folder, relative to the test file"),
+        key("given", In(&GIVEN), "", "{budgets: {month: 85%}}", "the state before every test"),
+        key("request", Either(&[Text, In(&REQUEST)]), "", "chat", "what every test asks, as far as it does not say otherwise"),
+        key("expect", In(&EXPECT), "", "{degraded: false}", "what every test expects besides its own"),
+        key("tests", List(&In(&TEST)), REQUIRED, "[{request: chat, expect: {model: qwen-max}}]", "the tests"),
+    ],
+    later: &[],
+};
+
+#[rustfmt::skip]
+pub(super) static TEST: Section = Section {
+    what: "a test",
+    keys: &[
+        key("name", Text, "its number", "licensed first", "what it promises"),
+        key("given", In(&GIVEN), "", "{providers: {qwen: down}}", "the state, laid over what the file gives"),
+        key("request", Either(&[Text, In(&REQUEST)]), "", "{model: chat, input: 20k}", "what is asked, laid over the file's"),
+        key("expect", In(&EXPECT), "", "{model: deepseek}", "what must come of it"),
+        key("cases", List(&In(&ROW)), "", "[{request: {tools: true}, expect: {model: qwen-max}}]", "a table: each row is laid over the test and is a test of its own"),
+        key("steps", List(&In(&STEP)), "", "[{after: 10m, expect: {plans: []}}]", "several requests over time; what is given stays until a step says otherwise"),
+    ],
+    later: &[],
+};
+
+#[rustfmt::skip]
+pub(super) static ROW: Section = Section {
+    what: "a case",
+    keys: &[
+        key("name", Text, "its number", "with tools", "what it promises"),
+        key("given", In(&GIVEN), "", "{budgets: {month: 99%}}", "laid over the test's"),
+        key("request", Either(&[Text, In(&REQUEST)]), "", "{tools: true}", "laid over the test's"),
+        key("expect", In(&EXPECT), "", "{model: qwen-max}", "laid over the test's"),
+    ],
+    later: &[],
+};
+
+#[rustfmt::skip]
+pub(super) static STEP: Section = Section {
+    what: "a step",
+    keys: &[
+        key("name", Text, "its number", "Qwen is back", "what it promises"),
+        key("after", Duration, "0s", "10m", "the time that passes before it, under what was given until then"),
+        key("given", In(&GIVEN), "", "{providers: {qwen: up}}", "laid over the step before"),
+        key("request", Either(&[Text, In(&REQUEST)]), "", "{model: chat}", "laid over the test's"),
+        key("expect", In(&EXPECT), "", "{plans: [outage]}", "what must come of it"),
+    ],
+    later: &[],
+};
+
+#[rustfmt::skip]
+pub(super) static GIVEN: Section = Section {
+    what: "`given`",
+    keys: &[
+        key("time", MOMENT, "noon of 1 December 2026", "2027-01-15T10:00", "when it is"),
+        key("budgets", Map(&Text), "", "{month: 85%, teams: {left: 2 USD, forecast: 130%}}", "by name: the used share, or a map of signals and `left`"),
+        key("providers", Map(&Word(STATES)), "", "{qwen: down, rival: {error_rate: 20%}}", "by name: `up`, `down`, `cold`, `cooling`, `no_credential`, or a map of signals and `state`"),
+        key("models", Map(&Word(STATES)), "", "{qwen-max: cooling}", "by name: as providers"),
+        key("licenses", Map(&Text), "", "{enterprise: {days_left: 10}}", "by name: signals, or other dates and limits than the policy has"),
+        key("prices", Map(&Text), "", "{qwen-max: {input: 4 USD/M, output: 12 USD/M}}", "by model: another price, in the policy's own words, or a percentage of the present one"),
+        key("plans", Map(&Truth), "", "{austerity: true}", "by name: activated or released by hand"),
+        key("signals", Map(&Text), "", "{'budget(\"month\").used': 85%}", "any signal, as a condition writes it"),
+    ],
+    later: &[],
+};
+
+#[rustfmt::skip]
+pub(super) static REQUEST: Section = Section {
+    what: "`request`",
+    keys: &[
+        key("model", Text, REQUIRED, "chat", "what the application writes in `model`; `planb/NAME` asks for one model"),
+        key("client", NameIn("clients"), "", "search", "who asks; brings its own tags"),
+        key("tags", Map(&Text), "", "{team: search}", "of the request"),
+        key("use", Word(&["commercial", "internal", "research"]), "", "research", "what the answer is for"),
+        key("territory", Text, "", "EU", "where it is used"),
+        key("headers", Map(&Text), "", "{x-env: canary}", "as the application sends them"),
+        key("dialect", Text, "chat", "chat", "how it is asked"),
+        key("input", Size, "1k", "20k", "input tokens"),
+        key("output", Size, "", "2k", "the application's own bound on the answer (`max_tokens`)"),
+        key("choices", Whole(1, 128), "1", "2", "how many answers (`n`)"),
+        key("thinking", Either(&[Truth, Size]), "", "true", "switched on or off, or with a budget of tokens"),
+        key("tools", Truth, "false", "true", "it has tools"),
+        key("images", Truth, "false", "true", "it has images"),
+        key("audio", Truth, "false", "true", "it sends or wants sound"),
+        key("json_schema", Truth, "false", "true", "it asks for a JSON schema"),
+        key("stream", Truth, "false", "true", "the answer is streamed"),
+        key("min_quality", Whole(0, 100), "", "70", "`x-planb-min-quality`"),
+        key("max_cost", Money, "", "0.05 USD", "`x-planb-max-cost`"),
+    ],
+    later: &[],
+};
+
+#[rustfmt::skip]
+pub(super) static EXPECT: Section = Section {
+    what: "`expect`",
+    keys: &[
+        key("model", NameIn("models"), "", "deepseek", "the model that is asked first; `none` where the request is refused"),
+        key("order", List(&NameIn("models")), "", "[deepseek, tiny]", "all candidates, in their order"),
+        key("plans", List(&NameIn("plans")), "", "[austerity]", "the plans in force, no others"),
+        key("reasons", Map(&Text), "", "{qwen-max: plan}", "by model: why it is no candidate (a reason's word), or `candidate`"),
+        key("route", NameIn("routes"), "", "chat", "the route that takes the request"),
+        key("refused", Either(&[Truth, Whole(400, 599)]), "", "402", "whether it is refused, or with which status"),
+        key("message", Text, "", "come back tomorrow", "what a refusal's message contains"),
+        key("cost_at_most", Money, "", "0.02 USD", "of the first model, at worst"),
+        key("cost_at_least", Money, "", "0.001 USD", "of the first model, at worst"),
+        key("degraded", Truth, "", "true", "a plan made it another answer than the route's first choice"),
+        key("output_cap", Either(&[Size, Text]), "", "4k", "the bound that planb sends of its own accord; `none` for none"),
+        key("headers", Map(&Text), "", "{x-planb-plan: austerity}", "of the answer; `none` for one that is not there"),
+        key("snapshot", Truth, "false", "true", "the whole explanation stays as `--update` wrote it beside the file"),
+    ],
+    later: &[],
+};
