@@ -3,6 +3,8 @@ use crate::money::Money;
 use crate::usage::Usage;
 use proptest::prelude::*;
 
+mod worked;
+
 fn rate(text: &str) -> Rate {
     Rate::per_million(Money::parse(text).unwrap())
 }

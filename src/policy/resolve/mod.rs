@@ -13,6 +13,7 @@ mod dates;
 mod during;
 mod exchange;
 mod licenses;
+mod list_prices;
 mod matching;
 mod meters;
 mod models;

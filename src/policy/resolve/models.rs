@@ -53,10 +53,12 @@ impl Resolver<'_, '_> {
             self.supply_unknown(written, &upstream.text, provider.is_some());
         }
         let supply = chosen;
+        let host = provider.and_then(|at| resolved.get(at));
         let owner = Owner {
             model: Arc::clone(&written.name.text),
+            place: written.name.place,
             account: provider.and_then(|at| accounts.get(at)).copied().unwrap_or(Ratio::ONE),
-            catalogue: Vec::new(),
+            catalogue: host.map_or_else(Vec::new, |host| self.list_prices(&host.place, &upstream.text)),
         };
         let (context, max_output) = (
             self.size(written.context.as_ref()),

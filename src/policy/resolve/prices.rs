@@ -17,6 +17,7 @@ pub(super) const WHOLE: u32 = 10_000;
 /// What a price is made for.
 pub(super) struct Owner {
     pub model: Arc<str>,
+    pub place: Place,
     /// The provider's discount and surcharge.
     pub account: Ratio,
     /// What the catalogue says, by date.
@@ -35,7 +36,8 @@ impl Resolver<'_, '_> {
             ..sheet.clone()
         };
         let Some(entries) = written else {
-            let listed: Vec<Sheet> = owner.catalogue.iter().map(of_account).collect();
+            let listed = owner.catalogue.iter().map(of_account).collect();
+            let listed = self.exchanged(listed, owner.place)?;
             return (!listed.is_empty()).then(|| Price::of(listed));
         };
         let starts = self.starts(entries);
@@ -48,7 +50,16 @@ impl Resolver<'_, '_> {
             let own = self.sheet(entry, from, owner)?;
             sheets.extend(self.over_catalogue(entry, &own, (from, until), &owner.catalogue)?);
         }
-        Some(Price::of(sheets.iter().map(of_account).collect()))
+        let sheets = sheets.iter().map(of_account).collect();
+        Some(Price::of(self.exchanged(sheets, owner.place)?))
+    }
+
+    /// With what each one's currency is worth.
+    fn exchanged(&mut self, mut sheets: Vec<Sheet>, place: Place) -> Option<Vec<Sheet>> {
+        for sheet in &mut sheets {
+            sheet.exchange = self.worth(sheet.currency, place)?;
+        }
+        Some(sheets)
     }
 
     /// From when each entry counts: ascending, and only the first may leave it out.
@@ -380,7 +391,7 @@ fn merged(own: &Sheet, listed: &Sheet, from: Option<Timestamp>) -> Sheet {
     Sheet {
         from: from.max(listed.from),
         currency: listed.currency,
-        exchange: listed.exchange,
+        account: own.account.times(listed.account),
         kinds: over(&listed.kinds),
         tiers: if own.tiers.is_empty() {
             tiers.collect()

@@ -1,7 +1,9 @@
 //! Windows of prices, and the calendars of days off that they leave out.
 
 use super::Resolver;
+use super::list_prices::listed_days;
 use super::prices::Purse;
+use crate::catalog::calendars;
 use crate::money::Ratio;
 use crate::period::calendar::Calendar;
 use crate::period::window::Window;
@@ -19,7 +21,16 @@ impl Resolver<'_, '_> {
         for (name, days) in written {
             self.check_name(name, "calendar");
             let ranges: Vec<_> = days.iter().filter_map(|word| self.days_off(word)).collect();
-            self.calendars.push((Arc::clone(&name.text), Calendar::new(ranges)));
+            let listed = listed_days(&name.text).unwrap_or_default();
+            let calendar = listed.and(&Calendar::new(ranges));
+            self.calendars.push((Arc::clone(&name.text), calendar));
+        }
+        for listed in calendars() {
+            if self.calendars.iter().all(|(name, _)| name.as_ref() != listed.name)
+                && let Some(days) = listed_days(listed.name)
+            {
+                self.calendars.push((listed.name.into(), days));
+            }
         }
     }
 

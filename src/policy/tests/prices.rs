@@ -219,3 +219,83 @@ fn wrong_prices_are_said_to_be_wrong() {
         assert_eq!(findings(&found), [(code, at.to_owned())], "{top}\n{}", shown(&found));
     }
 }
+
+/// What a model of the catalogue costs at an instant where the policy says nothing.
+fn listed(provider: &str, model: &str, at: &str, usage: &Usage) -> String {
+    let text = format!(
+        "currency: USD\nrates: {{CNY: 0.5 USD}}\nproviders:\n  hub: {{{provider}, api_key: env:KEY}}\n\
+         models:\n  m: {{provider: hub, name: {model}, supply: competitor}}\nroutes:\n  - {{name: chat, try: [m]}}\n"
+    );
+    let snapshot = compiled(&text).snapshot;
+    let moment = Moment::plain(at.parse::<Timestamp>().unwrap());
+    let price = snapshot.models[0]
+        .price
+        .as_ref()
+        .unwrap_or_else(|| panic!("{model} is unpriced"));
+    price.quote(&moment).cost(usage).to_string()
+}
+
+#[test]
+fn the_catalogues_tiers_turn_at_their_edges() {
+    let intl = |usage: &Usage| listed("vendor: dashscope", "qwen-plus-latest", NOON, usage);
+    assert_eq!(intl(&usage(256_000, 0)), "0.1024");
+    assert_eq!(intl(&usage(256_001, 0)), "0.3072012");
+    let thought = Usage {
+        thinking: true,
+        ..usage(0, 1_000_000)
+    };
+    assert_eq!(intl(&thought), "4");
+    assert_eq!(intl(&usage(0, 1_000_000)), "1.2");
+    let written = Usage {
+        cache_write: 100_000,
+        ..usage(100_000, 0)
+    };
+    assert_eq!(intl(&written), "0.05", "125 % of the input");
+    let china = |usage: &Usage| listed("vendor: dashscope, region: cn", "qwen-plus", NOON, usage);
+    assert_eq!(
+        china(&usage(128_000, 1_000_000)),
+        "1.0512",
+        "(0.1024 + 2) CNY at a half"
+    );
+    assert_eq!(china(&usage(128_001, 1_000_000)), "10.1536012");
+}
+
+#[test]
+fn deepseeks_peak_follows_beijings_clock_and_days_off() {
+    for (at, expected) in [
+        ("2026-11-23T08:59:59+08:00", "0.15"),
+        ("2026-11-23T09:00:00+08:00", "0.3"),
+        ("2026-11-23T12:00:00+08:00", "0.15"),
+        ("2026-11-23T14:00:00+08:00", "0.3"),
+        ("2026-11-23T18:00:00+08:00", "0.15"),
+        ("2026-11-22T10:00:00+08:00", "0.15"),
+        ("2026-10-05T10:00:00+08:00", "0.15"),
+        ("2026-10-08T10:00:00+08:00", "0.3"),
+    ] {
+        assert_eq!(
+            listed("vendor: deepseek", "deepseek-flash", at, &usage(1_000_000, 0)),
+            expected,
+            "{at}"
+        );
+    }
+}
+
+#[test]
+fn a_rise_that_is_announced_comes_by_itself() {
+    let gemini = |model: &str, at: &str| listed("vendor: gemini", model, at, &usage(1_000_000, 0));
+    assert_eq!(gemini("gemini-4-argon", "2026-11-30T23:59:59Z"), "2");
+    assert_eq!(gemini("gemini-4-argon", "2026-12-01T00:00:00Z"), "4");
+    assert_eq!(gemini("gemini-3.8-flash", "2026-12-31T23:59:59Z"), "0.75");
+    assert_eq!(gemini("gemini-3.8-flash", "2027-01-01T00:00:00Z"), "1.5");
+}
+
+#[test]
+fn a_policys_kind_stands_in_for_the_catalogues() {
+    let text = priced("", "{output: 3 USD/M}")
+        .replace("vendor: openai", "vendor: deepseek")
+        .replace("name: m,", "name: deepseek-flash,");
+    let snapshot = compiled(&text).snapshot;
+    let moment = Moment::plain("2026-11-22T04:00:00Z".parse().unwrap());
+    let quote = snapshot.models[0].price.as_ref().unwrap().quote(&moment);
+    assert_eq!(quote.cost(&usage(1_000_000, 1_000_000)).to_string(), "3.15");
+}
