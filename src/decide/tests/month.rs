@@ -16,16 +16,19 @@ use std::collections::BTreeMap;
 const START: &str = "2026-11-01T00:00:00Z";
 const MINUTES: i64 = 30 * 24 * 60;
 
-/// The vendor raises its price on the twelfth; the licence ends with the month, and fourteen days before its plan begins.
+/// The vendor raises its price on the twelfth; the licence ends with the month.
 const POLICY: &str = r#"
 providers:
   qwen: {vendor: dashscope, api_key: env:Q}
   rival: {vendor: deepseek, api_key: env:D}
   home: {vendor: llama.cpp}
+licenses:
+  qwen-enterprise: {expires: 2026-11-30}
 models:
   qwen-max:
     provider: qwen
     supply: licensed
+    license: qwen-enterprise
     quality: 90
     context: 1M
     price:
@@ -46,7 +49,7 @@ plans:
     when: 'model("qwen-max").unit_cost > 1.5 * model("deepseek").unit_cost'
     avoid: 'model.name == "qwen-max" && tag.tier != "gold"'
   - name: licence-ends
-    when: 'date >= "2026-11-16"'
+    when: 'license("qwen-enterprise").days_left < 14'
     change: {chat: {pick: weighted, weights: {qwen-max: 50, deepseek: 50}}}
   - name: lights-out
     when: 'budget("month").exhausted'
@@ -154,6 +157,11 @@ impl Month {
             let cost = self.cost(ModelId(id), wall, self.mix.0 as u64, self.mix.1 as u64);
             let per_million = cost.as_number() * 1e6 / (self.mix.0 + self.mix.1);
             signals.set(Live::ModelUnitCost, model.name.clone(), per_million);
+        }
+        for license in &snapshot.licenses {
+            if let Some(days) = license.days_left(wall, &snapshot.timezone) {
+                signals.set(Live::LicenseDaysLeft, license.name.clone(), days as f64);
+            }
         }
         let readings: Vec<Reading> = snapshot
             .plans
