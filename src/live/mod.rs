@@ -10,6 +10,9 @@ mod mix;
 mod prices;
 mod standing;
 
+#[cfg(test)]
+mod tests;
+
 pub use answers::CallerAnswers;
 pub use measures::{Answered, Measures};
 pub use mix::Mixes;

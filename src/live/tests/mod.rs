@@ -1,0 +1,3 @@
+//! The live state as a whole, without a daemon around it.
+
+mod month;
