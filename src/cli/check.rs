@@ -2,7 +2,7 @@
 //!
 //! Reads the policy, and whether its credentials are there; never a credential's value, and nothing over the network.
 
-use crate::policy::snapshot::{CredentialRef, Pick, Route, Snapshot};
+use crate::policy::snapshot::{CredentialRef, LicenseId, Model, Pick, Route, Snapshot};
 use crate::policy::{self, Compiled, Diagnostic, github, sarif};
 use crate::watch::read_sources;
 use serde_json::{Value, json};
@@ -146,6 +146,7 @@ fn summary(snapshot: &Snapshot, warnings: usize, present: impl Fn(&CredentialRef
     for route in &snapshot.routes {
         write_route(&mut text, snapshot, route);
     }
+    write_licenses(&mut text, snapshot);
     let providers = snapshot
         .providers
         .iter()
@@ -165,6 +166,32 @@ fn summary(snapshot: &Snapshot, warnings: usize, present: impl Fn(&CredentialRef
         };
     }
     text
+}
+
+/// The terms that bind a model of a route, and what of them is worth a word.
+fn write_licenses(text: &mut String, snapshot: &Snapshot) {
+    let bound: Vec<_> = snapshot.models.iter().flat_map(Model::licenses).collect();
+    let mut licenses = snapshot
+        .licenses
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| bound.contains(&LicenseId(*at)))
+        .peekable();
+    if licenses.peek().is_some() {
+        let _ = writeln!(text, "\nlicences");
+    }
+    for (_, license) in licenses {
+        let mut said = vec![license.uses.to_string()];
+        said.extend(license.term.map(|term| format!("to {}", term.last_day)));
+        said.extend(license.fee.map(|fee| fee.to_string()));
+        said.extend(
+            license
+                .duties_now()
+                .map(|duty| format!("{}: {}", duty.kind.word(), duty.text)),
+        );
+        said.extend((!license.unsure.is_empty()).then(|| format!("not confirmed: {}", license.unsure.join(", "))));
+        let _ = writeln!(text, "  {}: {}", license.name, said.join("; "));
+    }
 }
 
 fn write_route(text: &mut String, snapshot: &Snapshot, route: &Route) {
@@ -191,6 +218,17 @@ fn write_route(text: &mut String, snapshot: &Snapshot, route: &Route) {
             "  {name} ({supply}): {upstream} at {}/chat/completions",
             provider.base_url
         );
+        if let Some(listed) = model.traits.listed.as_ref().filter(|listed| !listed.brings.is_empty()) {
+            let _ = writeln!(
+                text,
+                "    by the catalogue's {}: {}",
+                listed.id,
+                listed.brings.join(", ")
+            );
+            if !listed.unsure.is_empty() {
+                let _ = writeln!(text, "    not confirmed there: {}", listed.unsure.join(", "));
+            }
+        }
     }
 }
 

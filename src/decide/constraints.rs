@@ -144,6 +144,8 @@ fn need(terms: &Terms, needs: &Requirements, model: &Model) -> Result<(), Reason
     match terms.need.unmet(model) {
         None => Ok(()),
         Some(Unmet::Capability(lacks)) => Err(Reason::Capability { lacks }),
+        Some(Unmet::Residence) => Err(Reason::Residence),
+        Some(Unmet::Label(label)) => Err(Reason::Label { label }),
         Some(Unmet::Context { needs, has }) => Err(Reason::Context { needs, has }),
         Some(Unmet::Quality { needs, has }) => Err(Reason::Quality { needs, has }),
     }

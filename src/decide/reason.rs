@@ -25,6 +25,11 @@ pub enum Reason {
     Capability {
         lacks: &'static str,
     },
+    /// Its data does not stay where the route needs it to.
+    Residence,
+    Label {
+        label: Arc<str>,
+    },
     Quality {
         has: Option<u8>,
         needs: u8,
@@ -100,6 +105,8 @@ impl Reason {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Capability { .. } => "capability",
+            Self::Residence => "residence",
+            Self::Label { .. } => "label",
             Self::Quality { .. } => "quality",
             Self::Context { .. } => "context",
             Self::Output { .. } => "output",
@@ -127,6 +134,8 @@ impl Reason {
     pub const fn family(&self) -> Family {
         match self {
             Self::Capability { .. }
+            | Self::Residence
+            | Self::Label { .. }
             | Self::Quality { .. }
             | Self::Context { .. }
             | Self::Output { .. }
@@ -161,6 +170,8 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Capability { lacks } => write!(f, "does not take {lacks}"),
+            Self::Residence => f.write_str("is not known to keep data where the route needs it to stay"),
+            Self::Label { label } => write!(f, "has no label `{label}`"),
             Self::Quality { has: Some(has), needs } => write!(f, "quality {has} is below the {needs} that is needed"),
             Self::Quality { has: None, needs } => write!(f, "has no quality, and {needs} is needed"),
             Self::Context { needs, has } => write!(f, "needs {needs} tokens of context and has {has}"),

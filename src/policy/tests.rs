@@ -12,6 +12,7 @@ mod edits;
 mod prices;
 mod reference;
 mod shape;
+mod terms;
 mod warnings;
 mod wrong;
 

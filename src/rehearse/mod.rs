@@ -20,7 +20,7 @@ pub use world::World;
 use crate::policy::cases::{Case, Step};
 
 /// Every word of [`crate::decide::Reason`], and why a request is refused.
-pub const REASONS: [&str; 17] = [
+pub const REASONS: [&str; 19] = [
     "capability",
     "quality",
     "context",
@@ -38,6 +38,8 @@ pub const REASONS: [&str; 17] = [
     "budget_closed",
     "cooling",
     "breaker_open",
+    "residence",
+    "label",
 ];
 
 #[cfg(test)]

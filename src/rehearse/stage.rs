@@ -28,7 +28,7 @@ pub struct Stage {
 impl Stage {
     pub fn new(snapshot: Arc<Snapshot>, world: World, active: &[bool], now: Timestamp) -> Self {
         Self {
-            effective: Effective::compose(&snapshot, active),
+            effective: Effective::compose(&snapshot, active).at(&snapshot, now),
             active: active.to_vec(),
             snapshot,
             world,

@@ -26,4 +26,5 @@ mod serve;
 mod signals;
 mod streams;
 mod surface;
+mod terms;
 mod trouble;

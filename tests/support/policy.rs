@@ -11,6 +11,7 @@ pub const LOCAL: &str = "supply: local, quality: 20, context: 128k, max_output: 
 pub struct Policy {
     providers: Vec<String>,
     models: Vec<String>,
+    licenses: Vec<String>,
     clients: Vec<String>,
     routes: Vec<String>,
     budgets: Vec<String>,
@@ -62,6 +63,11 @@ impl Policy {
 
     pub fn provider_line(mut self, name: &str, words: &str) -> Self {
         self.providers.push(format!("{name}: {{{words}}}"));
+        self
+    }
+
+    pub fn license(mut self, name: &str, words: &str) -> Self {
+        self.licenses.push(format!("{name}: {{{words}}}"));
         self
     }
 
@@ -128,6 +134,7 @@ impl Policy {
         let sections = [
             ("providers", &self.providers),
             ("models", &self.models),
+            ("licenses", &self.licenses),
             ("clients", &self.clients),
             ("routes", &self.routes),
             ("budgets", &self.budgets),

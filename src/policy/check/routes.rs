@@ -115,7 +115,7 @@ fn unmet_needs(snapshot: &Snapshot, route: &Route, words: &read::Route, report: 
         .collect();
     let Some(first) = unmet
         .first()
-        .copied()
+        .cloned()
         .flatten()
         .filter(|_| unmet.iter().all(Option::is_some))
     else {
@@ -125,8 +125,21 @@ fn unmet_needs(snapshot: &Snapshot, route: &Route, words: &read::Route, report: 
     let (word, wanted) = match first {
         Unmet::Quality { .. } => (&need.quality, "is that good"),
         Unmet::Context { .. } => (&need.context, "has room for that much"),
+        Unmet::Residence | Unmet::Label(_) => {
+            let (list, wanted) = match first {
+                Unmet::Residence => (&need.residence, "is known to keep data there"),
+                _ => (&need.labels, "has all of these labels"),
+            };
+            let message = format!("no model of route `{}` {wanted}", route.name);
+            if let Some(word) = list.as_ref().and_then(|words| words.first()) {
+                report.warning(word.place, "nothing-left", message);
+            }
+            return;
+        }
         Unmet::Capability(_) => (
-            if need.tools.is_some() {
+            if need.reasoning.is_some() {
+                &need.reasoning
+            } else if need.tools.is_some() {
                 &need.tools
             } else if need.images.is_some() {
                 &need.images

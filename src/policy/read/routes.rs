@@ -47,6 +47,9 @@ pub(in crate::policy) struct Need {
     pub images: Option<Word>,
     pub json_schema: Option<Word>,
     pub context: Option<Word>,
+    pub reasoning: Option<Word>,
+    pub residence: Option<Vec<Word>>,
+    pub labels: Option<Vec<Word>>,
 }
 
 impl Need {
@@ -57,8 +60,10 @@ impl Need {
             &self.images,
             &self.json_schema,
             &self.context,
+            &self.reasoning,
         ];
-        words.iter().all(|word| word.is_none())
+        let lists = [&self.residence, &self.labels];
+        words.iter().all(|word| word.is_none()) && lists.iter().all(|list| list.is_none())
     }
 }
 
@@ -93,6 +98,9 @@ pub(super) fn need(fields: Fields<'_>, report: &mut Report) -> Option<Need> {
         images: inner.word("images", report),
         json_schema: inner.word("json_schema", report),
         context: inner.word("context", report),
+        reasoning: inner.word("reasoning", report),
+        residence: inner.words("residence", report),
+        labels: inner.words("labels", report),
     })
 }
 

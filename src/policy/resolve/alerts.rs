@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 /// Events of this version; their first words are patterns, too.
-pub(in crate::policy) const EVENTS: [&str; 9] = [
+pub(in crate::policy) const EVENTS: [&str; 12] = [
     "budget.threshold",
     "budget.exhausted",
     "plan.activated",
@@ -21,6 +21,9 @@ pub(in crate::policy) const EVENTS: [&str; 9] = [
     "policy.rejected",
     "provider.down",
     "provider.recovered",
+    "license.expiring",
+    "license.expired",
+    "model.retiring",
 ];
 const LATER_EVENTS: [&str; 16] = [
     "budget.forecast",

@@ -69,7 +69,16 @@ impl Resolver<'_, '_> {
     pub fn need(&mut self, written: &read::Need) -> Need {
         let mut wish = |word: &Option<Word>| word.as_ref().map(|word| self.truth(Some(word), false));
         let (tools, images, json_schema) = (wish(&written.tools), wish(&written.images), wish(&written.json_schema));
+        let reasoning = wish(&written.reasoning);
+        let residence = written.residence.as_ref().map(|words| self.territories(words).into());
+        let labels = written
+            .labels
+            .as_ref()
+            .map(|words| words.iter().map(|word| word.text.clone()).collect());
         Need {
+            reasoning,
+            residence,
+            labels,
             quality: self.number(written.quality.as_ref(), "quality", 0, 100),
             tools,
             images,

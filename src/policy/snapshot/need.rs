@@ -1,6 +1,8 @@
 //! What a route asks of its models beyond what each request needs, and whether a model has it.
 
 use super::Model;
+use crate::license::Territory;
+use std::sync::Arc;
 
 /// What a model must have to be a candidate, whatever the request itself needs. `None` asks for nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -12,6 +14,11 @@ pub struct Need {
     pub json_schema: Option<bool>,
     /// Tokens, input and output together.
     pub context: Option<u64>,
+    pub reasoning: Option<bool>,
+    /// Data stays within these.
+    pub residence: Option<Arc<[Territory]>>,
+    /// All of them.
+    pub labels: Option<Arc<[Arc<str>]>>,
 }
 
 impl Need {
@@ -21,6 +28,9 @@ impl Need {
         images: None,
         json_schema: None,
         context: None,
+        reasoning: None,
+        residence: None,
+        labels: None,
     };
 
     /// What `change` names replaces what is here; the rest stays.
@@ -32,6 +42,9 @@ impl Need {
             images: change.images.or(self.images),
             json_schema: change.json_schema.or(self.json_schema),
             context: change.context.or(self.context),
+            reasoning: change.reasoning.or(self.reasoning),
+            residence: change.residence.clone().or_else(|| self.residence.clone()),
+            labels: change.labels.clone().or_else(|| self.labels.clone()),
         }
     }
 
@@ -39,6 +52,15 @@ impl Need {
     pub fn unmet(&self, model: &Model) -> Option<Unmet> {
         if let Some(lacks) = self.lacking(model) {
             return Some(Unmet::Capability(lacks));
+        }
+        if let Some(wanted) = &self.residence
+            && !Territory::all_within(&model.traits.residence, wanted)
+        {
+            return Some(Unmet::Residence);
+        }
+        let labels = self.labels.iter().flat_map(|labels| labels.iter());
+        if let Some(label) = labels.into_iter().find(|label| !model.traits.labels.contains(label)) {
+            return Some(Unmet::Label(label.clone()));
         }
         let context = self.context.zip(model.context).filter(|(needs, has)| has < needs);
         if let Some((needs, has)) = context {
@@ -55,6 +77,7 @@ impl Need {
             (self.tools, model.tools, "tools"),
             (self.images, model.images, "images"),
             (self.json_schema, model.json_schema, "a JSON schema"),
+            (self.reasoning, model.traits.reasoning, "a request to think"),
         ];
         let mut lacking = asked
             .into_iter()
@@ -64,9 +87,11 @@ impl Need {
 }
 
 /// What a model lacks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unmet {
     Capability(&'static str),
+    Residence,
+    Label(Arc<str>),
     Context { needs: u64, has: u64 },
     Quality { needs: u8, has: Option<u8> },
 }

@@ -1,6 +1,7 @@
 //! The keys of routes.
 
 use super::Kind::{self, Either, In, List, Map, Money, NameIn, Selector, Size, Text, Truth, Whole, Word};
+use super::licenses::TERRITORY;
 use super::{REQUIRED, Section, TIMEOUTS, key};
 
 pub(in crate::policy) const PICKS: &[&str] = &["in_order", "cheapest", "fastest", "weighted"];
@@ -67,8 +68,11 @@ pub(in crate::policy) static NEED: Section = Section {
         key("images", Truth, "false", "true", "can read images"),
         key("json_schema", Truth, "false", "true", "can answer by a JSON schema"),
         key("context", Size, "", "100k", "holds so many tokens; a model whose context is unknown does"),
+        key("reasoning", Truth, "false", "true", "can think before it answers"),
+        key("residence", List(&TERRITORY), "", "[EU]", "data stays within these; where nobody knows a model's, it does not"),
+        key("labels", List(&Text), "", "[no-training]", "has every one of these labels"),
     ],
-    later: &["use", "territory", "residence", "labels", "reasoning", "speed"],
+    later: &["use", "territory", "speed"],
 };
 
 #[rustfmt::skip]
