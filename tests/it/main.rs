@@ -20,6 +20,7 @@ mod house;
 mod local_server;
 mod plan_changes;
 mod plans;
+mod prices;
 mod reload;
 mod rights;
 mod serve;
