@@ -2,7 +2,7 @@
 //!
 //! Reads the policy, and whether its credentials are there; never a credential's value, and nothing over the network.
 
-use crate::policy::snapshot::{CredentialRef, LicenseId, Model, Pick, Route, Snapshot};
+use crate::policy::snapshot::{CredentialRef, LicenseId, Model, Pick, Provider, Route, Snapshot};
 use crate::policy::{self, Compiled, Diagnostic, github, sarif};
 use crate::watch::read_sources;
 use serde_json::{Value, json};
@@ -150,7 +150,7 @@ fn summary(snapshot: &Snapshot, warnings: usize, present: impl Fn(&CredentialRef
     let providers = snapshot
         .providers
         .iter()
-        .map(|p| ("provider", &p.name, p.api_key.as_ref()));
+        .flat_map(|p| keys_of(p).map(move |key| ("provider", &p.name, key)));
     let clients = snapshot
         .clients
         .iter()
@@ -237,7 +237,7 @@ pub fn missing_credentials(snapshot: &Snapshot) -> Vec<String> {
     let providers = snapshot
         .providers
         .iter()
-        .map(|p| ("provider", &p.name, p.api_key.as_ref()));
+        .flat_map(|p| keys_of(p).map(move |key| ("provider", &p.name, key)));
     let clients = snapshot
         .clients
         .iter()
@@ -247,6 +247,12 @@ pub fn missing_credentials(snapshot: &Snapshot) -> Vec<String> {
         Some(format!("{} of {kind} {name} is missing", reference.label()))
     });
     missing.collect()
+}
+
+/// `None` once for a provider that needs none.
+fn keys_of(provider: &Provider) -> impl Iterator<Item = Option<&CredentialRef>> {
+    let keys = provider.keys.iter().map(|key| Some(&key.credential));
+    keys.chain(provider.keys.is_empty().then_some(None))
 }
 
 fn is_present(reference: &CredentialRef) -> bool {

@@ -2,10 +2,10 @@
 
 use super::Control;
 use crate::budget::AccountView;
-use crate::health::{Options, Verdict};
+use crate::health::{Options, ProviderHealth, Verdict};
 use crate::live::{Live, Policy};
 use crate::plan::{Now, why};
-use crate::policy::snapshot::ModelId;
+use crate::policy::snapshot::{ModelId, Provider, ProviderKey};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
@@ -23,7 +23,7 @@ pub fn status(control: &Control) -> Value {
             "since": time(policy.since),
             "rejected": rejected(&control.live),
         },
-        "providers": providers(&policy),
+        "providers": providers(control, &policy),
         "models": models(control, &policy),
         "plans": active(&control.live),
         "stale": control.live.freeze(&policy, now(control)).stale(),
@@ -104,7 +104,7 @@ fn rejected(live: &Live) -> Value {
     }
 }
 
-fn providers(policy: &Policy) -> Vec<Value> {
+fn providers(control: &Control, policy: &Policy) -> Vec<Value> {
     let all = policy.snapshot.providers.iter().zip(policy.providers.iter());
     all.map(|(provider, live)| {
         let standing = live.standing();
@@ -114,9 +114,36 @@ fn providers(policy: &Policy) -> Vec<Value> {
             "state": standing.state.word(),
             "reason": (!standing.reason.is_empty()).then_some(&*standing.reason),
             "since": time(standing.since),
+            "keys": keys(control, policy, provider),
         })
     })
     .collect()
+}
+
+/// Of a provider with several: how each stands, whatever models it was used for.
+fn keys(control: &Control, policy: &Policy, provider: &Provider) -> Vec<Value> {
+    let (now, health) = (control.clock.uptime(), control.live.health.lock());
+    let models: Vec<ModelId> = (0..policy.snapshot.models.len())
+        .map(ModelId)
+        .filter(|id| std::ptr::eq(policy.snapshot.provider_of(*id), provider))
+        .collect();
+    let one = |(at, key): (usize, &ProviderKey)| {
+        let names: Vec<_> = models
+            .iter()
+            .filter_map(|id| policy.keys(*id).get(at).cloned())
+            .collect();
+        let (state, reason) = match control.credentials.present(&key.credential) {
+            Err(missing) => ("no_credential", Some(missing.to_string())),
+            Ok(()) => match health.provider_state(&provider.base_url, &names, now) {
+                ProviderHealth::Up => ("up", None),
+                ProviderHealth::Cooling { reason, .. } => ("cooling", Some(reason.word().to_owned())),
+                ProviderHealth::Down { reason, .. } => ("down", Some(reason.word().to_owned())),
+            },
+        };
+        json!({"name": &*key.name, "weight": key.weight, "state": state, "reason": reason})
+    };
+    let several = provider.keys.iter().enumerate().filter(|_| provider.keys.len() > 1);
+    several.map(one).collect()
 }
 
 /// Available as far as the model alone is concerned: credential, server, breaker, cooling. Budgets and plans depend on
@@ -127,7 +154,7 @@ fn models(control: &Control, policy: &Policy) -> Vec<Value> {
     let one = |(id, model): (usize, &crate::policy::snapshot::Model)| {
         let provider = policy.snapshot.provider(model.provider);
         let standing = policy.provider(model.provider).standing();
-        let verdict = health.verdict(policy.key(ModelId(id)), Options::of(provider), now);
+        let verdict = health.best_verdict(policy.keys(ModelId(id)).iter(), Options::of(provider), now);
         let reason = match (&verdict, standing.state.is_up()) {
             (_, false) => Some(format!("{}: {}", standing.state.word(), standing.reason)),
             (Verdict::Wait { reason, .. }, true) => Some(reason.word().to_owned()),

@@ -40,7 +40,7 @@ pub async fn run(gateway: Arc<Gateway>, stop: CancellationToken) {
 }
 
 async fn look(gateway: &Gateway, policy: &Policy, provider: &Provider) {
-    let key = provider.api_key.as_ref();
+    let key = provider.keys.first().map(|key| &key.credential);
     let (Some(listing), Some(key)) = (
         provider.vendor.facts().balance.as_ref(),
         key.and_then(|reference| gateway.credentials.get(reference).ok()),

@@ -5,8 +5,9 @@
 use crate::gateway::Gateway;
 use crate::health::Listing;
 use crate::live::{Policy, ProviderState};
-use crate::policy::snapshot::{ModelId, ProviderId};
+use crate::policy::snapshot::{ModelId, Provider, ProviderId, ProviderKey};
 use crate::request::Caller;
+use crate::upstream::credentials::Credential;
 use crate::upstream::local::LocalState;
 use crate::upstream::probe::{LISTING_TIMEOUT, Probe, probe_listing};
 use std::collections::HashMap;
@@ -38,30 +39,35 @@ pub async fn run(gateway: Arc<Gateway>, stop: CancellationToken) {
                 continue;
             }
             *next = now + EACH;
-            let key = provider
-                .api_key
-                .as_ref()
-                .and_then(|reference| gateway.credentials.get(reference).ok());
-            let web = gateway.connections.web(provider.allow_private);
-            let secret = key.as_ref().map(|key| &key.secret);
-            let probe = tokio::select! {
-                () = stop.cancelled() => return,
-                probe = probe_listing(web, &provider.base_url, secret, LISTING_TIMEOUT) => probe,
-            };
-            tracing::debug!(provider = &*provider.name, ?probe, "listing");
-            let at = gateway.clock.uptime();
-            let credential = provider
-                .api_key
-                .as_ref()
-                .map(|reference| reference.label())
-                .unwrap_or_default();
-            gateway
-                .live
-                .health
-                .lock()
-                .listed(&provider.base_url, &credential, listing(&probe), at);
+            for (credential, key) in keys(&gateway, provider) {
+                let web = gateway.connections.web(provider.allow_private);
+                let secret = key.as_ref().map(|key| &key.secret);
+                let probe = tokio::select! {
+                    () = stop.cancelled() => return,
+                    probe = probe_listing(web, &provider.base_url, secret, LISTING_TIMEOUT) => probe,
+                };
+                tracing::debug!(provider = &*provider.name, ?probe, "listing");
+                let (at, listing) = (gateway.clock.uptime(), listing(&probe));
+                let mut health = gateway.live.health.lock();
+                health.listed(&provider.base_url, &credential, listing, at);
+                if listing == Listing::Alive {
+                    break;
+                }
+            }
         }
     }
+}
+
+/// Those that are there, by what health knows them by; one nameless where none is needed.
+fn keys(gateway: &Gateway, provider: &Provider) -> Vec<(Arc<str>, Option<Arc<Credential>>)> {
+    if provider.keys.is_empty() {
+        return vec![("".into(), None)];
+    }
+    let there = |key: &ProviderKey| {
+        let credential = gateway.credentials.get(&key.credential).ok()?;
+        Some((key.credential.label().into(), Some(credential)))
+    };
+    provider.keys.iter().filter_map(there).collect()
 }
 
 fn is_kept_from_traffic(gateway: &Gateway, policy: &Policy, id: ProviderId) -> bool {

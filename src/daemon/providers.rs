@@ -36,8 +36,14 @@ fn standing(gateway: &Gateway, policy: &Policy, index: usize, provider: &Provide
     if provider.disabled {
         return (ProviderState::Disabled, "the policy says so".into());
     }
-    if let Some(reference) = &provider.api_key
-        && let Err(missing) = gateway.credentials.present(reference)
+    let present: Vec<_> = provider
+        .keys
+        .iter()
+        .map(|key| gateway.credentials.present(&key.credential))
+        .collect();
+    // One key that is there is enough.
+    if let Some(Err(missing)) = present.first()
+        && present.iter().all(Result::is_err)
     {
         return (ProviderState::NoCredential, missing.to_string().into());
     }
@@ -48,17 +54,28 @@ fn standing(gateway: &Gateway, policy: &Policy, index: usize, provider: &Provide
         Some(state) => return (ProviderState::Cold, state.line()),
     }
     let of_provider = |id: &usize| policy.snapshot.models[*id].provider.0 == index;
-    let keys: Vec<_> = (0..policy.snapshot.models.len())
+    let models: Vec<ModelId> = (0..policy.snapshot.models.len())
         .filter(of_provider)
-        .map(|id| policy.key(ModelId(id)).clone())
+        .map(ModelId)
         .collect();
     let now = gateway.clock.uptime();
-    match gateway
-        .live
-        .health
-        .lock()
-        .provider_state(&provider.base_url, &keys, now)
-    {
+    let health = gateway.live.health.lock();
+    // As good as its best key.
+    let of_key = |at: usize| {
+        let keys: Vec<_> = models
+            .iter()
+            .filter_map(|id| policy.keys(*id).get(at).cloned())
+            .collect();
+        health.provider_state(&provider.base_url, &keys, now)
+    };
+    let there = |at: &usize| present.get(*at).is_none_or(Result::is_ok);
+    let states = (0..provider.keys.len().max(1)).filter(there).map(of_key);
+    let best = states.min_by_key(|state| match state {
+        ProviderHealth::Up => 0,
+        ProviderHealth::Cooling { .. } => 1,
+        ProviderHealth::Down { .. } => 2,
+    });
+    match best.unwrap_or(ProviderHealth::Up) {
         ProviderHealth::Up => (ProviderState::Up, "".into()),
         ProviderHealth::Cooling { reason, .. } => (ProviderState::Cooling, reason.word().into()),
         ProviderHealth::Down { reason, .. } => (ProviderState::Down, reason.word().into()),

@@ -187,7 +187,7 @@ pub fn references(snapshot: &Snapshot) -> Vec<CredentialRef> {
     let keys = snapshot
         .providers
         .iter()
-        .filter_map(|provider| provider.api_key.clone());
+        .flat_map(|provider| provider.keys.iter().map(|key| key.credential.clone()));
     let clients = snapshot.clients.iter().flat_map(|client| client.keys.clone());
     let secrets = snapshot.alerts.iter().map(|alert| alert.secret.clone());
     keys.chain(clients).chain(secrets).chain(urls).collect()

@@ -7,7 +7,7 @@
 #[cfg(test)]
 mod tests;
 
-use crate::failure::{Billing, Class, Failure, Fallback, RetrySame};
+use crate::failure::{Billing, Class, Failure, Fallback, RetrySame, Scope};
 use crate::policy::snapshot::{ModelId, ProviderId};
 use crate::uptime::Uptime;
 use std::time::Duration;
@@ -19,6 +19,7 @@ const LAST_MOMENT: Duration = Duration::from_secs(1);
 /// First backoff where the provider gave no hint; it doubles with each attempt.
 const BACKOFF: Duration = Duration::from_millis(500);
 
+/// A model stands in the list once for each key that it may be tried with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Candidate {
     pub model: ModelId,
@@ -152,6 +153,8 @@ impl Turn {
         self.course.refusals.push((self.candidate, why));
         // A server that was waited for once and is cold again does not hold the request for ever.
         let waits = why == NotTaken::Cold && !self.warmed;
+        // What keeps it from one key keeps it from all: the driver has looked at each.
+        self.course.shut_model_of(self.candidate);
         self.course
             .set(self.candidate, if waits { State::Cold } else { State::Done });
         self.course.next(now)
@@ -335,8 +338,13 @@ impl Course {
         let Some(failed) = self.places.get(candidate).map(|place| place.candidate) else {
             return;
         };
+        let of_key = failure
+            .cooldown
+            .is_some_and(|cooldown| matches!(cooldown.scope, Scope::Credential | Scope::CredentialModel));
         for place in &mut self.places {
             let other = place.candidate;
+            // Another key of the same model helps where the key was the reason.
+            let same = other.model == failed.model && !of_key;
             let pointless = match failure.fallback {
                 Fallback::LargerContextOnly => {
                     !matches!((other.context, failed.context), (Some(other), Some(failed)) if other > failed)
@@ -345,7 +353,7 @@ impl Course {
                 Fallback::LargerLimitOnly => other.provider == failed.provider,
                 _ => false,
             };
-            if pointless {
+            if pointless || same {
                 place.state = State::Done;
             }
         }
@@ -411,14 +419,29 @@ impl Course {
         })
     }
 
-    /// Candidates that have not had their chance.
+    /// Models that have not had their chance.
     fn others(&self) -> usize {
-        let waits = |place: &&Place| matches!(place.state, State::Untried | State::Cold);
-        self.places.iter().filter(waits).count()
+        let mut models: Vec<ModelId> = Vec::new();
+        for place in &self.places {
+            let waits = matches!(place.state, State::Untried | State::Cold);
+            if waits && !models.contains(&place.candidate.model) {
+                models.push(place.candidate.model);
+            }
+        }
+        models.len()
     }
 
     fn find(&self, is: impl Fn(State) -> bool) -> Option<usize> {
         self.places.iter().position(|place| is(place.state))
+    }
+
+    fn shut_model_of(&mut self, candidate: usize) {
+        let Some(model) = self.places.get(candidate).map(|place| place.candidate.model) else {
+            return;
+        };
+        for place in self.places.iter_mut().filter(|place| place.candidate.model == model) {
+            place.state = State::Done;
+        }
     }
 
     fn set(&mut self, candidate: usize, state: State) {

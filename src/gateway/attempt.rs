@@ -46,6 +46,8 @@ pub struct Attempt {
     target: Target,
     pub candidate: Candidate,
     wished: Option<Arc<Wished>>,
+    /// Its place among the provider's keys.
+    key: usize,
     number: u8,
     claim: Claim,
     reserved: Option<Reserved>,
@@ -74,6 +76,7 @@ impl Attempt {
             target: ticket.target,
             candidate,
             wished: ticket.wished.clone(),
+            key: 0,
             number,
             claim,
             reserved: Some(reserved),
@@ -92,6 +95,20 @@ impl Attempt {
     pub fn on(mut self, server: Option<Occupied>) -> Self {
         self._server = server;
         self
+    }
+
+    /// Which of the provider's keys it is made with.
+    pub const fn with_key(mut self, key: usize) -> Self {
+        self.key = key;
+        self
+    }
+
+    /// As the policy calls it; empty where there is one only.
+    fn key_name(&self) -> Arc<str> {
+        self.provider()
+            .keys
+            .get(self.key)
+            .map_or_else(Arc::default, |key| key.name.clone())
     }
 
     pub fn model(&self) -> &Model {
@@ -121,9 +138,10 @@ impl Attempt {
     /// The answer's headers may tell what is left of the provider's quotas.
     pub fn note_headers(&self, headers: &HeaderMap) {
         if let Some(quotas) = Quotas::read(headers, self.now()) {
-            let key = self.policy.key(self.candidate.id);
             let now = self.gateway.clock.uptime();
-            self.gateway.live.health.lock().told(key, quotas, now);
+            if let Some(key) = self.policy.keys(self.candidate.id).get(self.key) {
+                self.gateway.live.health.lock().told(key, quotas, now);
+            }
         }
     }
 
@@ -297,7 +315,7 @@ impl Attempt {
             provider: provider.name.clone(),
             supply: model.supply.word(),
             upstream: model.upstream.clone(),
-            key: Arc::default(),
+            key: self.key_name(),
             caller: self.needs.caller.clone(),
             end: settlement.end,
             outcome: settlement.outcome,
@@ -321,6 +339,7 @@ impl Attempt {
         let labels = AttemptLabels {
             model: model.name.clone(),
             provider: provider.name.clone(),
+            key: self.key_name(),
             supply: model.supply.word(),
             outcome: settlement.outcome,
             class: settlement.class,

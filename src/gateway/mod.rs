@@ -14,6 +14,7 @@ mod explain;
 mod failed;
 pub mod guard;
 mod headers;
+mod key;
 mod large;
 mod models;
 mod overdue;

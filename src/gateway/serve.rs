@@ -6,11 +6,11 @@ use super::Gateway;
 use super::attempt::Attempt;
 use super::attempt::Reserved;
 use super::body::ResponseBody;
-use super::claim::Claim;
 use super::deadlines::Deadlines;
 use super::exchange::{Exchanged, Wire, exchange};
 use super::failed::Told;
 use super::headers::AnswerHeaders;
+use super::key::{Chosen, UsedKeys};
 use super::large::LargeAnswer;
 use super::overdue::Watched;
 use super::prepare::{Prepared, prepare};
@@ -19,12 +19,11 @@ use super::stream::{AnswerStream, StreamLimits};
 use super::survey::{self, Survey, survey, survey_in_order};
 use super::tariff::Tariff;
 use super::ticket::Ticket;
-use crate::budget::{End, Facts};
+use crate::budget::Facts;
 use crate::decide::{self, Candidate, Refusal};
 use crate::dialect::chat::mask;
 use crate::dialect::{Inbound, Unreadable};
 use crate::failover::{self, Ending, Limits, NotTaken, Step, Turn, Warming};
-use crate::health::Verdict;
 use crate::ledger::record::ExcludedRecord;
 use crate::telemetry::metrics::ExclusionLabels;
 use crate::upstream::connect::Kind;
@@ -127,14 +126,16 @@ fn excluded(prepared: &Prepared, survey: &Survey) -> Vec<ExcludedRecord> {
     survey.decision.excluded.iter().map(record).collect()
 }
 
-struct Serving {
-    gateway: Arc<Gateway>,
-    prepared: Prepared,
+pub(super) struct Serving {
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) prepared: Prepared,
     survey: Survey,
     ticket: Ticket,
     deadline: Uptime,
     /// Why the last candidate that lacked money did.
     money: Option<NoMoney>,
+    /// Keys that it was sent with.
+    pub(super) used_keys: UsedKeys,
     /// How often the decision may still be made anew.
     anew: u8,
 }
@@ -148,6 +149,7 @@ impl Serving {
             ticket,
             deadline: Uptime::ZERO,
             money: None,
+            used_keys: Vec::new(),
             anew: DECISIONS_ANEW,
         }
     }
@@ -227,7 +229,7 @@ impl Serving {
 
     /// Nobody else is left: the client waits for the server, by the server's own limit.
     async fn warm(&mut self, warming: Warming) -> Step {
-        let candidate = self.survey.decision.candidates[warming.candidate()];
+        let candidate = self.candidate(warming.candidate());
         let provider = self.prepared.policy.snapshot.provider_of(candidate.id);
         let ready = provider.start.as_ref().map_or(Duration::ZERO, |start| start.ready);
         let until = self.until(ready).into_std();
@@ -243,30 +245,26 @@ impl Serving {
     }
 
     async fn attempt(&mut self, turn: Turn) -> Go {
-        let candidate = self.survey.decision.candidates[turn.candidate()];
+        let candidate = self.candidate(turn.candidate());
         let provider = self.prepared.policy.snapshot.provider_of(candidate.id).name.clone();
         let Ok(server) = self.gateway.locals.occupy(&provider) else {
             return Continue(turn.refused(NotTaken::Cold, self.gateway.clock.uptime()));
         };
-        let (claim, reserved) = match self.take(&turn, candidate).await {
+        let (chosen, reserved) = match self.take(&turn, candidate).await {
             Ok(taken) => taken,
             Err(why) => return Continue(turn.refused(why, self.gateway.clock.uptime())),
         };
-        let credential = match self.credential(candidate) {
-            Ok(credential) => credential,
-            // It was there when the decision was made. What was taken goes back.
-            Err(why) => {
-                self.gateway.live.books.lock().end(reserved.reservation, End::Void);
-                return Continue(turn.refused(why, self.gateway.clock.uptime()));
-            }
-        };
-        let attempt = Attempt::new(&self.ticket, candidate, turn.number(), claim, reserved).on(server);
+        self.used_keys.push((candidate.id, chosen.key));
+        let attempt = Attempt::new(&self.ticket, candidate, turn.number(), chosen.claim, reserved)
+            .with_key(chosen.key)
+            .on(server);
         let fresh = turn.fresh_connection();
-        self.send(turn.sent(), attempt, credential.as_deref(), fresh).await
+        self.send(turn.sent(), attempt, chosen.credential.as_deref(), fresh)
+            .await
     }
 
     /// Everything that an attempt needs before it is sent: a running server, leave of its breaker, money.
-    async fn take(&mut self, turn: &Turn, candidate: Candidate) -> Result<(Claim, Reserved), NotTaken> {
+    async fn take(&mut self, turn: &Turn, candidate: Candidate) -> Result<(Chosen, Reserved), NotTaken> {
         let snapshot = self.prepared.policy.snapshot.clone();
         let provider = snapshot.provider_of(candidate.id);
         if let Some(state) = self.gateway.locals.state(&provider.name)
@@ -284,19 +282,7 @@ impl Serving {
             );
             return Err(NotTaken::Barred);
         }
-        let claim = match Claim::take(&self.gateway, self.prepared.policy.key(candidate.id), provider) {
-            Ok(claim) => claim,
-            Err(Verdict::Ready) => return Err(NotTaken::Barred),
-            Err(Verdict::Wait { until, reason }) => {
-                let wait = until.saturating_sub(now).as_secs().max(1);
-                self.exclude(
-                    candidate,
-                    reason.code(),
-                    format!("not for another {wait} s ({})", reason.word()),
-                );
-                return Err(NotTaken::Resting { until });
-            }
-        };
+        let chosen = self.choose_key(turn, candidate)?;
         let facts = Facts {
             model: snapshot.facts(candidate.id).clone(),
             currency: snapshot.currency,
@@ -314,7 +300,7 @@ impl Serving {
         let until = self.until(LEDGER_WITHIN);
         let tariff = Tariff::take(&self.gateway, &self.prepared, &candidate);
         match reserve(&self.gateway, tariff, &charges, facts, until).await {
-            Ok(reserved) => Ok((claim, reserved)),
+            Ok(reserved) => Ok((chosen, reserved)),
             Err(why) => {
                 let (NoMoney::Refused(text) | NoMoney::Closed(text)) = &why;
                 self.exclude(candidate, "budget", text.clone());
@@ -325,16 +311,6 @@ impl Serving {
                 Err(NotTaken::Money)
             }
         }
-    }
-
-    fn credential(&self, candidate: Candidate) -> Result<Option<Arc<Credential>>, NotTaken> {
-        let provider = self.prepared.policy.snapshot.provider_of(candidate.id);
-        let found = provider
-            .api_key
-            .as_ref()
-            .map(|reference| self.gateway.credentials.get(reference))
-            .transpose();
-        found.map_err(|_| NotTaken::Barred)
     }
 
     async fn send(
@@ -426,17 +402,33 @@ impl Serving {
         !self.survey.plans.is_empty() && (first != Some(answers.id) || answers.thinking_off)
     }
 
+    /// Each candidate once for each key that it may be tried with.
     fn courses(&self) -> Vec<failover::Candidate> {
-        let snapshot = &self.prepared.policy.snapshot;
-        let one = |candidate: &Candidate| {
-            let model = snapshot.model(candidate.id);
-            failover::Candidate {
+        let policy = &self.prepared.policy;
+        let each = |candidate: &Candidate| {
+            let model = policy.snapshot.model(candidate.id);
+            let place = failover::Candidate {
                 model: candidate.id,
                 provider: model.provider,
                 context: model.context,
-            }
+            };
+            std::iter::repeat_n(place, policy.keys(candidate.id).len())
         };
-        self.survey.decision.candidates.iter().map(one).collect()
+        self.survey.decision.candidates.iter().flat_map(each).collect()
+    }
+
+    /// The candidate at a place of the course.
+    fn candidate(&self, place: usize) -> Candidate {
+        let (policy, mut place) = (&self.prepared.policy, place);
+        let mut candidates = self.survey.decision.candidates.iter().copied();
+        let here = candidates.find(|candidate| {
+            let keys = policy.keys(candidate.id).len();
+            let here = place < keys;
+            place = place.saturating_sub(keys);
+            here
+        });
+        // The course knows no other places than those that it was given.
+        here.unwrap_or(self.survey.decision.candidates[0])
     }
 
     /// The end of something that may take `within`, never past the request's deadline.
@@ -445,7 +437,7 @@ impl Serving {
         self.gateway.clock.instant(self.deadline.min(own))
     }
 
-    fn exclude(&mut self, candidate: Candidate, reason: &'static str, detail: String) {
+    pub(super) fn exclude(&mut self, candidate: Candidate, reason: &'static str, detail: String) {
         let model = self.prepared.policy.snapshot.model(candidate.id).name.clone();
         self.ticket.excluded.push(ExcludedRecord { model, reason, detail });
     }

@@ -159,7 +159,14 @@ impl Look {
         let health = gateway.live.health.lock();
         for id in ids {
             let provider = policy.snapshot.provider_of(*id);
-            let verdict = health.verdict(policy.key(*id), Options::of(provider), self.uptime);
+            let there = |at: usize| {
+                let key = provider.keys.get(at).map(|key| &key.credential);
+                key.is_none_or(|key| gateway.credentials.present(key).is_ok())
+            };
+            let keys = policy.keys(*id);
+            // The provider's standing says whether its only key is there.
+            let usable = keys.iter().enumerate().filter(|(at, _)| keys.len() == 1 || there(*at));
+            let verdict = health.best_verdict(usable.map(|(_, key)| key), Options::of(provider), self.uptime);
             if let Verdict::Wait { until, reason } = verdict {
                 let wait = Wait {
                     until,

@@ -1,6 +1,6 @@
 //! What planb knows of its upstreams' health: breakers, cooling and retry budgets, fed with outcomes and time.
 //!
-//! Kept by endpoint and upstream model and not by the policy's names, so that a reload keeps it. An attempt is claimed
+//! Kept by endpoint, upstream model and credential and not by the policy's names, so that a reload keeps it. An attempt is claimed
 //! with [`Health::ask`] and answered with [`Health::end`]; a decision only reads [`Health::verdict`]. It owns no clock,
 //! no task and no lock, and it does not decide where a request goes.
 
@@ -9,6 +9,7 @@ mod cooling;
 mod level;
 mod quota;
 mod retry_budget;
+mod rotation;
 
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ use cooling::{Cooling, Place};
 use level::{ErrorRate, FirstTokens};
 use quota::Told;
 use retry_budget::RetryBudget;
+use rotation::Rotation;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -155,8 +157,6 @@ struct ModelState {
     opened: Turn,
     succeeded: Turn,
     first_token: Option<Duration>,
-    /// With which it was last asked.
-    credential: Arc<str>,
 }
 
 #[derive(Debug, Default)]
@@ -172,7 +172,8 @@ struct EndpointState {
 
 #[derive(Debug, Default)]
 pub struct Health {
-    models: HashMap<(Arc<str>, Arc<str>), ModelState>,
+    models: HashMap<ModelKey, ModelState>,
+    rotation: Rotation,
     endpoints: HashMap<Arc<str>, EndpointState>,
     cooling: Cooling,
     turn: Turn,
@@ -189,10 +190,20 @@ impl Health {
                 reason: WaitReason::Cooling(class),
             };
         }
-        match self.models.get(&model_of(key)) {
+        match self.models.get(key) {
             Some(state) if options.breaker => state.breaker.verdict(now),
             _ => Verdict::Ready,
         }
+    }
+
+    /// As [`Health::verdict`], of the key that may be used first.
+    pub fn best_verdict<'k>(&self, keys: impl Iterator<Item = &'k ModelKey>, options: Options, now: Uptime) -> Verdict {
+        let verdicts = keys.map(|key| self.verdict(key, options, now));
+        let first = verdicts.min_by_key(|verdict| match verdict {
+            Verdict::Ready => Uptime::ZERO,
+            Verdict::Wait { until, .. } => *until,
+        });
+        first.unwrap_or(Verdict::Ready)
     }
 
     /// Claims an attempt: the one probe, a step of the ramp, or plain passage.
@@ -201,8 +212,7 @@ impl Health {
             Verdict::Ready => {}
             wait => return Err(wait),
         }
-        let state = self.models.entry(model_of(key)).or_default();
-        state.credential = key.credential.clone();
+        let state = self.models.entry(key.clone()).or_default();
         let grant = if options.breaker {
             state.breaker.claim(now)
         } else {
@@ -220,11 +230,21 @@ impl Health {
         })
     }
 
+    /// Whose turn it is among a provider's keys (credential and weight); `usable` says which may be chosen.
+    pub fn next_key(
+        &mut self,
+        provider: &Arc<str>,
+        keys: &[(Arc<str>, u32)],
+        usable: impl Fn(usize) -> bool,
+    ) -> Option<usize> {
+        self.rotation.next(provider, keys, usable)
+    }
+
     /// The first meaningful event came: a probe has its answer long before a stream's end.
     pub fn answering(&mut self, claim: &mut Claim, first_token: Duration, now: Uptime) {
         self.turn += 1;
         let turn = self.turn;
-        let state = self.models.entry(model_of(&claim.key)).or_default();
+        let state = self.models.entry(claim.key.clone()).or_default();
         let known = state.first_token.unwrap_or(first_token);
         state.first_token = Some(known - known / LATENCY_MEMORY + first_token / LATENCY_MEMORY);
         state.succeeded = turn;
@@ -254,7 +274,7 @@ impl Health {
         if let (Some(failed), Some(endpoint)) = (failed, self.endpoints.get_mut(&key.endpoint)) {
             endpoint.errors.note(failed, now);
         }
-        let state = self.models.entry(model_of(&key)).or_default();
+        let state = self.models.entry(key.clone()).or_default();
         let answer = match outcome {
             Outcome::Ok => {
                 state.succeeded = turn;
@@ -298,7 +318,7 @@ impl Health {
 
     /// The state of a provider with these models. A model without traffic says nothing.
     pub fn provider_state(&self, endpoint: &str, models: &[ModelKey], now: Uptime) -> ProviderHealth {
-        let states = || models.iter().filter_map(|key| self.models.get(&model_of(key)));
+        let states = || models.iter().filter_map(|key| self.models.get(key));
         let alive = self.endpoints.get(endpoint).map_or(0, |state| state.alive);
         let sign = states().map(|state| state.succeeded).max().unwrap_or(0);
         let down = states()
@@ -345,7 +365,7 @@ impl Health {
         for state in self
             .models
             .iter_mut()
-            .filter(|((at, _), _)| at == endpoint)
+            .filter(|(key, _)| key.endpoint == *endpoint && *key.credential == *credential)
             .map(|(_, state)| state)
         {
             match state.breaker.trip() {
@@ -362,10 +382,10 @@ impl Health {
     /// A credential has a new value: what was held against the old one ends.
     pub fn key_changed(&mut self, credential: &str, now: Uptime) {
         self.cooling.key_changed(credential);
-        for state in self
+        for (_, state) in self
             .models
-            .values_mut()
-            .filter(|state| state.credential.as_ref() == credential)
+            .iter_mut()
+            .filter(|(key, _)| key.credential.as_ref() == credential)
         {
             state.breaker.forgive(now);
         }
@@ -382,16 +402,19 @@ impl Health {
         }
     }
 
-    /// Forgets models that no policy names any more.
-    pub fn keep(&mut self, named: impl Fn(&str, &str) -> bool) {
-        self.models.retain(|(endpoint, model), _| named(endpoint, model));
-        let endpoints: Vec<_> = self.models.keys().map(|(endpoint, _)| endpoint.clone()).collect();
+    /// Forgets models and keys that no policy names any more.
+    pub fn keep(&mut self, named: impl Fn(&ModelKey) -> bool) {
+        self.models.retain(|key, _| named(key));
+        let endpoints: Vec<_> = self.models.keys().map(|key| key.endpoint.clone()).collect();
+        let credentials: Vec<_> = self.models.keys().map(|key| key.credential.clone()).collect();
+        self.rotation
+            .keep(|credential| credentials.iter().any(|known| **known == *credential));
         self.endpoints.retain(|endpoint, _| endpoints.contains(endpoint));
     }
 
     /// Moving average of the time to the first token.
     pub fn first_token(&self, key: &ModelKey) -> Option<Duration> {
-        self.models.get(&model_of(key))?.first_token
+        self.models.get(key)?.first_token
     }
 
     /// The share of attempts that the endpoint failed of late.
@@ -413,22 +436,12 @@ impl Health {
 
     /// Whatever shared the cooling comes back in steps, or everyone who waited comes at once.
     fn ramp_after(&mut self, place: &Place) {
-        for ((endpoint, model), state) in &mut self.models {
-            let credential = state.credential.clone();
-            let key = ModelKey {
-                endpoint: endpoint.clone(),
-                upstream_model: model.clone(),
-                credential,
-            };
-            if place.covers(&key) {
+        for (key, state) in &mut self.models {
+            if place.covers(key) {
                 state.breaker.ramp();
             }
         }
     }
-}
-
-fn model_of(key: &ModelKey) -> (Arc<str>, Arc<str>) {
-    (key.endpoint.clone(), key.upstream_model.clone())
 }
 
 fn answer_of(failure: &Failure, now: Uptime) -> Answer {

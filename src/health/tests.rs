@@ -205,7 +205,7 @@ fn a_reload_keeps_what_is_still_named() {
     let mut health = Health::default();
     broken(&mut health, &key("max"));
     broken(&mut health, &key("flash"));
-    health.keep(|_, model| model == "max");
+    health.keep(|key| key.upstream_model.as_ref() == "max");
     assert!(!is_ready(&health, &key("max"), at(1)));
     assert!(is_ready(&health, &key("flash"), at(1)));
 }

@@ -87,6 +87,5 @@ fn level(signals: &mut Signals, of: Of, name: &Arc<str>, level: Option<Level>) {
 
 /// As health names them.
 fn credentials(provider: &Provider) -> Vec<Arc<str>> {
-    let label = provider.api_key.as_ref().map(|reference| reference.label().into());
-    vec![label.unwrap_or_else(|| "".into())]
+    provider.weighted_keys().into_iter().map(|(label, _)| label).collect()
 }

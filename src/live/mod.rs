@@ -28,6 +28,7 @@ use crate::price::Counters;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
 use parking_lot::Mutex;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// What a request takes once and keeps to its end.
@@ -35,8 +36,8 @@ pub struct Policy {
     pub snapshot: Arc<Snapshot>,
     pub effective: Arc<Effective>,
     pub providers: Arc<[ProviderLive]>,
-    /// By model: under what its health is kept.
-    pub keys: Arc<[ModelKey]>,
+    /// By model and key of its provider: under what its health is kept. Each model has one at least.
+    pub keys: Arc<[Box<[ModelKey]>]>,
     /// What the policy's selectors say of the callers that were seen.
     pub answers: Arc<CallerAnswers>,
     /// By model: those of one number are charged to the same accounts.
@@ -48,7 +49,7 @@ pub struct Policy {
 }
 
 impl Policy {
-    pub fn key(&self, id: ModelId) -> &ModelKey {
+    pub fn keys(&self, id: ModelId) -> &[ModelKey] {
         &self.keys[id.0]
     }
 
@@ -138,19 +139,11 @@ impl Live {
         {
             let mut health = self.health.lock();
             health.reloaded(now.up);
-            let named = |endpoint: &str, model: &str| {
-                let of = |known: &crate::policy::snapshot::Model| {
-                    snapshot.provider(known.provider).base_url.as_ref() == endpoint
-                };
-                snapshot
-                    .models
-                    .iter()
-                    .any(|known| known.upstream.as_ref() == model && of(known))
-            };
-            health.keep(named);
         }
         let before = self.policy.load_full();
         let policy = compose(snapshot, &plans, Some(&before), now.wall);
+        let keys: HashSet<&ModelKey> = policy.keys.iter().flatten().collect();
+        self.health.lock().keep(|key| keys.contains(key));
         self.policy.store(Arc::new(policy));
         self.rejected.store(None);
         rebuilds
@@ -233,17 +226,15 @@ fn compose(snapshot: Arc<Snapshot>, plans: &Plans, before: Option<&Policy>, now:
         Some(ProviderLive::from(before.providers.get(place)?))
     };
     let live = |provider: &Provider| standing(&provider.name).unwrap_or_else(|| ProviderLive::new(now));
-    let key = |id: usize| {
+    let keys = |id: usize| -> Box<[ModelKey]> {
         let model = &snapshot.models[id];
         let provider = snapshot.provider(model.provider);
-        ModelKey {
+        let key = |(credential, _)| ModelKey {
             endpoint: provider.base_url.clone(),
             upstream_model: model.upstream.clone(),
-            credential: provider
-                .api_key
-                .as_ref()
-                .map_or_else(|| "".into(), |reference| reference.label().into()),
-        }
+            credential,
+        };
+        provider.weighted_keys().into_iter().map(key).collect()
     };
     let facts = (0..snapshot.models.len()).map(|id| snapshot.facts(ModelId(id)).as_ref());
     let measures = Measures::new(
@@ -259,7 +250,7 @@ fn compose(snapshot: Arc<Snapshot>, plans: &Plans, before: Option<&Policy>, now:
                 .at(&snapshot, now),
         ),
         providers: snapshot.providers.iter().map(live).collect(),
-        keys: (0..snapshot.models.len()).map(key).collect(),
+        keys: (0..snapshot.models.len()).map(keys).collect(),
         answers: Arc::new(CallerAnswers::new(&snapshot.selectors)),
         mixes: Arc::new(Mixes::new(
             &snapshot,

@@ -116,11 +116,11 @@ fn the_example_compiles_whole() {
         qwen.base_url.as_ref(),
         "https://dashscope-intl.aliyuncs.com/compatible-mode/v1"
     );
-    assert_eq!(qwen.api_key, Some(CredentialRef::Env("DASHSCOPE_API_KEY".into())));
+    assert_eq!(qwen.keys[0].credential, CredentialRef::Env("DASHSCOPE_API_KEY".into()));
     assert_eq!(qwen.timeouts.total, Some(Duration::from_secs(300)));
     assert_eq!(
-        rival.api_key,
-        Some(CredentialRef::File("/etc/planb/deepseek.key".into()))
+        rival.keys[0].credential,
+        CredentialRef::File("/etc/planb/deepseek.key".into())
     );
     assert_eq!(home.base_url.as_ref(), "http://127.0.0.1:8081/v1");
     let start = home.start.as_ref().unwrap();

@@ -192,10 +192,10 @@ impl Present for Scene<'_> {
             Some(Wait { until, why, breaker })
         };
         let key = || {
-            let key = self.snapshot.provider_of(model).api_key.as_ref();
+            let key = self.snapshot.provider_of(model).keys.first();
             key.map_or_else(
                 || "it has no credential".to_owned(),
-                |key| format!("{} is not set", key.label()),
+                |key| format!("{} is not set", key.credential.label()),
             )
         };
         State {

@@ -27,6 +27,8 @@ pub struct RequestLabels {
 pub struct AttemptLabels {
     pub model: Arc<str>,
     pub provider: Arc<str>,
+    /// Which of the provider's keys; empty where there is one only.
+    pub key: Arc<str>,
     pub supply: &'static str,
     pub outcome: &'static str,
     pub class: &'static str,

@@ -17,6 +17,7 @@ mod embeddings;
 mod fallback;
 mod fits;
 mod house;
+mod keys;
 mod local_server;
 mod plan_changes;
 mod plans;

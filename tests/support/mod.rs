@@ -17,7 +17,7 @@ pub use daemon::{Daemon, Home, run};
 pub use policy::{COMPETITOR, LICENSED, LOCAL, Policy};
 pub use sink::Sink;
 pub use upstream::{Price, Upstream, Usage, completion};
-pub use wire::{Gate, Reply};
+pub use wire::{Gate, Reply, Seen};
 
 use std::time::{Duration, Instant};
 

@@ -22,7 +22,7 @@ pub(super) use licenses::{Count, License, Revenue};
 pub(super) use models::Model;
 pub(super) use plans::{Change, During, Plan};
 pub(super) use prices::{Free, Kinds, Ladder, Price, Tier, Window};
-pub(super) use providers::{Provider, Start, Timeouts};
+pub(super) use providers::{Key as ProviderKey, Provider, Start, Timeouts};
 pub(super) use routes::{Match, Need, Route};
 
 use super::report::Report;

@@ -3,7 +3,7 @@
 use super::fields::{Fields, word};
 use super::words;
 use crate::policy::report::Report;
-use crate::policy::source::{Node, Place, Word};
+use crate::policy::source::{Node, Place, Value, Word};
 
 #[derive(Debug)]
 pub(in crate::policy) struct Provider {
@@ -13,6 +13,7 @@ pub(in crate::policy) struct Provider {
     pub region: Option<Word>,
     pub base_url: Option<Word>,
     pub api_key: Option<Word>,
+    pub keys: Option<Vec<Key>>,
     pub timeouts: Timeouts,
     pub start: Option<Start>,
     pub breaker: Option<Word>,
@@ -25,6 +26,15 @@ pub(in crate::policy) struct Provider {
     pub discount: Option<Word>,
     pub surcharge: Option<Word>,
     pub disabled: Option<Word>,
+}
+
+/// One of several keys: a reference alone, or a map with more.
+#[derive(Debug)]
+pub(in crate::policy) struct Key {
+    pub place: Place,
+    pub key: Option<Word>,
+    pub name: Option<Word>,
+    pub weight: Option<Word>,
 }
 
 #[derive(Debug, Default)]
@@ -63,6 +73,7 @@ pub(super) fn read(name: &Word, node: &Node, report: &mut Report) -> Provider {
         region: fields.word("region", report),
         base_url: fields.word("base_url", report),
         api_key: fields.word("api_key", report),
+        keys: fields.node("keys").map(|_| fields.listed("keys", report, key)),
         timeouts: timeouts(fields, report),
         start,
         breaker: fields.word("breaker", report),
@@ -83,6 +94,24 @@ fn variables(start: Fields<'_>, report: &mut Report) -> Vec<(Word, Word)> {
     pairs
         .map(|(name, value)| (name.clone(), word(value, &name.text, report)))
         .collect()
+}
+
+fn key(node: &Node, report: &mut Report) -> Key {
+    if !matches!(node.value, Value::Map(_)) {
+        return Key {
+            place: node.place,
+            key: Some(word(node, "keys", report)),
+            name: None,
+            weight: None,
+        };
+    }
+    let fields = Fields::open(node, &words::PROVIDER_KEY, report);
+    Key {
+        place: node.place,
+        key: fields.word("key", report),
+        name: fields.word("name", report),
+        weight: fields.word("weight", report),
+    }
 }
 
 /// The `timeouts` of a provider, a model or a route.

@@ -3,8 +3,9 @@
 use super::Resolver;
 use super::urls::Address;
 use crate::catalog::{Place, Vendor, VendorFacts};
+use crate::policy::mask::shown;
 use crate::policy::read;
-use crate::policy::snapshot::{CredentialRef, Provider, Timeouts};
+use crate::policy::snapshot::{Provider, ProviderKey, Timeouts};
 use crate::policy::source::Word;
 use std::sync::Arc;
 
@@ -22,7 +23,7 @@ impl Resolver<'_, '_> {
         let address = facts
             .zip(place)
             .and_then(|(facts, place)| self.base(written, facts, place, allow_private));
-        let api_key = self.api_key(written, facts);
+        let keys = self.provider_keys(written, facts);
         let breaker = self.off_switch(written.breaker.as_ref(), "breaker");
         let cooldown = self.off_switch(written.cooldown.as_ref(), "cooldown");
         let start = written
@@ -35,7 +36,7 @@ impl Resolver<'_, '_> {
             vendor: vendor.unwrap_or(Vendor::OpenaiCompatible),
             place: place.copied().unwrap_or_default(),
             base_url: address.map_or_else(|| Arc::from(""), |address| Arc::from(address.text)),
-            api_key,
+            keys,
             timeouts: self.timeouts(&written.timeouts),
             breaker,
             cooldown,
@@ -132,9 +133,24 @@ impl Resolver<'_, '_> {
         None
     }
 
-    fn api_key(&mut self, written: &read::Provider, facts: Option<&'static VendorFacts>) -> Option<CredentialRef> {
+    /// `api_key` alone, or `keys` with their names and weights.
+    fn provider_keys(&mut self, written: &read::Provider, facts: Option<&'static VendorFacts>) -> Vec<ProviderKey> {
+        if let (Some(one), Some(_)) = (&written.api_key, &written.keys) {
+            self.report
+                .error(one.place, "both-keys", "a provider has `api_key` or `keys`, not both")
+                .help("list them all in `keys`");
+            return Vec::new();
+        }
+        if let Some(several) = &written.keys {
+            return self.several_keys(written, several);
+        }
         if let Some(word) = &written.api_key {
-            return self.credential(word, "api_key");
+            let only = self.credential(word, "api_key").map(|credential| ProviderKey {
+                credential,
+                name: "".into(),
+                weight: 1,
+            });
+            return only.into_iter().collect();
         }
         if let Some(facts) = facts.filter(|facts| facts.needs_key) {
             let usual = facts.key_env.unwrap_or("NAME");
@@ -148,7 +164,49 @@ impl Resolver<'_, '_> {
                     "write `api_key: env:{usual}`, `api_key: file:PATH` or `api_key: credential:NAME`"
                 ));
         }
-        None
+        Vec::new()
+    }
+
+    fn several_keys(&mut self, written: &read::Provider, several: &[read::ProviderKey]) -> Vec<ProviderKey> {
+        if several.is_empty() {
+            self.report.error(written.place, "missing-key", "`keys` lists no key");
+        }
+        let mut keys: Vec<ProviderKey> = Vec::new();
+        for (place, one) in (1..).zip(several) {
+            let weight = self.number(one.weight.as_ref(), "weight", 1, 100);
+            let key = self.required(one.key.as_ref(), one.place, "key", "a key");
+            let Some(credential) = key.and_then(|word| self.credential(word, "key")) else {
+                continue;
+            };
+            let name: Arc<str> = match one.name.as_ref().filter(|word| !word.broken) {
+                Some(word) => {
+                    self.check_name(word, "key");
+                    word.text.clone()
+                }
+                None => place.to_string().into(),
+            };
+            let at = one
+                .name
+                .as_ref()
+                .or(one.key.as_ref())
+                .map_or(one.place, |word| word.place);
+            if keys.iter().any(|known| known.credential == credential) {
+                self.report.error(at, "duplicate-name", "this key is listed twice");
+            } else if keys.iter().any(|known| known.name == name) {
+                let message = format!(
+                    "two keys of `{}` are called `{}`",
+                    shown(&written.name.text),
+                    shown(&name)
+                );
+                self.report.error(at, "duplicate-name", message);
+            }
+            keys.push(ProviderKey {
+                credential,
+                name,
+                weight: u32::from(weight.unwrap_or(1)),
+            });
+        }
+        keys
     }
 
     /// `breaker` and `cooldown` know one word: `none`.

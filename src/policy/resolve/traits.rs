@@ -176,8 +176,8 @@ impl Resolver<'_, '_> {
         let word = own.or_else(|| from.and_then(|(_, words)| words.domain.as_ref()));
         match (word, from) {
             (Some(word), _) => Arc::clone(&word.text),
-            (None, Some((provider, _))) => match &provider.api_key {
-                Some(key) => key.label().into(),
+            (None, Some((provider, _))) => match provider.keys.first() {
+                Some(key) => key.credential.label().into(),
                 None => Arc::clone(&provider.base_url),
             },
             (None, None) => Arc::from(""),

@@ -25,7 +25,7 @@ pub use matching::{Asked, Criterion, HeaderValues, Match, Pattern, RouteIndex, U
 pub use model::Model;
 pub use need::{Need, Unmet};
 pub use plan::Plan;
-pub use provider::{CredentialRef, Provider, Running, Start, Timeouts};
+pub use provider::{CredentialRef, Provider, ProviderKey, Running, Start, Timeouts};
 pub use route::{OnDisconnect, Pick, Route, Terms};
 pub use traits::{LicenseId, Listed, Retirement, Traits};
 

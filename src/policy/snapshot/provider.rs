@@ -35,8 +35,8 @@ pub struct Provider {
     pub place: Place,
     /// Without a trailing slash and with its path (`…/v1`): `/chat/completions` and `/models` are appended.
     pub base_url: Arc<str>,
-    /// `None`: the vendor needs no key and none was given.
-    pub api_key: Option<CredentialRef>,
+    /// Empty: the vendor needs no key and none was given.
+    pub keys: Vec<ProviderKey>,
     pub timeouts: Timeouts,
     /// False for `breaker: none`.
     pub breaker: bool,
@@ -56,6 +56,27 @@ pub struct Running {
     pub idle: Option<Duration>,
     /// Kept running while this holds.
     pub warm_when: Option<StateCondition>,
+}
+
+/// One of the keys of an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProviderKey {
+    pub credential: CredentialRef,
+    /// As the policy calls it, or its place in the list from 1; empty where it is the only one.
+    pub name: Arc<str>,
+    /// Its share of the requests, beside the others'.
+    pub weight: u32,
+}
+
+impl Provider {
+    /// What health knows its keys by, and their weights. A provider without keys has one nameless.
+    pub fn weighted_keys(&self) -> Vec<(Arc<str>, u32)> {
+        if self.keys.is_empty() {
+            return vec![("".into(), 1)];
+        }
+        let one = |key: &ProviderKey| (key.credential.label().into(), key.weight);
+        self.keys.iter().map(one).collect()
+    }
 }
 
 /// `None` leaves the word to the next wider scope; the tightest of those given counts.

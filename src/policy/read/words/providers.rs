@@ -1,6 +1,8 @@
 //! The keys of providers, and of the maps that routes share with them.
 
-use super::Kind::{Address, Credential, Duration, In, List, Map, Percentage, State, Text, Truth, Vendor, Word};
+use super::Kind::{
+    Address, Credential, Duration, Either, In, List, Map, Percentage, State, Text, Truth, Vendor, Whole, Word,
+};
 use super::licenses::TERRITORY;
 use super::{REQUIRED, Section, key};
 
@@ -12,6 +14,7 @@ pub(in crate::policy) static PROVIDER: Section = Section {
         key("region", Word(&["intl", "cn", "us", "hk", "eu", "jp"]), "the vendor's first", "cn", "of a vendor that has several: which address, prices and residence hold; keys do not cross regions"),
         key("base_url", Address, "the vendor's own", "http://127.0.0.1:8081", "what the vendor's official SDK is given; `/chat/completions` is appended. A local server without a path gets `/v1`; `openai-compatible` needs it"),
         key("api_key", Credential, "", "env:DASHSCOPE_API_KEY", "hosted vendors need it"),
+        key("keys", List(&Either(&[Credential, In(&PROVIDER_KEY)])), "`api_key`", "[env:QWEN_A, {key: env:QWEN_B, weight: 2}]", "several keys of one account or region, in turn; one that is refused or out of quota rests alone"),
         key("timeouts", In(&TIMEOUTS), "", "{first_token: 30s}", "the tightest of provider, model and route counts"),
         key("start", In(&START), "", "{command: [./serve], ready: 10m}", "a local server on this machine, started when it is first needed"),
         key("breaker", Word(&["none"]), "", "none", "`none`: failures never keep its models from traffic"),
@@ -26,9 +29,20 @@ pub(in crate::policy) static PROVIDER: Section = Section {
         key("labels", List(&Text), "", "[no-training]", "words of your own that hold for all of its models"),
     ],
     later: &[
-        "keys", "limits", "set", "default", "strip", "rename", "clamp", "probe", "balance",
+        "limits", "set", "default", "strip", "rename", "clamp", "probe", "balance",
         "licenses", "headers", "dialect", "retry", "min_speed", "weights", "rates",
     ],
+};
+
+#[rustfmt::skip]
+pub(in crate::policy) static PROVIDER_KEY: Section = Section {
+    what: "a key",
+    keys: &[
+        key("key", Credential, REQUIRED, "env:QWEN_B", "where it is"),
+        key("name", Text, "its place in the list, from 1", "second", "what status, metrics and the ledger call it"),
+        key("weight", Whole(1, 100), "1", "2", "its share of the requests, beside the others'"),
+    ],
+    later: &["limits"],
 };
 
 #[rustfmt::skip]
