@@ -137,6 +137,7 @@ impl Bench {
             at: Timestamp::UNIX_EPOCH,
             patience: Duration::from_secs(600),
             seed: 7,
+            held: None,
         };
         survey(rules, &question, self)
     }

@@ -25,6 +25,7 @@ pub mod policy;
 pub mod price;
 pub mod rehearse;
 pub mod request;
+pub mod session;
 pub mod telemetry;
 pub mod upstream;
 pub mod uptime;

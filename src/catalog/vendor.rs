@@ -135,6 +135,9 @@ pub struct VendorFacts {
     /// `stream_options.include_usage` is understood.
     #[serde(default)]
     pub stream_usage: bool,
+    /// How long it keeps a prompt in its cache after the last use, where it says so.
+    #[serde(default)]
+    pub cache_minutes: Option<u32>,
     /// What was not confirmed against a live endpoint.
     #[serde(default, borrow)]
     pub unsure: Vec<&'static str>,

@@ -28,6 +28,7 @@ use crate::live::{Live, Policy};
 use crate::policy::Diagnostic;
 use crate::policy::snapshot::{Raise, Snapshot};
 use crate::policy::{Compiled, compile};
+use crate::session::Keyer;
 use crate::telemetry::Metrics;
 use crate::upstream::connect::{ClientError, Connections};
 use crate::upstream::credentials::Credentials;
@@ -81,12 +82,21 @@ pub enum DaemonError {
     Listen(SocketAddr, std::io::Error),
     #[error("the admin token cannot be used: {0}")]
     Token(std::io::Error),
+    #[error("no randomness can be had: {0}")]
+    Secret(std::io::Error),
     #[error(transparent)]
     Ledger(#[from] LedgerError),
     #[error(transparent)]
     Client(#[from] ClientError),
     #[error("signals cannot be received: {0}")]
     Signals(std::io::Error),
+}
+
+/// Under which conversations are hashed, for this daemon's life.
+fn secret() -> std::io::Result<[u8; 32]> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(std::io::Error::other)?;
+    Ok(bytes)
 }
 
 /// Runs until a signal says to stop. `ready` is told the address once requests are served.
@@ -168,6 +178,7 @@ impl Daemon {
             locals,
             metrics: metrics.clone(),
             clock,
+            keyer: Keyer::new(secret().map_err(DaemonError::Secret)?),
             leasing: Arc::default(),
             lease_ahead: Notify::new(),
             tasks: TaskTracker::new(),

@@ -62,6 +62,54 @@ pub struct Question<'a> {
     pub patience: Duration,
     /// In place of dice: requests of one conversation share it, others differ.
     pub seed: u64,
+    /// What the conversation has at the model that answered it last. It counts where the route keeps conversations.
+    pub held: Option<Held>,
+}
+
+/// A conversation's ties to the model that answered it last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    pub model: ModelId,
+    /// Only that model can go on.
+    pub lock: Option<Lock>,
+    /// The share of the prompt that is likely to be in its cache, in basis points; `None` once the cache has expired.
+    pub cached: Option<u32>,
+    /// Where the conversation came from: nothing moves back before the cache has expired.
+    pub moved_from: Option<ModelId>,
+    /// Other plans are active than when it answered.
+    pub replanned: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lock {
+    /// The request answers a tool call that the model made.
+    ToolLoop,
+    /// The request carries reasoning that only the model can read.
+    Reasoning,
+}
+
+/// What became of a conversation's ties.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stay {
+    Locked(Lock),
+    /// It stays where it was.
+    Kept,
+    /// Another model is better, its cache lost.
+    Moves,
+    /// Its model is excluded.
+    Leaves,
+}
+
+impl Stay {
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Locked(Lock::ToolLoop) => "tool_loop",
+            Self::Locked(Lock::Reasoning) => "reasoning",
+            Self::Kept => "kept",
+            Self::Moves => "moves",
+            Self::Leaves => "leaves",
+        }
+    }
 }
 
 /// One model of the route with all that is known of it at this instant.
@@ -127,6 +175,8 @@ pub struct Decision {
     pub unrestricted: Option<Choice>,
     /// The same had money been no matter either: what forecasts count.
     pub wished: Option<Choice>,
+    /// Of a conversation that was answered before.
+    pub stay: Option<Stay>,
 }
 
 /// What may stand between a model and a request.
@@ -148,6 +198,7 @@ pub fn survey(rules: Rules<'_>, question: &Question<'_>, present: &dyn Present) 
         Some(shed) => view.refuse(shed, &terms, &mut decision),
         None => view.weigh(&terms, Bound::All, &mut decision),
     }
+    decision.stay = view.held.and_then(|held| stay(held, &decision));
     view.touched(&terms, &mut decision.plans);
     let (unrestricted, short) = if decision.plans.is_empty() {
         let first = decision.candidates.first().map(|first| view.choice(first.id));
@@ -187,6 +238,8 @@ struct View<'a> {
     present: &'a dyn Present,
     /// What prices must know of the request.
     moment: price::Moment<'a>,
+    /// Only where the route keeps conversations.
+    held: Option<Held>,
 }
 
 impl<'a> View<'a> {
@@ -196,6 +249,7 @@ impl<'a> View<'a> {
             question,
             present,
             moment: price::Moment::of(question.needs, question.at, question.patience),
+            held: question.held.filter(|_| terms(rules, question.target).sticks()),
         }
     }
 
@@ -292,15 +346,20 @@ impl<'a> View<'a> {
             }
             Target::Model(id) => Cow::Owned(Terms::direct(id)),
         };
+        // Where a conversation is now is the plans' doing, too.
+        let free = Self {
+            held: None,
+            ..Self::new(self.rules, self.question, self.present)
+        };
         let (first, short) = if pick::is_by_place(&plain) {
-            self.first_by_place(&plain, bound)
+            free.first_by_place(&plain, bound)
         } else {
             let mut spare = spare::decision();
-            self.weigh(&plain, bound, &mut spare);
+            free.weigh(&plain, bound, &mut spare);
             let short = spare.excluded.iter().any(|one| one.reason.is_money());
             (spare.candidates.first().map(|candidate| candidate.id), short)
         };
-        (first.map(|id| self.choice(id)), short)
+        (first.map(|id| free.choice(id)), short)
     }
 
     /// The first that is warm, or else the first.
@@ -324,4 +383,18 @@ impl<'a> View<'a> {
             cost: pick::expected(self, id),
         }
     }
+}
+
+fn stay(held: Held, decision: &Decision) -> Option<Stay> {
+    let is_held = |candidate: &Candidate| candidate.id == held.model;
+    if decision.excluded.iter().any(|exclusion| exclusion.id == held.model) {
+        return Some(Stay::Leaves);
+    }
+    // A model that the route no longer tries holds nothing.
+    decision.candidates.iter().find(|candidate| is_held(candidate))?;
+    Some(match (held.lock, decision.candidates.first().is_some_and(is_held)) {
+        (Some(lock), true) => Stay::Locked(lock),
+        (None, true) => Stay::Kept,
+        (_, false) => Stay::Moves,
+    })
 }

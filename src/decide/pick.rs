@@ -2,7 +2,7 @@
 //!
 //! Chance is a seed: requests of one conversation have the same, and the same request is always decided alike.
 
-use super::{Candidate, Terms, View};
+use super::{Candidate, Held, Terms, View};
 use crate::money::Money;
 use crate::policy::snapshot::{ModelId, Pick, Snapshot};
 use std::cell::RefCell;
@@ -12,8 +12,13 @@ use std::time::Duration;
 pub const DEFAULT_OUTPUT: u64 = 500;
 /// One request in so many goes to a model whose speed is not known first, so that it becomes known.
 const EXPLORES: u64 = 10;
+/// The key of what comes last among the warm.
+const LAST: u64 = (u64::MAX >> 1) - 2;
+/// So much of the time to the first token, in percent, is saved where the whole prompt is cached.
+const SAVED_BY_CACHE: u32 = 80;
 
 /// What sorting needs: keys with places, so that it moves little, and room for the result.
+#[derive(Default)]
 struct Bench {
     keys: Vec<(u64, u32)>,
     sorted: Vec<Candidate>,
@@ -30,46 +35,62 @@ pub(super) fn is_by_place(terms: &Terms) -> bool {
 }
 
 pub(super) fn order(view: &View<'_>, terms: &Terms, candidates: &mut Vec<Candidate>) {
-    let seed = view.question.seed;
-    let some_cold = candidates.iter().any(|candidate| candidate.cold);
-    if candidates.len() < 2 || (is_by_place(terms) && !some_cold) {
+    let in_place = is_by_place(terms) && view.held.is_none() && !candidates.iter().any(|candidate| candidate.cold);
+    if candidates.len() < 2 || in_place {
         return;
     }
-    let explores = terms.pick == Pick::Fastest && chance(seed, 0).is_multiple_of(EXPLORES);
-    let key = |candidate: &Candidate| match terms.pick {
-        Pick::InOrder => 0,
+    BENCH.with(|bench| {
+        // Nothing below sorts another list.
+        let mut bench = bench.take();
+        let Bench { keys, sorted } = &mut bench;
+        keys.clear();
+        let keyed = (0_u32..).zip(candidates.iter());
+        keys.extend(keyed.map(|(place, candidate)| (key(view, terms, place, candidate), place)));
+        if let Some(held) = view.held {
+            hold(held, terms, candidates, keys);
+        }
+        keys.sort_unstable();
+        sorted.clear();
+        sorted.extend(keys.iter().filter_map(|(_, place)| candidates.get(*place as usize)));
+        std::mem::swap(sorted, candidates);
+        BENCH.set(bench);
+    });
+}
+
+/// The smallest goes first. The top bit sets cold ones behind.
+fn key(view: &View<'_>, terms: &Terms, place: u32, candidate: &Candidate) -> u64 {
+    let seed = view.question.seed;
+    let key = match terms.pick {
+        Pick::InOrder => u64::from(place),
         Pick::Cheapest => u64::try_from(expected(view, candidate.id).nanos()).unwrap_or(0),
-        Pick::Fastest => match view.present.speed(candidate.id) {
-            Some(speed) => {
-                let length = expected_output(view, candidate.id);
-                1 + u64::try_from(speed.of(length).as_micros()).unwrap_or(u64::MAX)
-            }
-            None if explores => 0,
+        Pick::Fastest => match time(view, candidate.id) {
+            Some(time) => 1 + u64::try_from(time.as_micros()).unwrap_or(u64::MAX >> 1),
+            None if chance(seed, 0).is_multiple_of(EXPLORES) => 0,
             None => u64::MAX,
         },
         Pick::Weighted => lot(view.rules.snapshot, terms, seed, candidate.id),
     };
-    // The top bit sets cold ones behind.
-    let placed = |candidate: &Candidate| key(candidate).min(u64::MAX >> 1) | u64::from(candidate.cold) << 63;
-    BENCH.with(|bench| match bench.try_borrow_mut() {
-        Ok(mut bench) => {
-            let Bench { keys, sorted } = &mut *bench;
-            keys.clear();
-            keys.extend(
-                (0_u32..)
-                    .zip(candidates.iter())
-                    .map(|(place, candidate)| (placed(candidate), place)),
-            );
-            keys.sort_unstable();
-            sorted.clear();
-            sorted.extend(
-                keys.iter()
-                    .filter_map(|(_, place)| candidates.get(*place as usize).copied()),
-            );
-            std::mem::swap(sorted, candidates);
-        }
-        Err(_) => candidates.sort_by_cached_key(placed),
-    });
+    (key.min(LAST) + 1) | u64::from(candidate.cold) << 63
+}
+
+/// A conversation's model goes first while it must, or while its cache is warm and no cost or speed speaks for another;
+/// the model that it came from does not come before it until then.
+fn hold(held: Held, terms: &Terms, candidates: &[Candidate], keys: &mut [(u64, u32)]) {
+    let place = |id: ModelId| candidates.iter().position(|candidate| candidate.id == id);
+    let Some(own) = place(held.model) else { return };
+    let by_measure = matches!(terms.pick, Pick::Cheapest | Pick::Fastest);
+    let stays = held.lock.is_some() || (held.cached.is_some() && !by_measure && !held.replanned);
+    let from = held.moved_from.filter(|_| held.cached.is_some()).and_then(place);
+    let Some((key, _)) = keys.get_mut(own) else { return };
+    if stays {
+        // Below every other: those begin at one.
+        *key = 0;
+    }
+    let key = *key;
+    // Equal keys go by place, so that one more is needed to come after.
+    if let Some((before, _)) = from.and_then(|from| keys.get_mut(from)) {
+        *before = (*before).max(key.saturating_add(1));
+    }
 }
 
 /// What the request would most likely cost on this model: its input, and as much output as answers here lately had.
@@ -79,7 +100,21 @@ pub(super) fn expected(view: &View<'_>, id: ModelId) -> Money {
     };
     let output = expected_output(view, id);
     let time = view.present.speed(id).map_or(Duration::ZERO, |speed| speed.of(output));
-    quote.taking(time).expected(view.question.needs.input, output)
+    let quote = quote.taking(time).warm(cached(view, id));
+    quote.expected(view.question.needs.input, output)
+}
+
+/// How long a whole answer most likely takes.
+fn time(view: &View<'_>, id: ModelId) -> Option<Duration> {
+    let speed = view.present.speed(id)?;
+    let saved = speed.first_token * SAVED_BY_CACHE / 100 * cached(view, id) / 10_000;
+    Some(speed.of(expected_output(view, id)).saturating_sub(saved))
+}
+
+/// The share of the prompt that the model is likely to have in its cache, in basis points.
+fn cached(view: &View<'_>, id: ModelId) -> u32 {
+    let held = view.held.filter(|held| held.model == id);
+    held.and_then(|held| held.cached).unwrap_or(0)
 }
 
 /// The client's own bound counts, a model's does not: an answer that is cut short is not a cheaper one.

@@ -33,6 +33,7 @@ pub(super) fn decision() -> Decision {
         plans,
         unrestricted: None,
         wished: None,
+        stay: None,
     }
 }
 

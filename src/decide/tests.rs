@@ -9,6 +9,7 @@ use std::time::Duration;
 mod month;
 mod order;
 mod output;
+mod stick;
 
 fn money(text: &str) -> Money {
     Money::parse(text).unwrap()

@@ -78,7 +78,7 @@ fn of_string(inner: &[u8]) -> u64 {
 }
 
 /// The index of the closing quote (or the end) of the string that opens at `at`.
-fn string_end(json: &[u8], at: usize) -> usize {
+pub(in crate::dialect) fn string_end(json: &[u8], at: usize) -> usize {
     let mut from = at + 1;
     while let Some(found) = json.get(from..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
         let place = from + found;

@@ -24,6 +24,14 @@ impl Inbound {
         EmbeddingsRequest::read(body).map(Self::Embeddings)
     }
 
+    /// The request where it is part of a conversation.
+    pub fn as_chat(&self) -> Option<&ChatRequest> {
+        match self {
+            Self::Chat(chat) => Some(chat),
+            Self::Embeddings(_) => None,
+        }
+    }
+
     /// What the client calls the model.
     pub fn model(&self) -> &str {
         match self {

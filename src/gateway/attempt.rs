@@ -6,6 +6,7 @@
 
 use super::Gateway;
 use super::claim::Claim;
+use super::session;
 use super::tariff::{Billed, Tariff};
 use super::ticket::Ticket;
 use super::wished::Wished;
@@ -21,6 +22,7 @@ use crate::money::Money;
 use crate::policy::snapshot::{Model, Provider};
 use crate::price::Moment;
 use crate::request::Requirements;
+use crate::session::SessionKey;
 use crate::telemetry::metrics::{AttemptLabels, ModelLabels, TokenLabels};
 use crate::upstream::local::Occupied;
 use crate::usage::Usage;
@@ -44,6 +46,7 @@ pub struct Attempt {
     decision: Arc<str>,
     needs: Arc<Requirements>,
     target: Target,
+    session: Option<SessionKey>,
     pub candidate: Candidate,
     wished: Option<Arc<Wished>>,
     /// Its place among the provider's keys.
@@ -74,6 +77,7 @@ impl Attempt {
             decision: ticket.id.clone(),
             needs: ticket.needs.clone(),
             target: ticket.target,
+            session: ticket.session,
             candidate,
             wished: ticket.wished.clone(),
             key: 0,
@@ -301,6 +305,9 @@ impl Attempt {
         self.policy.measures.answered(route, self.candidate.id, answered);
         if let Some(route) = route {
             self.policy.mixes.answered(route, &settlement.usage);
+        }
+        if let Some(key) = self.session {
+            session::answered(&self.gateway, &self.policy, key, self.candidate.id, &settlement.usage);
         }
     }
 

@@ -7,10 +7,17 @@ use crate::decide;
 use crate::decide::explain::{Explanation, PlanLine};
 use http::{HeaderValue, Response, header};
 use jiff::Timestamp;
+use serde_json::json;
 
 pub fn response(prepared: &Prepared, survey: &Survey, now: Timestamp) -> Response<ResponseBody> {
-    let explanation = explanation(prepared, survey, now);
-    let mut response = Response::new(ResponseBody::whole(explanation.json().to_string()));
+    let mut explanation = explanation(prepared, survey, now).json();
+    if let (Some(stay), Some(told)) = (survey.decision.stay, explanation.as_object_mut()) {
+        let model = prepared
+            .held
+            .map(|held| &*prepared.policy.snapshot.model(held.model).name);
+        told.insert("conversation".to_owned(), json!({"model": model, "stay": stay.word()}));
+    }
+    let mut response = Response::new(ResponseBody::whole(explanation.to_string()));
     response
         .headers_mut()
         .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -22,6 +22,7 @@ mod prepare;
 mod reader;
 mod reserve;
 mod serve;
+mod session;
 mod stream;
 mod survey;
 mod tariff;
@@ -32,6 +33,7 @@ mod wishes;
 use crate::clock::Clock;
 use crate::ledger::Ledger;
 use crate::live::Live;
+use crate::session::Keyer;
 use crate::telemetry::Metrics;
 use crate::upstream::connect::Connections;
 use crate::upstream::credentials::Credentials;
@@ -50,6 +52,8 @@ pub struct Gateway {
     pub locals: Arc<LocalServers>,
     pub metrics: Arc<Metrics>,
     pub clock: Clock,
+    /// Makes the keys of conversations.
+    pub keyer: Keyer,
     /// One lease at a time.
     pub leasing: Arc<tokio::sync::Mutex<()>>,
     /// Wakes the task that leases ahead of need.

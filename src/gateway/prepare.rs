@@ -4,13 +4,15 @@ use super::Gateway;
 use super::authenticate::authenticate;
 use super::deadlines::Deadlines;
 use super::failed::{Told, bad_request};
+use super::session;
 use super::wishes::Wishes;
-use crate::decide::{self, Question, Rules, Target};
+use crate::decide::{self, Held, Question, Rules, Target};
 use crate::dialect::{Inbound, Unreadable};
 use crate::live::Policy;
 use crate::policy::condition::Answers;
 use crate::policy::snapshot::{Asked, Client, Criterion, OnDisconnect, Route, RouteId, Timeouts, Unmatched};
 use crate::request::Requirements;
+use crate::session::SessionKey;
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -38,6 +40,9 @@ pub struct Prepared {
     /// What the policy's selectors say of the caller.
     pub answers: Arc<Answers>,
     pub target: Target,
+    /// The conversation that it goes on with, where the route keeps those.
+    pub session: Option<SessionKey>,
+    pub held: Option<Held>,
     /// The route's name, or `planb/NAME`.
     pub route: Arc<str>,
     /// From `x-planb-deadline`.
@@ -65,6 +70,7 @@ impl Prepared {
             at,
             patience: self.deadline.map_or(total, |deadline| deadline.min(total)),
             seed: self.seed,
+            held: self.held,
         }
     }
 
@@ -129,13 +135,25 @@ pub async fn prepare(
     Arc::make_mut(&mut needs.caller).route = route.clone();
     let answers = policy.answers.to(&needs.caller);
     let id: Arc<str> = uuid::Uuid::now_v7().simple().to_string().into();
+    let rules = Rules {
+        snapshot: &policy.snapshot,
+        effective: &policy.effective,
+    };
+    let sticks = decide::terms(rules, target).sticks();
+    let chat = inbound.as_chat().filter(|_| sticks);
+    let session = chat.map(|chat| session::key(&gateway.keyer, &parts.headers, chat, &needs.caller));
+    let held = chat
+        .zip(session)
+        .and_then(|(chat, key)| session::held(gateway, &policy, key, chat, &needs));
     let (deadline, explain) = (wishes.deadline()?, wishes.explain()?);
     let shown_as = client
         .filter(|client| !client.exposes)
         .map(|_| Arc::from(inbound.model()));
     Ok(Prepared {
         policy,
-        seed: seed(&id),
+        seed: session.map_or_else(|| seed(&id), SessionKey::seed),
+        session,
+        held,
         id,
         inbound,
         needs: Arc::new(needs),

@@ -20,7 +20,7 @@ use super::survey::{self, Survey, survey, survey_in_order};
 use super::tariff::Tariff;
 use super::ticket::Ticket;
 use crate::budget::Facts;
-use crate::decide::{self, Candidate, Refusal};
+use crate::decide::{self, Candidate, Refusal, Stay};
 use crate::dialect::chat::mask;
 use crate::dialect::{Inbound, Unreadable};
 use crate::failover::{self, Ending, Limits, NotTaken, Step, Turn, Warming};
@@ -118,10 +118,14 @@ fn open(gateway: &Arc<Gateway>, prepared: &Prepared, survey: &Survey) -> Ticket 
 }
 
 fn excluded(prepared: &Prepared, survey: &Survey) -> Vec<ExcludedRecord> {
+    let left = prepared.held.filter(|_| survey.decision.stay == Some(Stay::Leaves));
     let record = |exclusion: &decide::Exclusion| ExcludedRecord {
         model: prepared.policy.snapshot.model(exclusion.id).name.clone(),
         reason: exclusion.reason.code(),
-        detail: exclusion.reason.to_string(),
+        detail: match left {
+            Some(held) if held.model == exclusion.id => format!("{}; the conversation leaves it", exclusion.reason),
+            _ => exclusion.reason.to_string(),
+        },
     };
     survey.decision.excluded.iter().map(record).collect()
 }

@@ -11,6 +11,7 @@ use crate::ledger::record::{DecisionRecord, ExcludedRecord};
 use crate::live::Policy;
 use crate::money::Money;
 use crate::request::Requirements;
+use crate::session::SessionKey;
 use crate::telemetry::metrics::RequestLabels;
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ pub struct Ticket {
     pub at: Timestamp,
     pub route: Arc<str>,
     pub target: Target,
+    pub session: Option<SessionKey>,
     pub needs: Arc<Requirements>,
     pub excluded: Vec<ExcludedRecord>,
     pub plans: Vec<Arc<str>>,
@@ -52,6 +54,7 @@ impl Ticket {
             at: gateway.clock.now(),
             route: prepared.route.clone(),
             target: prepared.target,
+            session: prepared.session,
             needs: prepared.needs.clone(),
             excluded: Vec::new(),
             plans,
@@ -72,6 +75,7 @@ impl Ticket {
             at: self.at,
             route: self.route.clone(),
             target: self.target,
+            session: self.session,
             needs: self.needs.clone(),
             excluded: std::mem::take(&mut self.excluded),
             plans: std::mem::take(&mut self.plans),

@@ -25,6 +25,7 @@ use crate::plan::{Cause, Effective, News, Now, Override, PlanError, Plans, Trans
 use crate::policy::Diagnostic;
 use crate::policy::snapshot::{ModelId, Provider, ProviderId, Snapshot};
 use crate::price::Counters;
+use crate::session::Sessions;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
 use parking_lot::Mutex;
@@ -74,6 +75,7 @@ pub struct Live {
     past_prices: ArcSwapOption<PastPrices>,
     /// Of prices: ladders, quotas, commitments and machines' time. Taken while `books` is held, never the other way round.
     pub counters: Mutex<Counters>,
+    pub sessions: Mutex<Sessions>,
     /// Plans that changed outside the tick and are still to be recorded and told.
     changed: Mutex<Vec<PlanChange>>,
 }
@@ -102,6 +104,7 @@ impl Live {
             plans: Mutex::new(plans),
             past_prices: ArcSwapOption::empty(),
             counters: Mutex::default(),
+            sessions: Mutex::default(),
             changed: Mutex::default(),
         };
         (live, rebuilds)

@@ -73,6 +73,7 @@ impl Stage {
             at: self.now,
             patience: self.patience(target),
             seed: 0,
+            held: None,
         };
         let decision = decide::survey(rules, &question, &self.world.scene(&self.snapshot, &needs.caller));
         let terms = decide::terms(rules, target);

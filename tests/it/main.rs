@@ -24,6 +24,7 @@ mod plans;
 mod prices;
 mod reload;
 mod rights;
+mod routes;
 mod serve;
 mod signals;
 mod streams;

@@ -228,6 +228,7 @@ impl Month {
             at: wall,
             patience: Duration::ZERO,
             seed: self.random,
+            held: None,
         };
         let rules = Rules {
             snapshot: &self.snapshot,

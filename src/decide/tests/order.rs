@@ -11,9 +11,14 @@ const MODELS: &str = "providers:\n  p: {vendor: openai-compatible, base_url: \"h
     free: {provider: p, supply: local, quality: 30, context: 1M, max_output: 64k}\n";
 
 /// All of [`MODELS`] on one route with these words.
-fn snapshot(route: &str, plans: &str) -> Snapshot {
-    let text = format!("{MODELS}routes:\n  - {{name: r, try: [dear, cheap, free]{route}}}\n{plans}");
-    let sources = Sources::single("p.yaml", std::env::temp_dir(), &text);
+pub(super) fn snapshot(route: &str, plans: &str) -> Snapshot {
+    compiled(&format!(
+        "{MODELS}routes:\n  - {{name: r, try: [dear, cheap, free]{route}}}\n{plans}"
+    ))
+}
+
+pub(super) fn compiled(text: &str) -> Snapshot {
+    let sources = Sources::single("p.yaml", std::env::temp_dir(), text);
     compile(&sources, Timestamp::UNIX_EPOCH)
         .unwrap_or_else(|errors| panic!("{errors:?}"))
         .snapshot
@@ -21,10 +26,10 @@ fn snapshot(route: &str, plans: &str) -> Snapshot {
 
 /// What is not calm about a moment, by model.
 #[derive(Default)]
-struct Fake {
-    states: [State<'static>; 3],
-    outputs: [Option<u64>; 3],
-    speeds: [Option<Speed>; 3],
+pub(super) struct Fake {
+    pub states: [State<'static>; 3],
+    pub outputs: [Option<u64>; 3],
+    pub speeds: [Option<Speed>; 3],
 }
 
 impl Present for Fake {
@@ -45,7 +50,18 @@ impl Present for Fake {
     }
 }
 
-fn decided(snapshot: &Snapshot, active: &[bool], needs: &Requirements, seed: u64, moment: &dyn Present) -> Decision {
+fn decided(snapshot: &Snapshot, active: &[bool], needs: &Requirements, seed: u64, present: &dyn Present) -> Decision {
+    decided_with(snapshot, active, needs, seed, present, None)
+}
+
+pub(super) fn decided_with(
+    snapshot: &Snapshot,
+    active: &[bool],
+    needs: &Requirements,
+    seed: u64,
+    present: &dyn Present,
+    held: Option<Held>,
+) -> Decision {
     let effective = Effective::compose(snapshot, active);
     let rules = Rules {
         snapshot,
@@ -59,9 +75,10 @@ fn decided(snapshot: &Snapshot, active: &[bool], needs: &Requirements, seed: u64
         at: Timestamp::UNIX_EPOCH,
         patience: Duration::ZERO,
         seed,
+        held,
     };
-    let decision = survey(rules, &question, moment);
-    assert_eq!(decision, survey(rules, &question, moment), "the same inputs");
+    let decision = survey(rules, &question, present);
+    assert_eq!(decision, survey(rules, &question, present), "the same inputs");
     decision
 }
 
@@ -224,6 +241,7 @@ fn one_model_asked_for_by_name_is_all_there_is() {
         at: Timestamp::UNIX_EPOCH,
         patience: Duration::ZERO,
         seed: 1,
+        held: None,
     };
     let decision = survey(rules, &question, &Calm);
     assert_eq!(ids(&decision), [2]);
@@ -254,6 +272,7 @@ fn a_refusal_asks_the_needs_of_models_that_something_else_excluded() {
             at: Timestamp::UNIX_EPOCH,
             patience: Duration::ZERO,
             seed: 1,
+            held: None,
         };
         refusal(rules, &question, &survey(rules, &question, &moment)).family
     };

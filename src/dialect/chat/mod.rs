@@ -3,6 +3,7 @@
 
 pub mod answer;
 mod billed;
+pub mod conversation;
 pub mod error;
 mod extras;
 pub mod mask;

@@ -49,6 +49,10 @@ pub struct ChatRequest {
     /// Safe estimate of input tokens.
     pub input: u64,
     model_at: Range<usize>,
+    messages_at: Range<usize>,
+    tools_at: Option<Range<usize>>,
+    /// The JSON of what names the conversation, where something does.
+    session_at: Option<Range<usize>>,
     stream_options_at: Option<Range<usize>>,
     bound_at: Option<Bound>,
     /// Whole members (`"key": value`) to be cut out.
@@ -131,6 +135,9 @@ impl ChatRequest {
                 + REPLY_PRIMER
                 + if tools { TOOLS_PRIMER } else { 0 },
             model_at: model_member.value.clone(),
+            messages_at: field("messages").map_or(0..0, |member| member.value.clone()),
+            tools_at: field("tools").map(|member| member.value.clone()),
+            session_at: session::named(&members, &body),
             stream_options_at: field("stream_options").map(|member| member.value.clone()),
             bound_at,
             cut: cut(&members, &body, |member| is_out(member, &body, &STRIPPED)),
@@ -338,5 +345,6 @@ fn with_usage(options: &[u8]) -> String {
     serde_json::Value::Object(object).to_string()
 }
 
+mod session;
 #[cfg(test)]
 mod tests;

@@ -177,6 +177,7 @@ impl World {
             at: self.now.wall,
             patience: Duration::from_secs(60),
             seed,
+            held: None,
         };
         let mut books = self.live.books.lock();
         let funds = Funds {

@@ -39,6 +39,7 @@ pub(in crate::policy) struct During {
 pub(in crate::policy) struct Change {
     pub route: Word,
     pub pick: Option<Word>,
+    pub stick: Option<Word>,
     pub weights: Vec<(Word, Word)>,
     pub need: Option<Need>,
     pub tried: Option<Vec<Word>>,
@@ -66,6 +67,7 @@ impl Change {
     pub fn says_nothing(&self) -> bool {
         let words = [
             &self.pick,
+            &self.stick,
             &self.cost,
             &self.attempts,
             &self.output,
@@ -88,6 +90,7 @@ pub(super) fn read(node: &Node, report: &mut Report) -> Plan {
         Change {
             route: route.clone(),
             pick: inner.word("pick", report),
+            stick: inner.word("stick", report),
             weights: weights(inner, report),
             need: need(inner, report),
             tried: inner.words("try", report),

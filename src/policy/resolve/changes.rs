@@ -38,6 +38,7 @@ impl Resolver<'_, '_> {
         let thinking_off = thinking.and_then(|word| self.choose(word, "thinking", &[("off", true)], &[]));
         RouteChange {
             pick: self.pick(written.pick.as_ref()),
+            stick: self.stick(written.stick.as_ref()),
             weights: (!written.weights.is_empty()).then(|| self.weights(&written.weights).into()),
             need: written.need.as_ref().map(|need| self.need(need)).unwrap_or_default(),
             first: tried.map(|words| self.tried(words, facts).into()),

@@ -5,7 +5,7 @@ use crate::policy::condition::ModelFacts;
 use crate::policy::defaults;
 use crate::policy::mask::shown;
 use crate::policy::read;
-use crate::policy::snapshot::{ModelId, Need, OnDisconnect, Pick, Route, Terms};
+use crate::policy::snapshot::{ModelId, Need, OnDisconnect, Pick, Route, Stick, Terms};
 use crate::policy::source::{Place, Word};
 
 const LATER_PICKS: [&str; 3] = ["value", "quality", "random"];
@@ -51,6 +51,7 @@ impl Resolver<'_, '_> {
             candidates: self.candidates(written, facts).into(),
             pick: self.pick(written.pick.as_ref()).unwrap_or(defaults::PICK),
             weights: self.weights(&written.weights).into(),
+            stick: self.stick(written.stick.as_ref()),
             need: self.need(&written.need),
             max_cost: self.money(written.cost.as_ref()),
             attempts: attempts.unwrap_or(defaults::ATTEMPTS),
@@ -64,6 +65,11 @@ impl Resolver<'_, '_> {
     pub fn pick(&mut self, word: Option<&Word>) -> Option<Pick> {
         let known = Pick::ALL.map(|pick| (pick.word(), pick));
         word.and_then(|word| self.choose(word, "pick", &known, &LATER_PICKS))
+    }
+
+    pub fn stick(&mut self, word: Option<&Word>) -> Option<Stick> {
+        let known = [("conversation", Stick::Conversation), ("none", Stick::None)];
+        word.and_then(|word| self.choose(word, "stick", &known, &[]))
     }
 
     pub fn need(&mut self, written: &read::Need) -> Need {

@@ -1,6 +1,6 @@
 //! What a plan changes of a route's terms while it is active.
 
-use super::{ModelId, Need, Pick, RouteId, Terms};
+use super::{ModelId, Need, Pick, RouteId, Stick, Terms};
 use crate::money::Money;
 use std::sync::Arc;
 
@@ -24,6 +24,7 @@ impl Scope {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RouteChange {
     pub pick: Option<Pick>,
+    pub stick: Option<Stick>,
     pub weights: Option<Arc<[(ModelId, u32)]>>,
     /// What it names replaces what the route needs.
     pub need: Need,
@@ -46,6 +47,7 @@ impl RouteChange {
         Terms {
             candidates: ordered.unwrap_or_else(|| terms.candidates.clone()),
             pick: self.pick.unwrap_or(terms.pick),
+            stick: self.stick.or(terms.stick),
             weights: self.weights.clone().unwrap_or_else(|| terms.weights.clone()),
             need: terms.need.changed_by(&self.need),
             max_cost: self.max_cost.or(terms.max_cost),

@@ -26,7 +26,7 @@ pub use model::Model;
 pub use need::{Need, Unmet};
 pub use plan::Plan;
 pub use provider::{CredentialRef, Provider, ProviderKey, Running, Start, Timeouts};
-pub use route::{OnDisconnect, Pick, Route, Terms};
+pub use route::{OnDisconnect, Pick, Route, Stick, Terms};
 pub use traits::{LicenseId, Listed, Retirement, Traits};
 
 use super::condition::{ModelFacts, MoreFacts, Selectors};

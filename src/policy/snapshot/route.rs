@@ -34,12 +34,21 @@ pub enum OnDisconnect {
     Finish,
 }
 
+/// Whether requests of one conversation stay where their prompt is in the cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stick {
+    Conversation,
+    None,
+}
+
 /// On which terms a route serves: what plans may change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Terms {
     /// The models that may serve, the preferred one first.
     pub candidates: Arc<[ModelId]>,
     pub pick: Pick,
+    /// `None`: where it goes by cost or speed.
+    pub stick: Option<Stick>,
     /// For `pick: weighted`. A model without one comes after those that have one.
     pub weights: Arc<[(ModelId, u32)]>,
     pub need: Need,
@@ -58,11 +67,18 @@ pub struct Terms {
 }
 
 impl Terms {
+    /// Are conversations kept together?
+    pub fn sticks(&self) -> bool {
+        let by_pick = matches!(self.pick, Pick::Cheapest | Pick::Fastest);
+        self.stick.map_or(by_pick, |stick| stick == Stick::Conversation)
+    }
+
     /// Those of one model asked for by name: nothing is asked of it but itself.
     pub fn direct(model: ModelId) -> Self {
         Self {
             candidates: Arc::from([model]),
             pick: Pick::InOrder,
+            stick: None,
             weights: Arc::from([]),
             need: Need::NOTHING,
             max_cost: None,

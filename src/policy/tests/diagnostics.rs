@@ -414,7 +414,6 @@ fn every_kind_of_error_points_at_its_place() {
             "not-yet",
             "requests",
         ),
-        ("routes", "  - {name: r, try: [tiny], stick: none}", "not-yet", "stick"),
         ("routes", "  - {name: planb/r, try: [tiny]}", "bad-name", "planb/r"),
         ("routes", "  - {try: [tiny]}", "missing-key", "{try: [tiny]}"),
         (

@@ -147,6 +147,57 @@ fn needs_are_seen() {
 }
 
 #[test]
+fn a_conversation_is_named_by_the_first_field_that_names_one() {
+    let named = |extra: &str| {
+        let request = read(&format!(r#"{{"model":"a","messages":[]{extra}}}"#));
+        request
+            .session_name()
+            .map(|name| String::from_utf8(name.to_vec()).unwrap())
+    };
+    assert_eq!(named(""), None);
+    assert_eq!(
+        named(r#","session_id":"s","prompt_cache_key":"k""#).as_deref(),
+        Some("\"k\"")
+    );
+    assert_eq!(
+        named(r#","session_id":"s","prompt_cache_key":"""#).as_deref(),
+        Some("\"s\"")
+    );
+    assert_eq!(named(r#","conversation":{"id":"c"}"#).as_deref(), Some(r#"{"id":"c"}"#));
+    assert_eq!(
+        named(r#","metadata":{"user_id":"u","session_id":"m"}"#).as_deref(),
+        Some("\"m\"")
+    );
+    assert_eq!(
+        named(r#","metadata":{"user_id":"u_session_9"}"#).as_deref(),
+        Some("\"u_session_9\"")
+    );
+    assert_eq!(
+        named(r#","metadata":{"user_id":"u"}"#),
+        None,
+        "a user has many conversations"
+    );
+    assert_eq!(named(r#","metadata":"x","session_id":7"#), None);
+}
+
+#[test]
+fn a_lowered_bound_takes_the_place_of_the_clients() {
+    let shape = Shape {
+        cap: Some(70),
+        ..Shape::default()
+    };
+    let of = |field: &str| sent(&format!(r#"{{"model":"a","{field}": 900,"messages":[]}}"#), shape);
+    assert_eq!(
+        of("max_tokens"),
+        r#"{"model":"qwen3.8-max","max_tokens": 70,"messages":[]}"#
+    );
+    assert_eq!(
+        of("max_completion_tokens"),
+        r#"{"model":"qwen3.8-max","max_completion_tokens": 70,"messages":[]}"#
+    );
+}
+
+#[test]
 fn thinking_is_read() {
     let thinking = |extra: &str| read(&format!(r#"{{"model":"a","messages":[]{extra}}}"#)).thinking;
     assert_eq!(thinking(""), Thinking::Unstated);

@@ -3,7 +3,7 @@
 use super::Kind::{
     Duration, Either, In, List, Map, Money, NameIn, Pattern, Selector, Size, State, Text, Timezone, Truth, Whole, Word,
 };
-use super::{Kind, NEED, PICKS, REQUIRED, Section, WEIGHTS, key};
+use super::{Kind, NEED, PICKS, REQUIRED, STICKS, Section, WEIGHTS, key};
 
 #[rustfmt::skip]
 pub(in crate::policy) static PLAN: Section = Section {
@@ -48,6 +48,7 @@ pub(in crate::policy) static CHANGE: Section = Section {
     what: "a plan's change of a route",
     keys: &[
         key("pick", Word(PICKS), "", "cheapest", "another order"),
+        key("stick", Word(STICKS), "", "none", "as of routes"),
         key("weights", WEIGHTS, "", "{qwen-max: 50, tiny: 50}", "other weights, in place of all of the route's"),
         key("need", In(&NEED), "", "{quality: 0}", "another need"),
         key("try", List(&Either(&[NameIn("models"), Selector])), "", "[tiny, 'model.supply == \"competitor\"']", "the route's models in another order: these first, then the rest; names none that the route lacks"),
@@ -58,7 +59,7 @@ pub(in crate::policy) static CHANGE: Section = Section {
         key("shed", Text, "", "The batch queue is closed until Monday.", "its requests are refused with this message"),
     ],
     later: &[
-        "timeouts", "message", "stick", "on_disconnect", "heartbeat", "set",
+        "timeouts", "message", "on_disconnect", "heartbeat", "set",
     ],
 };
 

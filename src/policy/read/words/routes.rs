@@ -6,6 +6,7 @@ use super::{REQUIRED, Section, TIMEOUTS, key};
 
 pub(in crate::policy) const PICKS: &[&str] = &["in_order", "cheapest", "fastest", "weighted"];
 pub(in crate::policy) const WEIGHTS: Kind = Map(&Whole(0, 1_000_000));
+pub(in crate::policy) const STICKS: &[&str] = &["conversation", "none"];
 /// One text or several.
 const TEXTS: Kind = Either(&[Text, List(&Text)]);
 const DIALECT: Kind = Word(&["chat", "embeddings"]);
@@ -19,6 +20,7 @@ pub(in crate::policy) static ROUTE: Section = Section {
         key("try", List(&Either(&[NameIn("models"), Selector])), REQUIRED, "[qwen-max, 'model.supply == \"local\"']", "models, the preferred one first; a selector stands for the models that it matches, in the order of the file"),
         key("pick", Word(PICKS), "in_order", "cheapest", "the order in which candidates are tried: as listed, by what this request would cost, by how fast each lately was, or by lot"),
         key("weights", WEIGHTS, "", "{qwen-max: 80, tiny: 20}", "for `pick: weighted`: each model's share; a model without one comes after the others"),
+        key("stick", Word(STICKS), "`conversation` where it picks by cost or speed, else `none`", "none", "requests of one conversation stay where their prompt is cached"),
         key("need", In(&NEED), "", "{quality: 60}", "what a model must have to be a candidate"),
         key("limits", In(&LIMITS), "", "{cost: 0.05 USD}", "bounds on one request"),
         key("cap_output", Truth, "false", "true", "a client's own output bound is lowered to what limits and money allow, where it would exclude the model"),
@@ -27,7 +29,7 @@ pub(in crate::policy) static ROUTE: Section = Section {
         key("on_disconnect", Word(&["cancel", "finish"]), "cancel", "finish", "when the client leaves: `cancel` the call, or `finish` it for exact books"),
     ],
     later: &[
-        "heartbeat", "stick", "expose", "mirror", "set", "default", "strip", "rename",
+        "heartbeat", "expose", "mirror", "set", "default", "strip", "rename",
         "clamp", "resume", "cascade", "hedge", "approve", "residence", "refusals", "retry", "min_speed",
         "value", "wait", "drop",
     ],
