@@ -185,7 +185,7 @@ impl Watched {
                 folders_of(&file, &mut wanted);
             }
             if policy.is_dir() {
-                wanted.insert(policy.clone());
+                wanted.insert(real(policy));
             }
         }
         for file in &self.credentials {
@@ -200,12 +200,28 @@ impl Watched {
     }
 }
 
-/// The folder of a path, and of what it leads to.
+/// Links that lead to links; nobody needs more, and a circle ends.
+const LINKS: usize = 16;
+
+/// The folder of a path, and of everything that it leads to, link by link: each of them may be the one that moves.
+/// Folders by their real names alone, since the system tells them apart by nothing else.
 fn folders_of(path: &Path, folders: &mut BTreeSet<PathBuf>) {
-    folders.extend(path.parent().map(Path::to_path_buf));
-    if let Ok(target) = path.canonicalize() {
-        folders.extend(target.parent().map(Path::to_path_buf));
+    let mut path = path.to_path_buf();
+    for _ in 0..LINKS {
+        let Some(folder) = path.parent() else { return };
+        folders.insert(real(folder));
+        // A folder on the way may itself be a link, as `..data` is.
+        let links = folder.ancestors().filter(|folder| folder.is_symlink());
+        folders.extend(links.filter_map(Path::parent).map(real));
+        match path.read_link() {
+            Ok(target) => path = folder.join(target),
+            Err(_) => return,
+        }
     }
+}
+
+fn real(folder: &Path) -> PathBuf {
+    folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf())
 }
 
 fn watch_folder(debouncer: &mut Debouncer<RecommendedWatcher, RecommendedCache>, folder: &Path) -> bool {

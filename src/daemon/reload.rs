@@ -10,12 +10,13 @@ use crate::live::Rejected;
 use crate::plan::Now;
 use crate::policy::Diagnostic;
 use crate::policy::snapshot::{AlertUrl, CredentialRef, Snapshot};
-use crate::policy::{Compiled, compile};
+use crate::policy::{Compiled, compile, diff};
 use crate::upstream::local::LocalSpec;
 use crate::watch::read_sources;
+use jiff::Timestamp;
 use serde_json::json;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub struct Reloader {
@@ -26,27 +27,54 @@ pub struct Reloader {
     pub listen: SocketAddr,
 }
 
+/// What the files hold now, beside what is in force.
+enum Edit {
+    Same,
+    Wrong(Vec<Diagnostic>),
+    /// With what it changes, in words.
+    New(Box<Compiled>, Vec<String>),
+}
+
+/// More sentences than these are counted, not told.
+const MOST_CHANGES: usize = 50;
+
+fn edit(path: &Path, in_force: &Snapshot, listen: SocketAddr, now: Timestamp) -> Edit {
+    let sources = match read_sources(Some(path)) {
+        Ok(sources) => sources,
+        Err(error) => return Edit::Wrong(vec![error.diagnostic()]),
+    };
+    if sources.hash() == *in_force.hash {
+        return Edit::Same;
+    }
+    let compiled = match compile(&sources, now) {
+        Ok(compiled) => compiled,
+        Err(diagnostics) => return Edit::Wrong(diagnostics),
+    };
+    if let Some(error) = exposed(listen, &compiled.snapshot) {
+        let file = &compiled.snapshot.origin;
+        return Edit::Wrong(vec![Diagnostic::of_file("exposed", file, &error.to_string())]);
+    }
+    let mut changes = diff::summary(in_force, &compiled.snapshot);
+    if changes.len() > MOST_CHANGES {
+        let more = changes.len() - MOST_CHANGES;
+        changes.truncate(MOST_CHANGES);
+        changes.push(format!("and {more} more"));
+    }
+    Edit::New(Box::new(compiled), changes)
+}
+
 impl Reloader {
-    /// Reads the files and takes them over where they differ from what is in force.
+    /// Reads the files and takes them over where they differ from what is in force. Reading and compiling stand beside
+    /// the requests, not among them.
     pub async fn reload(&self) {
-        let Some(path) = &self.path else { return };
-        let sources = match read_sources(Some(path)) {
-            Ok(sources) => sources,
-            Err(error) => return self.reject(vec![error.diagnostic()]).await,
-        };
-        match compile(&sources, self.gateway.clock.now()) {
-            Err(diagnostics) => self.reject(diagnostics).await,
-            Ok(compiled) if compiled.snapshot.hash == self.gateway.live.policy().snapshot.hash => {
-                self.forget_rejected().await
-            }
-            Ok(compiled) => match exposed(self.listen, &compiled.snapshot) {
-                Some(error) => {
-                    let file = compiled.snapshot.origin.clone();
-                    self.reject(vec![Diagnostic::of_file("exposed", &file, &error.to_string())])
-                        .await;
-                }
-                None => self.take_over(compiled).await,
-            },
+        let Some(path) = self.path.clone() else { return };
+        let in_force = self.gateway.live.policy().snapshot.clone();
+        let (listen, now) = (self.listen, self.gateway.clock.now());
+        match tokio::task::spawn_blocking(move || edit(&path, &in_force, listen, now)).await {
+            Ok(Edit::Same) => self.forget_rejected().await,
+            Ok(Edit::Wrong(diagnostics)) => self.reject(diagnostics).await,
+            Ok(Edit::New(compiled, changes)) => self.take_over(*compiled, changes).await,
+            Err(error) => tracing::error!(%error, "the policy's files could not be read"),
         }
     }
 
@@ -109,7 +137,7 @@ impl Reloader {
             .await;
     }
 
-    async fn take_over(&self, compiled: Compiled) {
+    async fn take_over(&self, compiled: Compiled, changes: Vec<String>) {
         let gateway = &self.gateway;
         for warning in &compiled.warnings {
             tracing::warn!("policy\n{warning}");
@@ -144,6 +172,9 @@ impl Reloader {
             short(&policy.snapshot.hash),
             short(&old.snapshot.hash)
         );
+        for change in &changes {
+            tracing::info!("policy: {change}");
+        }
         let views = gateway.live.books.lock().views();
         let starts: Vec<_> = views
             .iter()
@@ -154,6 +185,7 @@ impl Reloader {
             "hash": &*policy.snapshot.hash,
             "before": &*old.snapshot.hash,
             "source": &*policy.snapshot.origin,
+            "changes": changes,
             "budgets": starts,
             "currency": policy.snapshot.currency.code(),
         });

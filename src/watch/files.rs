@@ -6,8 +6,8 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-/// All files together. A policy of a thousand models is a tenth of it.
-const MOST_BYTES: u64 = 4 * 1024 * 1024;
+/// All files together. A policy of a thousand models is a twentieth of it.
+const MOST_BYTES: u64 = 8 * 1024 * 1024;
 /// No key is longer.
 const MOST_SECRET_BYTES: u64 = 64 * 1024;
 const QUICKSTART: &str = include_str!("../../policies/quickstart.yaml");
@@ -18,7 +18,7 @@ pub enum ReadError {
     Unreadable { path: PathBuf, source: io::Error },
     #[error("{} is not text in UTF-8 (line {line}, byte {byte} of it)", path.display())]
     NotText { path: PathBuf, line: usize, byte: usize },
-    #[error("{} is larger than a policy may be (4 MiB in all)", path.display())]
+    #[error("{} is larger than a policy may be (8 MiB in all)", path.display())]
     TooLarge { path: PathBuf },
     #[error("{} has no *.yaml file", path.display())]
     NoFiles { path: PathBuf },

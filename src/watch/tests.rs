@@ -52,9 +52,9 @@ fn what_cannot_be_a_policy_is_refused() {
     ));
     fs::write(&file, [0xff, 0xfe]).unwrap();
     assert!(matches!(read_sources(Some(&file)), Err(ReadError::NotText { .. })));
-    fs::write(&file, vec![b'#'; 3 << 20]).unwrap();
+    fs::write(&file, vec![b'#'; 5 << 20]).unwrap();
     assert!(read_sources(Some(&file)).is_ok());
-    fs::write(folder.path().join("b.yaml"), vec![b'#'; 3 << 20]).unwrap();
+    fs::write(folder.path().join("b.yaml"), vec![b'#'; 5 << 20]).unwrap();
     assert!(matches!(
         read_sources(Some(folder.path())),
         Err(ReadError::TooLarge { .. })
@@ -117,6 +117,64 @@ async fn an_edit_of_a_links_target_elsewhere_is_seen() {
     std::os::unix::fs::symlink(&target, &policy).unwrap();
     let (_watch, mut changes) = Watch::begin(Some(policy), PATIENCE * 10, true).unwrap();
     fs::write(&target, "two").unwrap();
+    assert_eq!(next(&mut changes).await, Change::Policy);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn any_link_of_a_chain_may_move() {
+    use std::os::unix::fs::symlink;
+    let (here, middle, far) = (folder(), folder(), folder());
+    fs::write(far.path().join("one.yaml"), "one").unwrap();
+    fs::write(far.path().join("two.yaml"), "two").unwrap();
+    let between = middle.path().join("current.yaml");
+    symlink(far.path().join("one.yaml"), &between).unwrap();
+    let policy = here.path().join("policy.yaml");
+    symlink(&between, &policy).unwrap();
+    let (_watch, mut changes) = Watch::begin(Some(policy.clone()), PATIENCE * 10, true).unwrap();
+    symlink(far.path().join("two.yaml"), middle.path().join("new")).unwrap();
+    fs::rename(middle.path().join("new"), &between).unwrap();
+    assert_eq!(next(&mut changes).await, Change::Policy);
+    fs::write(far.path().join("two.yaml"), "three").unwrap();
+    assert_eq!(next(&mut changes).await, Change::Policy);
+    // A circle ends, and is one more thing that cannot be read.
+    fs::remove_file(&between).unwrap();
+    symlink(&policy, &between).unwrap();
+    assert_eq!(next(&mut changes).await, Change::Policy);
+    assert!(read_sources(Some(&policy)).is_err());
+}
+
+#[tokio::test]
+async fn edits_without_a_pause_are_seen_while_they_go_on() {
+    let folder = folder();
+    let policy = folder.path().join("policy.yaml");
+    fs::write(&policy, "0").unwrap();
+    let (_watch, mut changes) = Watch::begin(Some(policy.clone()), PATIENCE * 10, true).unwrap();
+    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let (stopped, path) = (stop.clone(), policy.clone());
+    let writer = std::thread::spawn(move || {
+        let mut edits = 0_u64;
+        while !stopped.load(std::sync::atomic::Ordering::Relaxed) {
+            edits += 1;
+            fs::write(&path, edits.to_string()).unwrap();
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    });
+    for _ in 0..3 {
+        assert_eq!(next(&mut changes).await, Change::Policy);
+    }
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    writer.join().unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_leaves_a_policys_folder_is_an_edit() {
+    let folder = folder();
+    for name in ["a.yaml", "b.yaml"] {
+        fs::write(folder.path().join(name), name).unwrap();
+    }
+    let (_watch, mut changes) = Watch::begin(Some(folder.path().to_path_buf()), PATIENCE * 10, true).unwrap();
+    fs::rename(folder.path().join("b.yaml"), folder.path().join("b.off")).unwrap();
     assert_eq!(next(&mut changes).await, Change::Policy);
 }
 

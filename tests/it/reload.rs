@@ -253,7 +253,7 @@ async fn a_stream_under_way_finishes_on_the_policy_it_began_with() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn fifty_reloads_under_load_drop_fail_and_mix_no_request() {
+async fn a_thousand_reloads_under_load_drop_fail_and_mix_no_request() {
     let (one, two) = (
         Upstream::start("alpha", Price::LIST).await,
         Upstream::start("beta", Price::LIST).await,
@@ -263,7 +263,7 @@ async fn fifty_reloads_under_load_drop_fail_and_mix_no_request() {
     let to = daemon.address();
     let (stop, served) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let mut load = JoinSet::new();
-    for worker in 0..8 {
+    for worker in 0..4 {
         let (stop, served) = (stop.clone(), served.clone());
         load.spawn(async move {
             let stream = worker % 2 == 0;
@@ -290,14 +290,19 @@ async fn fifty_reloads_under_load_drop_fail_and_mix_no_request() {
             }
         });
     }
-    for round in 0..50 {
+    for round in 0..1_000 {
         let before = served.load(Ordering::Relaxed);
-        daemon.edit(if round % 2 == 0 { &second } else { &first }).await;
-        crate::support::until("the load goes on", || async {
-            let now = served.load(Ordering::Relaxed);
-            if now > before { Ok(()) } else { Err(now.to_string()) }
-        })
-        .await;
+        // Told at once rather than by the file, so that a thousand take less than a minute.
+        daemon.home.write(if round % 2 == 0 { &second } else { &first });
+        daemon.sighup();
+        taken_over(&daemon, round + 1).await;
+        if round % 50 == 0 {
+            until("the load goes on", || async {
+                let now = served.load(Ordering::Relaxed);
+                if now > before { Ok(()) } else { Err(now.to_string()) }
+            })
+            .await;
+        }
     }
     stop.store(true, Ordering::Relaxed);
     while let Some(ended) = load.join_next().await {
@@ -309,6 +314,111 @@ async fn fifty_reloads_under_load_drop_fail_and_mix_no_request() {
         "one upstream call for each request"
     );
     assert!(one.count() > 0 && two.count() > 0);
+}
+
+/// At least so many edits are in force or were.
+async fn taken_over(daemon: &Daemon, edits: usize) {
+    until("the edit is in force", || async {
+        let metrics = daemon.get("/metrics").await.text();
+        let line = metrics
+            .lines()
+            .find(|line| line.contains("reload") && line.contains("\"reloaded\""));
+        let count = line.and_then(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
+        if count.unwrap_or(0.0) >= edits as f64 {
+            Ok(())
+        } else {
+            Err(format!("{count:?}"))
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_gone_keeps_the_policy_and_is_said_once() {
+    let upstream = Upstream::start("alpha", Price::LIST).await;
+    let sink = Sink::start().await;
+    let policy = Policy::one(&upstream).alert(&sink, "policy");
+    let daemon = Daemon::start(&policy).await;
+    let before = daemon.policy_hash().await;
+    std::fs::remove_file(daemon.home.policy()).unwrap();
+    let rejected = sink.got("policy.rejected", 1).await;
+    let found = &rejected.body["data"]["diagnostics"][0];
+    assert_eq!(found["code"], "unreadable");
+    for _ in 0..3 {
+        daemon.sighup();
+        daemon.chat(&hello()).await.expect(200);
+    }
+    assert_eq!(daemon.policy_hash().await, before);
+    // What comes back as it was is no edit, and nothing is rejected any more.
+    daemon.home.write(&policy);
+    daemon
+        .when("/planb/status", "nothing is rejected any more", |status| {
+            status["policy"]["rejected"].is_null()
+        })
+        .await;
+    let edited = policy.route("name: more, try: [only]");
+    daemon.home.write(&edited);
+    let reloaded = sink.got("policy.reloaded", 1).await;
+    let changes = reloaded.body["data"]["changes"].to_string();
+    assert!(changes.contains("more"), "{changes}");
+    assert_eq!(sink.accepted("policy.rejected").len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_written_in_pieces_is_in_force_once_it_is_whole() {
+    let (one, two) = (
+        Upstream::start("alpha", Price::LIST).await,
+        Upstream::start("beta", Price::LIST).await,
+    );
+    let (first, second) = sides(&one, &two);
+    let daemon = Daemon::start(&first).await;
+    let text = second.text();
+    let (half, rest) = text.split_at(text.len() / 2);
+    std::fs::write(daemon.home.policy(), half).unwrap();
+    daemon
+        .when("/planb/status", "half of it is rejected", |status| {
+            !status["policy"]["rejected"].is_null()
+        })
+        .await;
+    daemon.chat(&hello()).await.expect(200);
+    let mut file = std::fs::OpenOptions::new()
+        .append(true)
+        .open(daemon.home.policy())
+        .unwrap();
+    std::io::Write::write_all(&mut file, rest.as_bytes()).unwrap();
+    served_by(&daemon, "second").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_edits_in_a_row_end_with_the_last_one_in_force() {
+    let (one, two) = (
+        Upstream::start("alpha", Price::LIST).await,
+        Upstream::start("beta", Price::LIST).await,
+    );
+    let (first, second) = sides(&one, &two);
+    let daemon = Daemon::start(&first).await;
+    for edit in 0..1_000 {
+        daemon.home.write(if edit % 2 == 0 { &first } else { &second });
+    }
+    served_by(&daemon, "second").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_of_five_megabytes_is_taken_over_while_requests_pass() {
+    let upstream = Upstream::start("alpha", Price::LIST).await;
+    let policy = Policy::one(&upstream);
+    let daemon = Daemon::start(&policy).await;
+    let mut text = policy.route("name: large, try: [only]").text();
+    while text.len() < 5_000_000 {
+        text.push_str("# A line that says why something is as it is, as long policies have many of.\n");
+    }
+    std::fs::write(daemon.home.policy(), &text).unwrap();
+    until("the large policy serves", || async {
+        daemon.chat(&hello()).await.expect(200);
+        let list = daemon.get("/v1/models").await.text();
+        if list.contains("\"large\"") { Ok(()) } else { Err(list) }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,7 +12,7 @@ use std::sync::Arc;
 /// A policy needs six levels.
 const DEPTH: usize = 32;
 /// Values of a whole policy, aliases counted as what they stand for: a bound on anchors that multiply.
-const NODES: usize = 100_000;
+const NODES: usize = 500_000;
 
 /// What is left of the bound on values.
 pub(super) struct Allowance(usize);
@@ -185,7 +185,7 @@ impl Builder<'_, '_, '_> {
     /// Puts a whole value where it belongs. `cost` is what it takes from the allowance now.
     fn finish(&mut self, node: Node, anchor: usize, cost: usize, nodes: usize, height: usize) -> Option<()> {
         let Some(left) = self.left.0.checked_sub(cost) else {
-            let message = "a policy of more than 100,000 values, each alias counted as what it stands for";
+            let message = "a policy of more than 500,000 values, each alias counted as what it stands for";
             self.report.error(node.place, "too-large", message);
             return None;
         };
