@@ -46,16 +46,27 @@ pub(super) fn masked(line: &str, known: impl Iterator<Item = (usize, usize)>) ->
     ranges.extend(secret_values(line));
     ranges.extend(secret_words(line));
     ranges.extend(passwords_in_urls(line));
-    let hidden = |at: usize| ranges.iter().any(|(start, end)| (*start..*end).contains(&at));
-    line.char_indices()
-        .map(|(at, c)| if hidden(at) { '*' } else { c })
-        .collect()
+    ranges.sort_unstable();
+    let mut rest = ranges.into_iter().peekable();
+    let mut until = 0;
+    let mut text = String::with_capacity(line.len());
+    for (at, c) in line.char_indices() {
+        while let Some((_, end)) = rest.next_if(|(start, _)| *start <= at) {
+            until = until.max(end);
+        }
+        text.push(if at < until { '*' } else { c });
+    }
+    text
 }
 
 /// What follows `api_key:` and its like, where it is no reference.
 fn secret_values(line: &str) -> Vec<(usize, usize)> {
-    let mut found = Vec::new();
+    let mut found: Vec<(usize, usize)> = Vec::new();
     for (colon, _) in line.match_indices(':') {
+        // What is hidden already needs no second look, however long it is.
+        if found.last().is_some_and(|(_, end)| colon < *end) {
+            continue;
+        }
         let before = line[..colon].trim_end_matches(['"', '\'', ' ']);
         let key_start = before
             .rfind(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-'))
@@ -76,30 +87,41 @@ fn secret_values(line: &str) -> Vec<(usize, usize)> {
 }
 
 fn secret_words(line: &str) -> Vec<(usize, usize)> {
-    let starts = SECRET_STARTS
-        .iter()
-        .flat_map(|start| line.match_indices(start).map(move |(at, _)| (at, start.len())));
-    let run = |(at, length): (usize, usize)| {
-        let tail = &line[at + length..];
-        let end = tail
-            .find(|c: char| !(c.is_ascii_alphanumeric() || "-_./+=".contains(c)))
-            .unwrap_or(tail.len());
-        (at, at + length + end, end)
-    };
-    starts
-        .map(run)
-        .filter(|(at, _, length)| *length >= 8 && !line[..*at].ends_with(|c: char| c.is_ascii_alphanumeric()))
-        .map(|(start, end, _)| (start, end))
-        .collect()
+    let mut found = Vec::new();
+    for start in SECRET_STARTS {
+        let mut seen = 0;
+        for (at, _) in line
+            .match_indices(start)
+            .filter(|(at, _)| !line[..*at].ends_with(|c: char| c.is_ascii_alphanumeric()))
+        {
+            if at < seen {
+                continue;
+            }
+            let tail = &line[at + start.len()..];
+            let length = tail
+                .find(|c: char| !(c.is_ascii_alphanumeric() || "-_./+=".contains(c)))
+                .unwrap_or(tail.len());
+            seen = at + start.len() + length;
+            if length >= 8 {
+                found.push((at, seen));
+            }
+        }
+    }
+    found
 }
 
 /// Who logs in, and what stands behind a question mark: both may be secrets.
 fn passwords_in_urls(line: &str) -> Vec<(usize, usize)> {
     let mut found = Vec::new();
+    let mut seen = 0;
     for (at, _) in line.match_indices("://") {
         let start = at + 3;
+        if start < seen {
+            continue;
+        }
         let rest = &line[start..];
         let url = rest.split([' ', ',', '}', '"', '\'']).next().unwrap_or(rest);
+        seen = start + url.len();
         let authority = url.split(['/', '?']).next().unwrap_or(url);
         found.extend(authority.rfind('@').map(|end| (start, start + end)));
         found.extend(url.find('?').map(|query| (start + query + 1, start + url.len())));

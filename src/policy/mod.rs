@@ -20,6 +20,7 @@ pub mod schema;
 pub mod snapshot;
 mod source;
 mod supply;
+pub mod trial;
 
 #[cfg(test)]
 mod tests;

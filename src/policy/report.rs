@@ -6,9 +6,13 @@ use super::diagnostic::{Caret, Diagnostic, Related, Severity, codes};
 use super::mask;
 use super::source::files::Files;
 use super::source::tree::Place;
+use std::cell::RefCell;
+use std::collections::HashMap;
 
 /// More than anybody reads; the rest is counted.
 const SHOWN: usize = 100;
+/// Characters of a line that are shown at most.
+const WIDEST: usize = 400;
 
 /// One finding, before its place is made readable.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +47,8 @@ pub(super) struct Report<'a> {
     files: &'a Files,
     findings: Vec<Finding>,
     secrets: Vec<Place>,
+    /// Lines as they may be shown, by file and first byte: a long one may be shown many times.
+    masked: RefCell<HashMap<(usize, usize), String>>,
 }
 
 impl<'a> Report<'a> {
@@ -51,6 +57,7 @@ impl<'a> Report<'a> {
             files,
             findings: Vec::new(),
             secrets: Vec::new(),
+            masked: RefCell::default(),
         }
     }
 
@@ -82,13 +89,13 @@ impl<'a> Report<'a> {
         let mut findings = std::mem::take(&mut self.findings);
         findings.sort_by(|a, b| (a.place, a.code, &a.message).cmp(&(b.place, b.code, &b.message)));
         findings.dedup();
+        // Sorted already, as the findings are.
         let misshapen: Vec<Place> = findings
             .iter()
             .filter(|found| found.code == "wrong-shape")
             .map(|found| found.place)
             .collect();
-        findings
-            .retain(|found| found.code != "missing-key" || !misshapen.iter().any(|of| self.is_of(found.place, *of)));
+        findings.retain(|found| found.code != "missing-key" || !self.is_of_any(found.place, &misshapen));
         let left_out = findings.len().saturating_sub(SHOWN);
         let mut diagnostics: Vec<_> = findings.iter().take(SHOWN).map(|found| self.show(found)).collect();
         if let (Some(last), true) = (diagnostics.last_mut(), left_out > 0) {
@@ -99,12 +106,13 @@ impl<'a> Report<'a> {
     }
 
     /// What is missing from something of the wrong shape is no news: it stands there, or behind the name and its colon.
-    fn is_of(&self, missing: Place, misshapen: Place) -> bool {
-        let between = || {
+    fn is_of_any(&self, missing: Place, misshapen: &[Place]) -> bool {
+        let at = misshapen.partition_point(|of| (of.file, of.start) < (missing.file, missing.end));
+        let between = |of: &Place| {
             let text = &self.files.get(missing.file)?.text;
-            Some(text.get(missing.end..misshapen.start)?.trim() == ":")
+            Some(of.file == missing.file && text.get(missing.end..of.start)?.trim() == ":")
         };
-        missing == misshapen || missing.file == misshapen.file && between() == Some(true)
+        misshapen.binary_search(&missing).is_ok() || misshapen.get(at).and_then(between) == Some(true)
     }
 
     fn add(&mut self, severity: Severity, place: Place, code: &'static str, message: String) -> &mut Finding {
@@ -132,7 +140,7 @@ impl<'a> Report<'a> {
                 message: message.clone(),
                 file: spot.file,
                 line: spot.line,
-                column: spot.caret.start + 1,
+                column: spot.column,
                 excerpt: spot.excerpt,
                 caret: spot.caret,
             }
@@ -144,7 +152,7 @@ impl<'a> Report<'a> {
             related: related.collect(),
             file: spot.file,
             line: spot.line,
-            column: spot.caret.start + 1,
+            column: spot.column,
             excerpt: spot.excerpt,
             caret: spot.caret,
             help: found.help.clone(),
@@ -160,27 +168,50 @@ impl<'a> Report<'a> {
         let from = place.start.saturating_sub(start).min(text.len());
         let to = place.end.saturating_sub(start).clamp(from, text.len());
         let before = characters(0, from);
-        let hidden = self
-            .secrets
-            .iter()
-            .filter(|secret| secret.file == place.file)
-            .map(|secret| (secret.start.saturating_sub(start), secret.end.saturating_sub(start)));
+        let caret = Caret {
+            start: before,
+            end: before + characters(from, to).max(1),
+        };
+        let mut masked = self.masked.borrow_mut();
+        let whole = masked.entry((place.file, start)).or_insert_with(|| {
+            let secrets = self.secrets.iter().filter(|secret| secret.file == place.file);
+            let within = secrets.map(|secret| (secret.start.saturating_sub(start), secret.end.saturating_sub(start)));
+            mask::masked(text, within)
+        });
+        let (excerpt, caret) = window(whole, caret);
         Spot {
             file: file.name.clone(),
             line,
-            excerpt: mask::masked(text, hidden),
-            caret: Caret {
-                start: before,
-                end: before + characters(from, to).max(1),
-            },
+            column: before + 1,
+            excerpt,
+            caret,
         }
     }
+}
+
+/// Of a line that nobody could read whole, the part around the caret.
+fn window(line: &str, caret: Caret) -> (String, Caret) {
+    if line.len() <= WIDEST || line.chars().count() <= WIDEST {
+        return (line.to_owned(), caret);
+    }
+    let first = caret.start.saturating_sub(WIDEST / 4);
+    let mut rest = line.chars().skip(first);
+    let mut excerpt = String::from(if first > 0 { "…" } else { "" });
+    let moved = excerpt.chars().count();
+    excerpt.extend(rest.by_ref().take(WIDEST));
+    if rest.next().is_some() {
+        excerpt.push('…');
+    }
+    let start = caret.start - first + moved;
+    let end = start + (caret.end - caret.start).min(WIDEST - (caret.start - first));
+    (excerpt, Caret { start, end })
 }
 
 /// A place as people see it.
 struct Spot {
     file: String,
     line: usize,
+    column: usize,
     excerpt: String,
     caret: Caret,
 }
@@ -190,6 +221,7 @@ impl Default for Spot {
         Self {
             file: String::new(),
             line: 1,
+            column: 1,
             excerpt: String::new(),
             caret: Caret { start: 0, end: 1 },
         }

@@ -28,6 +28,7 @@ pub(super) fn layout(tokens: &[Token]) -> String {
     let mut layout = Layout {
         tokens,
         pads: pads(tokens),
+        significant: significant(tokens),
         levels: Vec::new(),
         brackets: Vec::new(),
         lines: Lines::default(),
@@ -44,6 +45,8 @@ struct Layout<'t> {
     tokens: &'t [Token<'t>],
     /// Spaces behind each colon that are more than one.
     pads: Vec<usize>,
+    /// For each token the next that is neither a comment nor a line break.
+    significant: Vec<usize>,
     levels: Vec<Level>,
     brackets: Vec<Bracket>,
     lines: Lines,
@@ -161,8 +164,7 @@ impl<'t> Layout<'t> {
 
     /// With the line that follows; one that stands deeper belongs to what is still open there.
     fn indent_of_comment(&self, at: usize, column: usize) -> usize {
-        let mut rest = self.tokens.iter().skip(at);
-        let next = rest.find(|token| !matches!(token.kind, Kind::Comment | Kind::Newline));
+        let next = self.significant.get(at).and_then(|next| self.tokens.get(*next));
         let next = next.filter(|token| token.kind != Kind::Document);
         let open = self.levels.iter().rev().find(|level| level.was == column);
         match (next, open) {
@@ -228,6 +230,24 @@ impl<'t> Layout<'t> {
         }
         self.before = None;
     }
+}
+
+fn significant(tokens: &[Token]) -> Vec<usize> {
+    let mut next = tokens.len();
+    let mut found: Vec<usize> = (0..tokens.len())
+        .rev()
+        .map(|at| {
+            if !matches!(
+                tokens.get(at).map(|token| token.kind),
+                Some(Kind::Comment | Kind::Newline)
+            ) {
+                next = at;
+            }
+            next
+        })
+        .collect();
+    found.reverse();
+    found
 }
 
 /// A `key: value` that begins a line.

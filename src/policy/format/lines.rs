@@ -14,6 +14,8 @@ pub(super) struct Lines {
 #[derive(Default)]
 struct Line {
     text: String,
+    /// In characters.
+    width: usize,
     indent: usize,
     /// Its column in the text that was read, and the comment.
     comment: Option<(usize, String)>,
@@ -38,6 +40,7 @@ impl Lines {
         self.blanks = 0;
         self.current = Some(Line {
             text: " ".repeat(indent),
+            width: indent,
             indent,
             comment: None,
             is_verbatim,
@@ -53,6 +56,7 @@ impl Lines {
     pub fn push(&mut self, text: &str) {
         if let Some(line) = &mut self.current {
             line.text.push_str(text);
+            line.width += text.chars().count();
         }
     }
 
@@ -68,7 +72,7 @@ impl Lines {
     }
 
     pub fn column(&self) -> usize {
-        self.current.as_ref().map_or(0, |line| line.text.chars().count())
+        self.current.as_ref().map_or(0, |line| line.width)
     }
 
     pub fn indent(&self) -> usize {
@@ -86,11 +90,7 @@ impl Lines {
                 shared => rest.iter().take_while(|line| column(line) == shared).count(),
             };
             let (group, after) = rest.split_at(length);
-            let widest = group
-                .iter()
-                .map(|line| line.text.chars().count() + GAP)
-                .max()
-                .unwrap_or(0);
+            let widest = group.iter().map(|line| line.width + GAP).max().unwrap_or(0);
             for line in group {
                 write(&mut text, line, widest.max(column(line).unwrap_or(0)));
             }
@@ -103,7 +103,7 @@ impl Lines {
 fn write(text: &mut String, line: &Line, column: usize) {
     text.push_str(&line.text);
     if let Some((_, comment)) = &line.comment {
-        text.push_str(&" ".repeat(column - line.text.chars().count()));
+        text.push_str(&" ".repeat(column - line.width));
         text.push_str(comment);
     } else if !line.is_verbatim {
         text.truncate(text.trim_end_matches(' ').len());

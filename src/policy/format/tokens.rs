@@ -40,6 +40,7 @@ pub(super) fn tokens<'a>(text: &'a str, quotes: &Quotes) -> Option<Vec<Token<'a>
         text,
         at: 0,
         line_start: 0,
+        counted: (0, 0),
         flow: 0,
         header: None,
         scalars: scalars(text)?.into_iter().peekable(),
@@ -108,6 +109,8 @@ struct Lexer<'a, 'q> {
     text: &'a str,
     at: usize,
     line_start: usize,
+    /// A byte of this line and its column, from which the next column is counted on.
+    counted: (usize, usize),
     flow: usize,
     /// Of a block scalar whose lines come after this one: where they end, and whether blank ones behind count.
     header: Option<(usize, bool)>,
@@ -199,12 +202,17 @@ impl<'a> Lexer<'a, '_> {
 
     fn push(&mut self, kind: Kind, length: usize) {
         let text = self.text.get(self.at..self.at + length).unwrap_or("");
-        let before = self.text.get(self.line_start..self.at).unwrap_or("");
+        let (from, column) = match self.counted {
+            (at, column) if at >= self.line_start => (at, column),
+            _ => (self.line_start, 0),
+        };
+        let column = column + self.text.get(from..self.at).unwrap_or("").chars().count();
+        self.counted = (self.at, column);
         let text = if kind == Kind::Comment { text.trim_end() } else { text };
         self.tokens.push(Token {
             kind,
             text: Cow::Borrowed(text),
-            column: before.chars().count(),
+            column,
         });
         self.at += length;
     }

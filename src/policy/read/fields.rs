@@ -6,6 +6,9 @@ use crate::policy::nearest::{nearest, suggestion};
 use crate::policy::report::Report;
 use crate::policy::source::{Node, Place, Value, Word};
 
+/// Of unknown keys, so many are looked at for what they were meant to be.
+const SLIPS: usize = 16;
+
 /// The entries of one map, its keys already checked.
 #[derive(Clone, Copy)]
 pub(in crate::policy) struct Fields<'a> {
@@ -52,8 +55,9 @@ impl<'a> Fields<'a> {
     pub fn node(&self, key: &str) -> Option<&'a Node> {
         let found = self.entries.iter().find(|(known, _)| known.text.as_ref() == key);
         let meant = || {
-            let mut slips = self.entries.iter().filter(|(known, _)| !known.broken);
-            slips.find(|(slip, _)| !self.section.has(&slip.text) && slip_of(slip, self.section) == Some(key))
+            let unknown = |(known, _): &&(Word, Node)| !known.broken && !self.section.has(&known.text);
+            let mut slips = self.entries.iter().filter(unknown).take(SLIPS);
+            slips.find(|(slip, _)| slip_of(slip, self.section) == Some(key))
         };
         found.or_else(meant).map(|(_, node)| node)
     }

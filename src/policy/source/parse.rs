@@ -34,6 +34,8 @@ enum Content {
     List(Vec<Node>),
     Map {
         entries: Vec<(Word, Node)>,
+        /// Where each key stands among them: a map may be long.
+        index: HashMap<Arc<str>, usize>,
         key: Option<Word>,
         /// What stands behind `<<`: its entries are taken in where the map has none of that key.
         merged: Vec<Node>,
@@ -121,6 +123,7 @@ impl Builder<'_, '_, '_> {
                     anchor,
                     Content::Map {
                         entries,
+                        index: HashMap::new(),
                         key: None,
                         merged: Vec::new(),
                     },
@@ -166,9 +169,14 @@ impl Builder<'_, '_, '_> {
         let value = match open.content {
             Content::List(items) => Value::List(items),
             Content::Map {
-                mut entries, merged, ..
+                mut entries,
+                mut index,
+                merged,
+                ..
             } => {
-                merged.into_iter().for_each(|node| take_in(&mut entries, node));
+                merged
+                    .into_iter()
+                    .for_each(|node| take_in((&mut entries, &mut index), node));
                 Value::Map(entries)
             }
         };
@@ -202,10 +210,15 @@ impl Builder<'_, '_, '_> {
             None => self.root = Some(node),
             Some(open) => match &mut open.content {
                 Content::List(items) => items.push(node),
-                Content::Map { entries, key, merged } => match key.take() {
+                Content::Map {
+                    entries,
+                    index,
+                    key,
+                    merged,
+                } => match key.take() {
                     None => *key = Some(key_of(node, self.report)),
                     Some(key) if is_merge(&key) => merge(merged, node, self.report),
-                    Some(key) => insert(entries, key, node, self.report),
+                    Some(key) => insert((entries, index), key, node, self.report),
                 },
             },
         }
@@ -270,24 +283,33 @@ fn merge(merged: &mut Vec<Node>, node: Node, report: &mut Report) {
 }
 
 /// What the map itself says wins, then what comes first.
-fn take_in(entries: &mut Vec<(Word, Node)>, node: Node) {
+fn take_in((entries, index): (&mut Vec<(Word, Node)>, &mut HashMap<Arc<str>, usize>), node: Node) {
     let Value::Map(more) = node.value else { return };
     for (key, node) in more {
-        if entries.iter().all(|(known, _)| known.text != key.text) {
+        if !index.contains_key(&key.text) {
+            index.insert(Arc::clone(&key.text), entries.len());
             entries.push((key, node));
         }
     }
 }
 
-fn insert(entries: &mut Vec<(Word, Node)>, key: Word, node: Node, report: &mut Report) {
+fn insert(
+    (entries, index): (&mut Vec<(Word, Node)>, &mut HashMap<Arc<str>, usize>),
+    key: Word,
+    node: Node,
+    report: &mut Report,
+) {
     if key.broken {
         return;
     }
     if mask::is_secret_key(&key.text) {
         hide_literals(&node, report);
     }
-    match entries.iter().find(|(known, _)| known.text == key.text) {
-        None => entries.push((key, node)),
+    match index.get(&key.text).and_then(|at| entries.get(*at)) {
+        None => {
+            index.insert(Arc::clone(&key.text), entries.len());
+            entries.push((key, node));
+        }
         Some((first, _)) => {
             let message = format!("`{}` is given twice", mask::shown(&key.text));
             report
