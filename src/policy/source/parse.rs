@@ -23,6 +23,9 @@ impl Default for Allowance {
     }
 }
 
+/// Where each key stands in its map.
+type Index = HashMap<Arc<str>, usize>;
+
 /// Something that was begun and not ended.
 struct Open {
     place: Place,
@@ -34,8 +37,8 @@ enum Content {
     List(Vec<Node>),
     Map {
         entries: Vec<(Word, Node)>,
-        /// Where each key stands among them: a map may be long.
-        index: HashMap<Arc<str>, usize>,
+        /// A map may be long.
+        index: Index,
         key: Option<Word>,
         /// What stands behind `<<`: its entries are taken in where the map has none of that key.
         merged: Vec<Node>,
@@ -123,7 +126,7 @@ impl Builder<'_, '_, '_> {
                     anchor,
                     Content::Map {
                         entries,
-                        index: HashMap::new(),
+                        index: Index::new(),
                         key: None,
                         merged: Vec::new(),
                     },
@@ -176,7 +179,7 @@ impl Builder<'_, '_, '_> {
             } => {
                 merged
                     .into_iter()
-                    .for_each(|node| take_in((&mut entries, &mut index), node));
+                    .for_each(|node| take_in(&mut entries, &mut index, node));
                 Value::Map(entries)
             }
         };
@@ -218,7 +221,7 @@ impl Builder<'_, '_, '_> {
                 } => match key.take() {
                     None => *key = Some(key_of(node, self.report)),
                     Some(key) if is_merge(&key) => merge(merged, node, self.report),
-                    Some(key) => insert((entries, index), key, node, self.report),
+                    Some(key) => insert(entries, index, key, node, self.report),
                 },
             },
         }
@@ -283,7 +286,7 @@ fn merge(merged: &mut Vec<Node>, node: Node, report: &mut Report) {
 }
 
 /// What the map itself says wins, then what comes first.
-fn take_in((entries, index): (&mut Vec<(Word, Node)>, &mut HashMap<Arc<str>, usize>), node: Node) {
+fn take_in(entries: &mut Vec<(Word, Node)>, index: &mut Index, node: Node) {
     let Value::Map(more) = node.value else { return };
     for (key, node) in more {
         if !index.contains_key(&key.text) {
@@ -293,12 +296,7 @@ fn take_in((entries, index): (&mut Vec<(Word, Node)>, &mut HashMap<Arc<str>, usi
     }
 }
 
-fn insert(
-    (entries, index): (&mut Vec<(Word, Node)>, &mut HashMap<Arc<str>, usize>),
-    key: Word,
-    node: Node,
-    report: &mut Report,
-) {
+fn insert(entries: &mut Vec<(Word, Node)>, index: &mut Index, key: Word, node: Node, report: &mut Report) {
     if key.broken {
         return;
     }
