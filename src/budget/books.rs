@@ -2,8 +2,8 @@
 
 use super::account::Spent;
 use super::charge::{Charge, Charges, Facts, Slot, covers, key_of};
+use super::forecast::Outlook;
 use super::notice::{Notice, Violation};
-use super::outlook::Outlook;
 use super::pool::{Grant, GrantRequest, Pool, State};
 use super::pool_id::PoolId;
 use super::worst::WorstCases;

@@ -7,6 +7,22 @@ use crate::money::Money;
 use crate::period::Span;
 use jiff::{SignedDuration, Timestamp};
 
+/// A budget's signals; of a keyed budget those of the key that is worst off, each for itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Outlook {
+    /// (posted + held) / limit.
+    pub used: f64,
+    pub remaining: Money,
+    pub exhausted: bool,
+    /// In the last 60 minutes.
+    pub burn: Money,
+    /// Over the limit; `None` while too little was seen.
+    pub forecast: Option<f64>,
+    /// The spend is being found: these are the values from before.
+    pub stale: bool,
+    pub forecast_stale: bool,
+}
+
 /// So many requests, or so much of the period, say something.
 const LEAST_REQUESTS: u64 = 100;
 const LEAST_SHARE: i64 = 50;

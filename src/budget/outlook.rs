@@ -3,29 +3,13 @@
 
 use super::books::Books;
 use super::charge::{Charges, Slot, covers, key_of};
-use super::forecast::Pace;
+use super::forecast::{Outlook, Pace};
 use super::pool::{Past, Pool, State};
 use crate::money::Money;
 use crate::policy::condition::ModelFacts;
 use crate::request::Caller;
 use jiff::Timestamp;
 use std::sync::Arc;
-
-/// A budget's signals; of a keyed budget those of the key that is worst off, each for itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Outlook {
-    /// (posted + held) / limit.
-    pub used: f64,
-    pub remaining: Money,
-    pub exhausted: bool,
-    /// In the last 60 minutes.
-    pub burn: Money,
-    /// Over the limit; `None` while too little was seen.
-    pub forecast: Option<f64>,
-    /// The spend is being found: these are the values from before.
-    pub stale: bool,
-    pub forecast_stale: bool,
-}
 
 /// Pools whose past must be read from the records: what was decided and spent before `before`, when they began to count.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! The one entrance: a [`Fault`] as the edges saw it becomes a [`Failure`].
 
 use super::body::{self, Said};
+use super::table::Table;
 use super::treatment::{amid, plain};
 use super::{
     AlertKind, Billing, Class, ClientForm, Failure, Fallback, RetrySame, Scope, finish, retry_after, scrub, tables,
@@ -167,7 +168,7 @@ fn class_of(vendor: Vendor, status: Option<u16>, said: &Said) -> Class {
         .unwrap_or_else(|| status.map_or(Class::UpstreamError, tables::status_class))
 }
 
-fn phrase(table: &tables::Table, status: Option<u16>, said: &Said) -> Option<Class> {
+fn phrase(table: &Table, status: Option<u16>, said: &Said) -> Option<Class> {
     let text = said.message.as_deref()?.to_lowercase();
     table
         .phrases

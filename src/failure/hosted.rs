@@ -4,7 +4,7 @@
 //! general tables and the status. A number is a code only at its own vendor.
 
 use super::Class;
-use super::tables::{NOTHING, Phrase, Table};
+use super::table::{NOTHING, Phrase, Table};
 
 /// The resource's filter and its network rules; the rest is as at OpenAI.
 pub(super) const AZURE: Table = Table {

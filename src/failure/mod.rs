@@ -10,6 +10,7 @@ mod finish;
 mod hosted;
 pub mod retry_after;
 mod scrub;
+mod table;
 mod tables;
 mod treatment;
 

@@ -5,37 +5,9 @@
 //! of llama.cpp, Ollama and vLLM. A word that two vendors use in two meanings stands in a vendor's table, never in the
 //! general one alone.
 
+use super::table::{NOTHING, Phrase, Table, Words};
 use super::{Class, hosted};
 use crate::catalog::Vendor;
-
-type Words = &'static [(&'static str, Class)];
-
-/// Free text that counts, but only with this status and, where given, this code.
-pub(super) struct Phrase {
-    pub status: u16,
-    pub code: Option<&'static str>,
-    /// In lower case.
-    pub text: &'static str,
-    pub class: Class,
-}
-
-pub(super) struct Table {
-    pub codes: Words,
-    pub kinds: Words,
-    pub phrases: &'static [Phrase],
-    /// Codes whose cooldown covers the model and not the whole credential.
-    pub one_model: &'static [&'static str],
-    /// Codes after which it is unknown whether the answer was produced and billed.
-    pub bill_unknown: &'static [&'static str],
-}
-
-pub(super) const NOTHING: Table = Table {
-    codes: &[],
-    kinds: &[],
-    phrases: &[],
-    one_model: &[],
-    bill_unknown: &[],
-};
 
 pub(super) const fn of(vendor: Vendor) -> &'static Table {
     match vendor {

@@ -2,10 +2,11 @@
 //!
 //! A part that is wrong becomes `Typed::Wrong`, about which nothing further is said.
 
+use super::checker::{Checker, Typed};
 use super::read::Read;
 use super::signature::{Environment, Type};
 use super::syntax::{Comparison, Kind, Operator, Syntax};
-use super::tree::{Affix, Fact, Number, Text, Truth};
+use super::tree::{Affix, Number, Text, Truth};
 use super::{Fault, Names, literals};
 use crate::policy::mask::shown;
 use crate::policy::nearest::suggestion;
@@ -25,44 +26,7 @@ pub(super) fn check(syntax: &Syntax, environment: Environment, names: &Names) ->
     (tree.filter(|_| sound), checker.faults)
 }
 
-/// A value with its type.
-pub(super) enum Typed {
-    Truth(Truth),
-    Number(Number),
-    Text(Text),
-    /// A signal that is a list.
-    Texts(Fact),
-    /// A list as written.
-    List(Vec<(Typed, Range<usize>)>),
-    /// Already reported.
-    Wrong,
-}
-
-impl Typed {
-    pub const fn word(&self) -> &'static str {
-        match self {
-            Self::Truth(_) => Type::Bool.word(),
-            Self::Number(_) => Type::Number.word(),
-            Self::Text(_) => Type::Text.word(),
-            Self::Texts(_) => Type::Texts.word(),
-            Self::List(_) => "a list",
-            Self::Wrong => "wrong",
-        }
-    }
-}
-
-pub(super) struct Checker<'a> {
-    pub environment: Environment,
-    pub names: &'a Names,
-    pub faults: Vec<Fault>,
-}
-
 impl Checker<'_> {
-    pub fn wrong(&mut self, fault: Fault) -> Typed {
-        self.faults.push(fault);
-        Typed::Wrong
-    }
-
     fn value(&mut self, syntax: &Syntax) -> Typed {
         match &syntax.kind {
             Kind::Bool(value) => Typed::Truth(Truth::Const(*value)),

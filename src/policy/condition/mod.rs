@@ -6,6 +6,7 @@
 
 mod answers;
 mod check;
+mod checker;
 mod facts;
 mod lex;
 mod literals;

@@ -1,6 +1,6 @@
 //! A place where a signal is read, against the table of signatures: is there such a thing, here, and called so?
 
-use super::check::{Checker, Typed};
+use super::checker::{Checker, Typed};
 use super::signals::Signal;
 use super::signature::{Environment, Of, SIGNATURES, Signature, Source, Subject, Type};
 use super::syntax::{Kind, Syntax};
