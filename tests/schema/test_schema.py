@@ -12,7 +12,7 @@ from ruamel.yaml.error import YAMLError
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PLANB = pathlib.Path(__import__("os").environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug" / "planb"
 # What a schema can see: keys, shapes and spelling. Names and what fits together are for `planb check`.
-SHAPE = {"unknown-key", "wrong-shape", "not-yet", "missing-value"}
+SHAPE = {"unknown-key", "wrong-shape", "not-yet"}
 
 
 def schema():
