@@ -7,7 +7,7 @@ use crate::decide::Candidate;
 use crate::live::Policy;
 use crate::money::Money;
 use crate::policy::snapshot::{Model, ModelId};
-use crate::price::{Bill, Counted, Moment, Price};
+use crate::price::{Bill, Counted, Moment, Price, Promise};
 use crate::request::{Requirements, Thinking};
 use crate::uptime::Uptime;
 use crate::usage::Usage;
@@ -26,7 +26,7 @@ pub struct Tariff {
     /// The most tokens that it may count.
     input: u64,
     output: u64,
-    promised: bool,
+    promised: Option<Promise>,
     /// Where the machine's shared time stood, where that is billed.
     began: Option<Duration>,
 }
@@ -47,7 +47,7 @@ impl Tariff {
             worst: candidate.worst,
             input: prepared.needs.input,
             output: candidate.billable,
-            promised: false,
+            promised: None,
             began: None,
         };
         let Some(price) = prepared.policy.snapshot.model(candidate.id).price.as_ref() else {
@@ -65,8 +65,7 @@ impl Tariff {
         let mut counters = gateway.live.counters.lock();
         let positions = counters.positions(price, tariff.at);
         tariff.worst = quote.at(&positions).worst(tariff.input, tariff.output);
-        counters.promise(price, tariff.at, tariff.tokens());
-        tariff.promised = true;
+        tariff.promised = Some(counters.promise(price, tariff.at, tariff.tokens()));
         if timed {
             tariff.began = Some(counters.begin(&tariff.model().name, gateway.clock.uptime()));
         }
@@ -91,17 +90,17 @@ impl Tariff {
         }
         let moment = Moment::of(needs, self.at, Duration::ZERO);
         let quote = price.quote(&moment);
-        if !self.promised {
+        let Some(promise) = self.promised else {
             usage.time = now.saturating_sub(sent_at);
             billed.bill = Some(quote.bill(usage));
             return billed;
-        }
+        };
         let mut counters = gateway.live.counters.lock();
         usage.time = match self.began.take() {
             Some(began) => counters.finish(&policy.snapshot.model(self.model).name, began, now),
             None => now.saturating_sub(sent_at),
         };
-        let positions = counters.positions(price, self.at);
+        let positions = counters.positions_of(promise, price, self.at);
         let quote = quote.at(&positions);
         let bill = quote.bill(usage);
         if posted {
@@ -114,13 +113,8 @@ impl Tariff {
     /// Nobody knows what a held attempt drew of a free quota: the most that it may have.
     pub fn draw_unknown(&mut self, needs: &Requirements) -> Counted {
         let policy = self.policy.clone();
-        let Some(price) = policy
-            .snapshot
-            .model(self.model)
-            .price
-            .as_ref()
-            .filter(|_| self.promised)
-        else {
+        let price = policy.snapshot.model(self.model).price.as_ref();
+        let (Some(price), Some(promise)) = (price, self.promised) else {
             return Counted::default();
         };
         let most = Usage {
@@ -129,7 +123,7 @@ impl Tariff {
             ..Usage::default()
         };
         let mut counters = self.gateway.live.counters.lock();
-        let positions = counters.positions(price, self.at);
+        let positions = counters.positions_of(promise, price, self.at);
         let moment = Moment::of(needs, self.at, Duration::ZERO);
         let drawn = price.quote(&moment).at(&positions).bill(&most).drawn.of_quota();
         counters.draw(price, self.at, drawn, &[])
@@ -143,16 +137,16 @@ impl Tariff {
         self.policy.snapshot.model(self.model)
     }
 
-    fn price(&self) -> Option<&Price> {
-        self.model().price.as_ref().filter(|_| self.promised)
+    fn promise(&self) -> Option<(&Price, Promise)> {
+        self.model().price.as_ref().zip(self.promised)
     }
 }
 
 impl Drop for Tariff {
     fn drop(&mut self) {
-        let Some(price) = self.price() else { return };
+        let Some((price, promise)) = self.promise() else { return };
         let mut counters = self.gateway.live.counters.lock();
-        counters.release(price, self.at, self.tokens());
+        counters.release(price, self.at, promise);
         if let Some(began) = self.began {
             counters.finish(&self.model().name, began, self.gateway.clock.uptime());
         }

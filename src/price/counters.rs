@@ -5,6 +5,7 @@
 
 use super::meter::{Meter, Position, Positions};
 use super::quote::Drawn;
+use super::version::Version;
 use super::{LadderKind, Price};
 use crate::money::Money;
 use crate::uptime::Uptime;
@@ -28,6 +29,7 @@ pub struct Counters {
 struct Count {
     end: Timestamp,
     used: u64,
+    /// What was promised and is not settled: of a free quota only what is free.
     pending: u64,
     /// What its volume would have cost at each step of a ladder that re-rates the whole.
     steps: Vec<Money>,
@@ -40,6 +42,14 @@ struct Machine {
     /// The time that one of those running all along would have been billed for.
     shared: Duration,
     since: Uptime,
+}
+
+/// What an attempt under way may still add to the meters of its price.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Promise {
+    tokens: u64,
+    /// Of them, those that are free whatever others draw meanwhile.
+    free: u64,
 }
 
 /// What an attempt added to a meter, for the books that outlive the daemon.
@@ -93,14 +103,35 @@ impl Counters {
         }
     }
 
-    /// An attempt of at most so many tokens is under way.
-    pub fn promise(&mut self, price: &Price, at: Timestamp, tokens: u64) {
-        self.each_token_meter(price, at, |count| count.pending = count.pending.saturating_add(tokens));
+    /// Where they stand for the attempt that settles what it was promised: what others were promised of a free quota is
+    /// theirs, so that nobody pays for tokens that were reserved as free.
+    pub fn positions_of(&self, promise: Promise, price: &Price, at: Timestamp) -> Positions {
+        let mut positions = self.positions(price, at);
+        let free = &mut positions.free;
+        free.used = free.used.saturating_add(free.pending.saturating_sub(promise.free));
+        positions
+    }
+
+    /// An attempt of at most so many tokens is under way. What is left of a free quota is its own from here on.
+    pub fn promise(&mut self, price: &Price, at: Timestamp, tokens: u64) -> Promise {
+        let mut promise = Promise { tokens, free: 0 };
+        let Some(version) = price.version(at) else {
+            return promise;
+        };
+        if let Some(quota) = version.free_at(at) {
+            let count = self.count(&quota.meter, at);
+            let left = quota.tokens.saturating_sub(count.used).saturating_sub(count.pending);
+            promise.free = tokens.min(left);
+        }
+        self.each_pending(version, at, promise, u64::saturating_add);
+        promise
     }
 
     /// It is not any more.
-    pub fn release(&mut self, price: &Price, at: Timestamp, tokens: u64) {
-        self.each_token_meter(price, at, |count| count.pending = count.pending.saturating_sub(tokens));
+    pub fn release(&mut self, price: &Price, at: Timestamp, promise: Promise) {
+        if let Some(version) = price.version(at) {
+            self.each_pending(version, at, promise, u64::saturating_sub);
+        }
     }
 
     /// Counts what an attempt used. `at_steps` is what it would have cost at each step of its ladder.
@@ -127,9 +158,8 @@ impl Counters {
                 continue;
             };
             let span = meter.span(at);
-            let count = self.meters.entry((meter.name.clone(), span.start)).or_default();
+            let count = self.count(meter, at);
             let before = count.clone();
-            count.end = span.end;
             count.used = count.used.saturating_add(added);
             count.steps.resize(count.steps.len().max(steps.len()), Money::ZERO);
             for (sum, step) in count.steps.iter_mut().zip(steps) {
@@ -198,18 +228,20 @@ impl Counters {
         }
     }
 
-    fn each_token_meter(&mut self, price: &Price, at: Timestamp, mut change: impl FnMut(&mut Count)) {
-        let Some(version) = price.version(at) else { return };
-        let ladder = version.ladder.as_ref().map(|ladder| &ladder.meter);
-        for meter in ladder
-            .into_iter()
-            .chain(version.free.as_ref().map(|quota| &quota.meter))
-        {
-            let span = meter.span(at);
-            let count = self.meters.entry((meter.name.clone(), span.start)).or_default();
-            count.end = span.end;
-            change(count);
+    fn each_pending(&mut self, version: &Version, at: Timestamp, promise: Promise, change: fn(u64, u64) -> u64) {
+        let ladder = version.ladder.as_ref().map(|ladder| (&ladder.meter, promise.tokens));
+        let free = version.free.as_ref().map(|quota| (&quota.meter, promise.free));
+        for (meter, tokens) in ladder.into_iter().chain(free).filter(|(_, tokens)| *tokens > 0) {
+            let count = self.count(meter, at);
+            count.pending = change(count.pending, tokens);
         }
+    }
+
+    fn count(&mut self, meter: &Meter, at: Timestamp) -> &mut Count {
+        let span = meter.span(at);
+        let count = self.meters.entry((meter.name.clone(), span.start)).or_default();
+        count.end = span.end;
+        count
     }
 }
 

@@ -13,7 +13,7 @@ mod sheet;
 mod tests;
 mod version;
 
-pub use counters::{Counted, Counters, MeterChange, MeterRow};
+pub use counters::{Counted, Counters, MeterChange, MeterRow, Promise};
 pub use kinds::{Kind, Kinds, Rates};
 pub use meter::{Meter, Position, Positions, Unit};
 pub use moment::Moment;

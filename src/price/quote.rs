@@ -344,10 +344,9 @@ impl<'p> Quote<'p> {
 
     /// What is left of the free quota; with `promised`, what nobody else can draw any more.
     fn free_left(&self, version: &Version, promised: bool) -> u64 {
-        let Some(quota) = version.free.as_ref() else { return 0 };
-        if quota.until.is_some_and(|until| self.moment.at >= until) {
+        let Some(quota) = version.free_at(self.moment.at) else {
             return 0;
-        }
+        };
         let Position { used, pending, .. } = self.positions.free;
         quota
             .tokens

@@ -137,6 +137,12 @@ impl Version {
         self.tables.iter().all(rates) && self.fees == Fees::default() && self.compute.is_none()
     }
 
+    /// The free quota, as long as it holds.
+    pub fn free_at(&self, at: Timestamp) -> Option<&FreeQuota> {
+        let quota = self.free.as_ref();
+        quota.filter(|quota| quota.until.is_none_or(|until| at < until))
+    }
+
     pub fn window_at(&self, at: Timestamp) -> usize {
         self.windows
             .iter()

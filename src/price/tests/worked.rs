@@ -307,6 +307,39 @@ fn a_whole_ladder_corrects_what_was_posted_before_its_threshold() {
 }
 
 #[test]
+fn a_free_quota_that_several_share_at_once_costs_nobody_more_than_was_reserved() {
+    let price = Price::of(vec![Sheet {
+        free: Some(FreeQuota {
+            meter: Meter {
+                per: None,
+                ..meter(Unit::Tokens)
+            },
+            tokens: 100,
+            until: None,
+        }),
+        ..plain("2", "6")
+    }]);
+    let (now, mut counters) = (now(), Counters::default());
+    let mut begin = |counters: &mut Counters, tokens| {
+        let worst = price.quote(&now).at(&counters.positions(&price, now.at)).worst(tokens, 0);
+        (worst, counters.promise(&price, now.at, tokens))
+    };
+    let (first, later) = (begin(&mut counters, 60), begin(&mut counters, 100));
+    assert_eq!(first.0, Money::ZERO);
+    assert_eq!(later.0.to_string(), "0.00012", "forty are left for it");
+    // The later one is settled before the first.
+    for ((worst, promise), tokens) in [(later, 100), (first, 60)] {
+        let positions = counters.positions_of(promise, &price, now.at);
+        let bill = price.quote(&now).at(&positions).bill(&used(tokens, 0));
+        counters.draw(&price, now.at, bill.drawn, &[]);
+        counters.release(&price, now.at, promise);
+        assert!(bill.amount <= worst, "{} of {worst}", bill.amount);
+    }
+    let stands = counters.positions(&price, now.at).free;
+    assert_eq!((stands.used, stands.pending), (100, 0));
+}
+
+#[test]
 fn a_free_quota_is_drawn_first_and_reserved_only_as_far_as_nobody_else_may_draw_it() {
     let price = Price::of(vec![Sheet {
         free: Some(FreeQuota {
