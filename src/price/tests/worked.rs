@@ -320,8 +320,11 @@ fn a_free_quota_that_several_share_at_once_costs_nobody_more_than_was_reserved()
         ..plain("2", "6")
     }]);
     let (now, mut counters) = (now(), Counters::default());
-    let mut begin = |counters: &mut Counters, tokens| {
-        let worst = price.quote(&now).at(&counters.positions(&price, now.at)).worst(tokens, 0);
+    let begin = |counters: &mut Counters, tokens| {
+        let worst = price
+            .quote(&now)
+            .at(&counters.positions(&price, now.at))
+            .worst(tokens, 0);
         (worst, counters.promise(&price, now.at, tokens))
     };
     let (first, later) = (begin(&mut counters, 60), begin(&mut counters, 100));
