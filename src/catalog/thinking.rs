@@ -21,14 +21,11 @@ pub enum ThinkingSwitch {
 impl ThinkingSwitch {
     /// `None`: its thinking cannot be switched off, or nobody knows how.
     pub fn of(vendor: Vendor, upstream: &str, record: Option<&ModelRecord>) -> Option<Self> {
-        let reasoning = record.map(|record| &record.reasoning);
-        if reasoning.is_some_and(|known| known.always_on == Some(true) || !known.supported) {
+        if always_thinks(vendor, upstream, record) || record.is_some_and(|record| !record.reasoning.supported) {
             return None;
         }
         let begins = |starts: &[&str]| starts.iter().any(|start| upstream.starts_with(start));
         match vendor.word() {
-            // Models that always think, by the vendor's own lists.
-            "dashscope" if begins(&["qwq", "qvq"]) || upstream.contains("-thinking") => None,
             "dashscope" | "qianfan" => Some(Self::Enable),
             "moonshot" if begins(&["kimi-k3", "k3"]) => None,
             "deepseek" | "moonshot" | "zhipu" | "zai" | "ark" | "hunyuan" => Some(Self::Type),
@@ -60,6 +57,12 @@ impl ThinkingSwitch {
             Self::Template => r#"{"enable_thinking":false}"#,
         }
     }
+}
+
+/// Whatever a request says of it: by the catalogue, or by the vendor's own lists.
+pub fn always_thinks(vendor: Vendor, upstream: &str, record: Option<&ModelRecord>) -> bool {
+    let named = || ["qwq", "qvq"].iter().any(|start| upstream.starts_with(start)) || upstream.contains("-thinking");
+    record.is_some_and(|record| record.reasoning.always_on == Some(true)) || vendor.word() == "dashscope" && named()
 }
 
 #[cfg(test)]

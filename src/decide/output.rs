@@ -82,9 +82,11 @@ impl Asked<'_> {
         }
     }
 
-    /// What the request says of thinking, or a plan in its place.
+    /// What the request says of thinking, or a plan in its place. A model that always thinks does not ask.
     fn asked_thinking(&self) -> Thinking {
-        if self.terms.thinking_off && self.standing.stops_thinking {
+        if self.needs.thinking == Thinking::Off && self.standing.model.traits.always_thinks {
+            Thinking::Unstated
+        } else if self.terms.thinking_off && self.standing.stops_thinking {
             Thinking::Off
         } else {
             self.needs.thinking

@@ -211,6 +211,22 @@ fn choices_and_thinking_outside_the_bound_are_reserved_for() {
 }
 
 #[test]
+fn a_model_that_always_thinks_is_reserved_for_whatever_the_request_says() {
+    let mut model = model("m", QWEN);
+    model.traits.always_thinks = true;
+    let asks = Requirements {
+        output_bound: Some(1_000),
+        thinking: Thinking::Off,
+        ..needs()
+    };
+    let outside = Standing {
+        thinks_outside_bound: true,
+        ..standing(0, &model)
+    };
+    assert_eq!(one(&terms(), &asks, outside).unwrap().worst, money("0.014"));
+}
+
+#[test]
 fn a_route_may_lower_the_clients_bound_in_place_of_an_exclusion() {
     let model = model("m", QWEN);
     let lowers = Terms {

@@ -2,7 +2,7 @@
 
 use super::Resolver;
 use super::licenses::known_license;
-use crate::catalog::{self, Kind, ModelRecord, SupplyRecord, ThinkingSwitch};
+use crate::catalog::{self, Kind, ModelRecord, SupplyRecord, ThinkingSwitch, always_thinks};
 use crate::license::License;
 use crate::policy::read;
 use crate::policy::snapshot::{LicenseId, Listed, ModelId, Provider, Retirement, Supply, Traits};
@@ -99,12 +99,11 @@ impl Resolver<'_, '_> {
             .and_then(|word| self.successor(word, written));
         let space = written.space.as_ref().map(|word| Arc::clone(&word.text));
         let upstream = written.upstream.as_ref().unwrap_or(&written.name);
-        let thinking_switch = from.and_then(|(provider, _)| {
-            let record = catalog::find(&provider.place, &upstream.text);
-            ThinkingSwitch::of(provider.vendor, &upstream.text, record)
-        });
+        let record = from.and_then(|(provider, _)| catalog::find(&provider.place, &upstream.text));
+        let vendor = from.map(|(provider, _)| provider.vendor);
         let mut traits = Traits {
-            thinking_switch,
+            thinking_switch: vendor.and_then(|vendor| ThinkingSwitch::of(vendor, &upstream.text, record)),
+            always_thinks: vendor.is_some_and(|vendor| always_thinks(vendor, &upstream.text, record)),
             reasoning: self.ability(known, "reasoning", reasoning, |record| Some(record.reasoning.supported)),
             audio: self.ability(known, "audio", audio, |record| Some(record.reads_audio())),
             disabled: self.truth(written.disabled.as_ref(), false),

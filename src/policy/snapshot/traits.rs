@@ -16,6 +16,8 @@ pub struct Traits {
     pub reasoning: bool,
     /// How its thinking is switched off, where it can be.
     pub thinking_switch: Option<ThinkingSwitch>,
+    /// Whatever a request says of it.
+    pub always_thinks: bool,
     pub audio: bool,
     /// The policy switched it off.
     pub disabled: bool,
@@ -58,6 +60,7 @@ impl Default for Traits {
         Self {
             reasoning: true,
             thinking_switch: None,
+            always_thinks: false,
             audio: true,
             disabled: false,
             license: None,
