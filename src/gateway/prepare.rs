@@ -120,7 +120,7 @@ pub async fn prepare(
     let mut needs = Requirements {
         caller: Arc::new(wishes.caller()),
         min_quality: wishes.min_quality()?,
-        max_cost: wishes.max_cost()?,
+        max_cost: wishes.max_cost(policy.snapshot.currency)?,
         ..inbound.needs()
     };
     let asked = Asked {

@@ -2,7 +2,7 @@
 //! win over and that are left out where it may not, and constraints, which are refused rather than dropped.
 
 use super::failed::{Told, bad_request};
-use crate::money::Money;
+use crate::money::{Currency, Money};
 use crate::policy::snapshot::{Client, HeaderValues, Wish};
 use crate::request::{Caller, Tags};
 use http::HeaderMap;
@@ -57,13 +57,18 @@ impl<'a> Wishes<'a> {
         }
     }
 
-    /// A decimal amount in the policy's currency, with or without its code behind it.
-    pub fn max_cost(&self) -> Result<Option<Money>, Told> {
+    /// A decimal amount in the policy's currency, with or without its code behind it. An amount in another one is refused:
+    /// taken for the policy's own it would allow a multiple of what is meant.
+    pub fn max_cost(&self, currency: Currency) -> Result<Option<Money>, Told> {
         let Some(text) = self.constraint("x-planb-max-cost", Wish::MaxCost)? else {
             return Ok(None);
         };
-        let amount = text.trim_end_matches(|c: char| c.is_ascii_uppercase()).trim();
-        match Money::parse(amount) {
+        let amount = text.trim_end_matches(|c: char| c.is_ascii_uppercase());
+        let code = text.strip_prefix(amount).unwrap_or_default();
+        if !code.is_empty() && code != currency.code() {
+            return Err(invalid(&format!("`x-planb-max-cost` must be an amount in {currency}")));
+        }
+        match Money::parse(amount.trim()) {
             Some(money) if money >= Money::ZERO => Ok(Some(money)),
             _ => Err(invalid("`x-planb-max-cost` must be an amount such as 0.05")),
         }

@@ -193,6 +193,18 @@ async fn a_client_that_may_not_see_suppliers_never_does() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_ceiling_in_another_currency_is_refused_and_not_taken_for_the_policys() {
+    let upstream = Upstream::start("alpha", Price::LIST).await;
+    let daemon = Daemon::start(&policy(&upstream, "tags: {}")).await;
+    let ceiling = |amount| call(&hello()).header("x-planb-max-cost", amount);
+    ceiling("1 USD").send(daemon.address()).await.expect(200);
+    for other in ["1 CNY", "1EUR"] {
+        let refused = ceiling(other).send(daemon.address()).await.expect_error(400);
+        assert_eq!(refused.error_code(), "invalid_header");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_only_reads_calls_no_model() {
     let upstream = Upstream::start("alpha", Price::LIST).await;
     let daemon = Daemon::start(&policy(&upstream, "scope: [read]")).await;
