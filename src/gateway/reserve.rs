@@ -33,6 +33,8 @@ pub enum NoMoney {
 struct Claimant<'a> {
     gateway: &'a Arc<Gateway>,
     worst: Money,
+    /// It counts against a meter of its price, which must outlive the daemon.
+    metered: bool,
     charges: &'a Charges,
     facts: Facts,
     until: Instant,
@@ -48,6 +50,7 @@ pub async fn reserve(
     let claimant = Claimant {
         gateway,
         worst: tariff.worst,
+        metered: tariff.is_metered(),
         charges,
         facts,
         until,
@@ -64,10 +67,10 @@ pub async fn reserve(
 
 impl Claimant<'_> {
     /// A place in the ledger's channel, so that what is spent can be recorded, while the ledger can write at all. What
-    /// is free goes on without one.
+    /// is free goes on without one, but for what draws on a free quota: were that forgotten, paid calls would pass as free.
     async fn permit(&self) -> Result<Option<Permit>, NoMoney> {
         let ledger = &self.gateway.ledger;
-        if self.worst == Money::ZERO {
+        if self.worst == Money::ZERO && !self.metered {
             let permit = ledger.try_permit();
             if permit.is_none() {
                 self.gateway.metrics.records_dropped.inc();

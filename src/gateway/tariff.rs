@@ -73,6 +73,14 @@ impl Tariff {
         tariff
     }
 
+    /// A ladder, a free quota or a commitment counts it.
+    pub fn is_metered(&self) -> bool {
+        self.model()
+            .price
+            .as_ref()
+            .is_some_and(|price| price.is_metered(self.at))
+    }
+
     /// The bill of a usage, and what it counts, at where the meters stand now. Once.
     pub fn bill(&mut self, usage: &mut Usage, needs: &Requirements, sent_at: Uptime, posted: bool) -> Billed {
         let (gateway, policy) = (self.gateway.clone(), self.policy.clone());
