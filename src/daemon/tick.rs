@@ -46,6 +46,7 @@ impl Ticker {
             let mut books = gateway.live.books.lock();
             (books.roll(now), books.returns())
         };
+        gateway.live.counters.lock().tidy(now);
         for pool in returns {
             self.record(Record::Return(pool)).await;
         }
