@@ -12,6 +12,8 @@ use std::sync::Arc;
 /// Callers that are kept, and the memory that their answers may take.
 const MOST: usize = 10_000;
 const MOST_BYTES: usize = 64 * 1024 * 1024;
+/// Text of one caller that is kept. Tags come from a request's header, which may be long.
+const MOST_TEXT: usize = 4 * 1024;
 
 pub struct CallerAnswers {
     of: Arc<Selectors>,
@@ -41,6 +43,9 @@ impl CallerAnswers {
             return known.clone();
         }
         let answers = Arc::new(self.of.ask(caller));
+        if text_of(caller) > MOST_TEXT {
+            return answers;
+        }
         let mut known = self.known.write();
         if known.len() >= self.most {
             known.clear();
@@ -48,6 +53,11 @@ impl CallerAnswers {
         known.insert(caller.clone(), answers.clone());
         answers
     }
+}
+
+fn text_of(caller: &Caller) -> usize {
+    let tags: usize = caller.tags.iter().map(|(name, value)| name.len() + value.len()).sum();
+    tags + caller.purpose.len() + caller.territory.len()
 }
 
 #[cfg(test)]
@@ -102,6 +112,14 @@ budgets:
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_caller_with_very_long_tags_is_answered_and_not_kept() {
+        let answers = CallerAnswers::new(&snapshot(POLICY).selectors);
+        let long = caller(&"x".repeat(MOST_TEXT + 1));
+        assert!(!Arc::ptr_eq(&answers.to(&long), &answers.to(&long)));
+        assert_eq!(answers.known.read().len(), 0);
     }
 
     #[test]
