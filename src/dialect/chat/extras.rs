@@ -24,6 +24,13 @@ pub(super) fn extras<'a>(body: &[u8], raw: impl Fn(&str) -> Option<&'a str>) -> 
     let searches = raw("enable_search") == Some("true") || raw("web_search_options").is_some();
     extras.searches = u32::from(searches);
     for tool in raw("tools").map(hosted_tools).unwrap_or_default() {
+        let Some(tool) = tool else {
+            // What a lenient provider makes of it nobody knows: it may be any of them.
+            for counted in [&mut extras.searches, &mut extras.fetches, &mut extras.tool_calls] {
+                *counted = counted.saturating_add(UNBOUNDED);
+            }
+            continue;
+        };
         let most = tool.max_uses.unwrap_or(UNBOUNDED);
         let counted = match tool.kind.as_deref().unwrap_or_default() {
             "function" | "custom" | "" => continue,
@@ -80,11 +87,30 @@ struct Tool<'a> {
     max_uses: Option<u32>,
 }
 
-/// Parsed only where a type is named that no client's own tool has.
-fn hosted_tools(json: &str) -> Vec<Tool<'_>> {
+/// `None` for one that cannot be read: a type given twice, a bound that is no whole number.
+fn hosted_tools(json: &str) -> Vec<Option<Tool<'_>>> {
     let tools: Vec<&RawValue> = serde_json::from_str(json).unwrap_or_default();
-    let parsed = tools
-        .into_iter()
-        .filter_map(|tool| serde_json::from_str(tool.get()).ok());
+    let parsed = tools.into_iter().map(|tool| serde_json::from_str(tool.get()).ok());
     parsed.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hosted_tool_that_cannot_be_read_may_be_any_of_them() {
+        for tool in [
+            r#"{"type":"web_search","max_uses":2.5}"#,
+            r#"{"type":"web_search","max_uses":-1}"#,
+            r#"{"type":"function","type":"web_search"}"#,
+        ] {
+            let tools = format!("[{tool}]");
+            let read = extras(b"", |name| (name == "tools").then_some(tools.as_str())).unwrap();
+            let most = [read.searches, read.fetches, read.tool_calls];
+            assert_eq!(most, [UNBOUNDED; 3], "{tool}");
+        }
+        let read = extras(b"", |name| (name == "tools").then_some(r#"[{"type":"function"}]"#)).unwrap();
+        assert_eq!([read.searches, read.fetches, read.tool_calls], [0; 3]);
+    }
 }
