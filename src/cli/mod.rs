@@ -3,9 +3,11 @@
 pub mod budget;
 pub mod check;
 mod csv;
+mod curl;
 mod daemon_client;
 pub mod diff;
 pub mod doctor;
+pub mod explain;
 pub mod fmt;
 pub mod ledger;
 pub mod plan;
@@ -36,6 +38,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Run a policy's own tests
     Test(test::TestArgs),
+    /// Say which model would serve a request, and why no other
+    Explain(explain::ExplainArgs),
     /// Say in words what a policy edit changes
     Diff(diff::DiffArgs),
     /// Lay policies out in one way; comments, order and meaning stay
@@ -67,6 +71,7 @@ impl Arguments {
             Command::Serve(args) => serve::run(args),
             Command::Check(args) => check::run(&args),
             Command::Test(args) => test::run(&args),
+            Command::Explain(args) => explain::run(&args),
             Command::Diff(args) => diff::run(&args),
             Command::Fmt(args) => fmt::run(&args),
             Command::Schema => schema::run(),

@@ -21,7 +21,7 @@ pub use quote::{Bill, Drawn, Quote};
 pub use sheet::{Commitment, Compute, Fees, FlatFee, FreeQuota, LadderKind, LadderSheet, Service, Sheet, WindowSheet};
 pub use version::MOST_WINDOWS;
 
-use crate::money::{Money, Rate};
+use crate::money::{Money, Rate, Ratio};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use version::Version;
@@ -61,6 +61,16 @@ impl Price {
     /// What it says of one request.
     pub fn quote<'p>(&'p self, moment: &Moment<'p>) -> Quote<'p> {
         Quote::new(self.version(moment.at), moment)
+    }
+
+    /// The same with everything at so many hundredths.
+    #[must_use]
+    pub fn at_percent(&self, percent: u8) -> Self {
+        let share = Ratio::basis_points(u32::from(percent) * 100);
+        let versions = self.versions.iter().map(|version| version.at(share));
+        Self {
+            versions: versions.collect(),
+        }
     }
 
     pub fn is_free(&self) -> bool {

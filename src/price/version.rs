@@ -86,6 +86,15 @@ impl Ladder {
 }
 
 impl Version {
+    /// The same, everything times a share.
+    pub fn at(&self, share: Ratio) -> Self {
+        Self {
+            account: self.account.times(share),
+            factor: self.factor.times(share),
+            ..self.clone()
+        }
+    }
+
     pub fn of(sheet: Sheet) -> Self {
         let explicit_cache = sheet.kinds.get(Kind::CacheReadExplicit).is_some();
         let tables = tables(&sheet);

@@ -102,7 +102,7 @@ fn exclusions(snapshot: &Snapshot) -> Vec<String> {
                 "need.quality",
             ),
             (terms.max_cost.is_some(), "limits.cost"),
-            (terms.max_output.is_some(), "limits.output"),
+            (terms.max_output.is_some() && !terms.cap_output, "limits.output"),
         ]
         .into_iter()
         .filter(|(set, _)| *set)

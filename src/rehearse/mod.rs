@@ -8,6 +8,7 @@ mod outcome;
 mod stage;
 mod timeline;
 mod verdict;
+mod want;
 mod world;
 
 pub use coverage::{Coverage, KINDS as COVERAGE_KINDS};
@@ -15,6 +16,7 @@ pub use outcome::{Outcome, Refused};
 pub use stage::Stage;
 pub use timeline::Timeline;
 pub use verdict::{Failure, Verdict};
+pub use want::{Standing, Tweak, Wish, want};
 pub use world::World;
 
 use crate::policy::cases::{Case, Step};
@@ -22,6 +24,8 @@ use crate::policy::cases::{Case, Step};
 /// Every word of [`crate::decide::Reason`], and why a request is refused.
 pub const REASONS: [&str; 19] = [
     "capability",
+    "residence",
+    "label",
     "quality",
     "context",
     "output",
@@ -38,8 +42,6 @@ pub const REASONS: [&str; 19] = [
     "budget_closed",
     "cooling",
     "breaker_open",
-    "residence",
-    "label",
 ];
 
 #[cfg(test)]
@@ -87,14 +89,11 @@ fn played(step: &Step, timeline: &Timeline) -> Played {
     let plans = step.snapshot.plans.iter().zip(&active).filter(|(_, active)| **active);
     Played {
         plans: plans.map(|(plan, _)| plan.name.to_string()).collect(),
-        outcome: step.ask.as_ref().map(|ask| {
-            let stage = Stage::new(
-                step.snapshot.clone(),
-                World::of(&step.snapshot, &step.given),
-                &active,
-                timeline.now(),
-            );
-            stage.ask(ask)
-        }),
+        outcome: step.ask.as_ref().map(|ask| stage(step, &active, timeline).ask(ask)),
     }
+}
+
+fn stage(step: &Step, active: &[bool], timeline: &Timeline) -> Stage {
+    let world = World::of(&step.snapshot, &step.given);
+    Stage::new(step.snapshot.clone(), world, active, timeline.now())
 }

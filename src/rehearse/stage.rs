@@ -1,10 +1,10 @@
 //! One moment of a policy, set: its snapshot, the plans in force, the state. Requests are asked of it.
 
-use super::{Outcome, Refused, World};
+use super::{Outcome, Refused, Timeline, World};
 use crate::decide::explain::{Explanation, PlanLine};
 use crate::decide::{self, Question, Rules, Target};
 use crate::plan::{self, Effective};
-use crate::policy::cases::Ask;
+use crate::policy::cases::{Ask, Step};
 use crate::policy::defaults;
 use crate::policy::snapshot::{Asked, HeaderValues, Snapshot};
 use crate::request::Requirements;
@@ -34,6 +34,13 @@ impl Stage {
             world,
             now,
         }
+    }
+
+    /// A step by itself, in a state that has lasted.
+    pub fn of(step: &Step) -> Self {
+        let timeline = Timeline::begin(step, false);
+        let world = World::of(&step.snapshot, &step.given);
+        Self::new(step.snapshot.clone(), world, &timeline.active(), timeline.now())
     }
 
     pub fn ask(&self, ask: &Ask) -> Outcome {

@@ -162,3 +162,98 @@ fn results_go_to_build_servers_and_programs() {
     assert!(filtered.status.success(), "{}", said(&filtered));
     assert_eq!(beside.test(&["--filter", "nothing of the kind"]).status.code(), Some(2));
 }
+
+#[test]
+fn shipped_policies_check_without_a_warning_that_is_not_meant() {
+    let meant = [("research-first.yaml", "not-licensed")];
+    let mut checked = 0;
+    for entry in std::fs::read_dir(root().join("policies")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        if !name.ends_with(".yaml") || name.ends_with(".test.yaml") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        let modeline = "# yaml-language-server: $schema=planb.schema.json\n# ";
+        assert!(text.starts_with(modeline), "{name}");
+        let output = run(&["check", path.to_str().unwrap()]);
+        let said = said(&output);
+        assert!(output.status.success(), "{name}\n{said}");
+        for line in said.lines().filter(|line| line.starts_with("warning[")) {
+            let expected = |(of, code): &(&str, &str)| *of == name && line.contains(code);
+            assert!(meant.iter().any(expected), "{name}: {line}");
+        }
+        checked += 1;
+    }
+    assert!(checked >= 12, "{checked}");
+}
+
+fn explain(more: &[&str]) -> Output {
+    let policy = root().join("policies/quickstart.yaml");
+    let arguments = ["explain", policy.to_str().unwrap()];
+    let arguments: Vec<&str> = arguments.into_iter().chain(more.iter().copied()).collect();
+    run(&arguments)
+}
+
+#[test]
+fn explain_takes_a_body_a_curl_command_or_flags_and_says_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let body = r#"{"model": "chat", "max_tokens": 60000, "messages": [{"role": "user", "content": "Say hello."}]}"#;
+    let (json, curl) = (folder.path().join("body.json"), folder.path().join("curl.txt"));
+    std::fs::write(&json, body).unwrap();
+    let command =
+        format!("curl http://127.0.0.1:4141/v1/chat/completions \\\n  -H 'x-planb-tags: team=search' -d '{body}'");
+    std::fs::write(&curl, command).unwrap();
+    let (json, curl) = (json.to_str().unwrap(), curl.to_str().unwrap());
+    for how in [&[json][..], &[curl], &["--output", "60k", "--model", "chat"]] {
+        let output = explain(how);
+        let said = said(&output);
+        assert!(output.status.success(), "{said}");
+        assert!(said.contains("1  deepseek") && said.contains("cost_cap:"), "{said}");
+    }
+    assert!(said(&explain(&[curl])).contains("team=search"));
+    let refused = explain(&["--input", "2M"]);
+    assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
+    let wrong = explain(&["--given", "budgets: {mnth: 85%}", "--model", "chat"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(said(&wrong).contains("did you mean `month`?"), "{}", said(&wrong));
+}
+
+#[test]
+fn what_would_have_to_change_for_a_model_is_found() {
+    for (given, more, model, ways) in [
+        ("{}", &[][..], "qwen-max", &["is chosen already"][..]),
+        (
+            "providers: {qwen: down}",
+            &[],
+            "qwen-max",
+            &["plan `outage` is released, and provider `qwen` is up"],
+        ),
+        ("budgets: {month: 85%}", &[], "deepseek", &["`tiny` is not there"]),
+        (
+            "{}",
+            &["--output", "60k"],
+            "qwen-max",
+            &["`limits.cost` of route `chat` is 0.722 or more"],
+        ),
+        (
+            "budgets: {month: {left: 0.001 USD}}",
+            &["--output", "1k"],
+            "qwen-max",
+            &["budget `month` has"],
+        ),
+        (
+            "{}",
+            &[],
+            "tiny",
+            &["route `chat` tries `tiny` first", "route `chat` picks `cheapest`"],
+        ),
+    ] {
+        let arguments = ["--model", "chat", "--given", given, "--want", model];
+        let arguments: Vec<&str> = arguments.into_iter().chain(more.iter().copied()).collect();
+        let said = said(&explain(&arguments));
+        for way in ways {
+            assert!(said.contains(way), "{given} {more:?} {model}: {way}\n{said}");
+        }
+    }
+}

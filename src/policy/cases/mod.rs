@@ -101,22 +101,29 @@ pub fn read(policy: &Sources, test: &SourceFile, reasons: &[&'static str]) -> Re
     Ok(cases)
 }
 
-/// What is given and what is asked, in the words of a test file: `budgets: {month: 85%}`, `model: chat`.
-pub fn read_parts(policy: &Sources, given: &str, request: &str) -> Result<Step, Vec<Diagnostic>> {
-    let indented = |text: &str| text.lines().map(|line| format!("    {line}\n")).collect::<String>();
-    let part = |key: &str, text: &str| match text.trim() {
-        "" => String::new(),
-        text if text.starts_with('{') || !text.contains('\n') && !text.contains(": ") => format!("  {key}: {text}\n"),
-        text => format!("  {key}:\n{}", indented(text)),
+/// What is given and what is asked, in the words of a test file: `budgets: {month: 85%}`, `model: chat`. `more` is laid
+/// over the request.
+pub fn read_parts(policy: &Sources, given: &str, request: &str, more: &str) -> Result<Step, Vec<Diagnostic>> {
+    let part = |indent: usize, key: &str, text: &str| {
+        let space = " ".repeat(indent);
+        match text.trim() {
+            "" => String::new(),
+            text if text.starts_with('{') || !text.contains('\n') && !text.contains(": ") => {
+                format!("{space}{key}: {text}\n")
+            }
+            text => text.lines().fold(format!("{space}{key}:\n"), |all, line| {
+                format!("{all}{space}  {line}\n")
+            }),
+        }
     };
-    let text = format!(
-        "tests:\n- name: given\n{}{}",
-        part("given", given),
-        part("request", request)
-    );
     let file = SourceFile {
         name: "as given".to_owned(),
-        text,
+        text: format!(
+            "tests:\n- name: given\n{}{}  cases:\n  - name: asked\n{}",
+            part(2, "given", given),
+            part(2, "request", request),
+            part(4, "request", more)
+        ),
     };
     let mut cases = read(policy, &file, &[])?;
     let step = cases.pop().and_then(|mut case| case.steps.pop());

@@ -151,7 +151,7 @@ fn parts_in_one_line_or_in_many_are_read_alike() {
         ("{budgets: {month: 85%}}", "model: chat"),
         ("budgets:\n  month: 85%", "{model: chat, tools: false}"),
     ] {
-        let step = read_parts(&policy, given, request).unwrap();
+        let step = read_parts(&policy, given, request, "").unwrap();
         assert_eq!(step.given.signals.len(), 1, "{given}");
         assert_eq!(step.ask.unwrap().model.as_ref(), "chat", "{request}");
     }
