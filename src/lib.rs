@@ -16,6 +16,7 @@ pub mod gateway;
 pub mod health;
 pub mod ledger;
 pub mod license;
+pub mod limit;
 pub mod live;
 pub mod money;
 pub mod peer;

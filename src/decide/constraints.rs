@@ -186,6 +186,13 @@ fn funds(standing: &Standing<'_>, worst: Money) -> Result<(), Reason> {
 }
 
 fn time(standing: &Standing<'_>, now: Uptime) -> Result<(), Reason> {
+    if let Some(full) = &standing.state.full {
+        return Err(Reason::Limited {
+            wait: full.after,
+            kind: full.kind,
+            of: full.scope.clone(),
+        });
+    }
     let Some(wait) = standing.state.wait.as_ref().filter(|wait| wait.until > now) else {
         return Ok(());
     };

@@ -1,5 +1,6 @@
 //! What a decision asks of the present: each model's state at one instant, as values.
 
+use crate::limit::Full;
 use crate::money::Money;
 use crate::policy::snapshot::ModelId;
 use crate::price::Positions;
@@ -33,6 +34,8 @@ pub struct State<'a> {
     pub missing_credential: Option<Arc<str>>,
     /// Cooling, breaker or probe: not before this time.
     pub wait: Option<Wait>,
+    /// A limit of the policy on its provider, its keys or itself that is reached, with no room in its queue.
+    pub full: Option<Full>,
     /// A local server that must be started first.
     pub cold: bool,
     /// The tightest hard budget that covers the request on this model.

@@ -1,6 +1,7 @@
 //! Why a model is no candidate, with the numbers; the one text of explanation, status page and log.
 
 use crate::license::Breach;
+use crate::limit::{Kind, Scope};
 use crate::money::Money;
 use crate::uptime::Uptime;
 use jiff::civil::Date;
@@ -94,6 +95,12 @@ pub enum Reason {
         wait: Uptime,
         why: &'static str,
     },
+    /// A limit that the policy sets.
+    Limited {
+        wait: Uptime,
+        kind: Kind,
+        of: Scope,
+    },
     BreakerOpen {
         wait: Uptime,
         why: &'static str,
@@ -123,6 +130,10 @@ impl Reason {
             Self::BudgetClosed { .. } => "budget_closed",
             Self::Cooling { .. } => "cooling",
             Self::BreakerOpen { .. } => "breaker_open",
+            Self::Limited {
+                kind: Kind::InFlight, ..
+            } => "in_flight",
+            Self::Limited { .. } => "rate_limit",
         }
     }
 
@@ -144,7 +155,9 @@ impl Reason {
             Self::License { breach, .. } if breach.is_of_request() => Family::Need,
             Self::License { .. } => Family::License,
             // Books that are not in order are so for a moment.
-            Self::Cooling { .. } | Self::BreakerOpen { .. } | Self::BudgetClosed { .. } => Family::Time,
+            Self::Cooling { .. } | Self::BreakerOpen { .. } | Self::BudgetClosed { .. } | Self::Limited { .. } => {
+                Family::Time
+            }
             Self::Budget { .. } | Self::Unpriced { .. } => Family::Money,
             Self::Disabled { .. } | Self::SwitchedOff | Self::Retired { .. } | Self::MissingCredential { .. } => {
                 Family::Credential
@@ -208,6 +221,7 @@ impl fmt::Display for Reason {
             ),
             Self::BudgetClosed { budget, why } => write!(f, "budget `{budget}` {why}"),
             Self::Cooling { wait, why } => write!(f, "cooling for {} s ({why})", wait.as_secs().max(1)),
+            Self::Limited { kind, of, .. } => write!(f, "`limits.{}` of {of} is reached", kind.word()),
             Self::BreakerOpen { wait, why } => write!(f, "breaker open for {} s ({why})", wait.as_secs().max(1)),
         }
     }

@@ -76,7 +76,7 @@ pub(super) fn of(excluded: &[Exclusion], unmet: impl Fn(&Exclusion) -> Option<Ex
     };
     let of = |family: Family| left().filter(move |exclusion| exclusion.reason.family() == family);
     let waits = |exclusion: &Exclusion| match exclusion.reason {
-        Reason::Cooling { wait, .. } | Reason::BreakerOpen { wait, .. } => Some(wait),
+        Reason::Cooling { wait, .. } | Reason::BreakerOpen { wait, .. } | Reason::Limited { wait, .. } => Some(wait),
         _ => None,
     };
     if let Some(nearest) = of(Family::Time).min_by_key(|exclusion| waits(exclusion)) {

@@ -31,6 +31,7 @@ fn model(name: &str, price: Option<(&str, &str)>) -> Model {
         images: true,
         json_schema: true,
         timeouts: Timeouts::default(),
+        limits: crate::policy::snapshot::Limits::default(),
         traits: crate::policy::snapshot::Traits::default(),
     }
 }
@@ -218,6 +219,7 @@ fn the_first_reason_in_order_is_told() {
         state: State {
             missing_credential: missing,
             wait: Some(wait.clone()),
+            full: None,
             funds: Some(&funds),
             cold: false,
         },

@@ -45,6 +45,10 @@ pub enum NotTaken {
     Resting {
         until: Uptime,
     },
+    /// A limit of the policy is reached.
+    Full {
+        until: Uptime,
+    },
     /// Its server has to be started first; it is waited for where there is nobody else.
     Cold,
     /// Its server did not come up.

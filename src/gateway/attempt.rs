@@ -6,6 +6,7 @@
 
 use super::Gateway;
 use super::claim::Claim;
+use super::limits::Admission;
 use super::session;
 use super::tariff::{Billed, Tariff};
 use super::ticket::Ticket;
@@ -51,6 +52,10 @@ pub struct Attempt {
     wished: Option<Arc<Wished>>,
     /// Its place among the provider's keys.
     key: usize,
+    /// Its place under the limits of provider, key and model, where they have any.
+    admission: Option<Admission>,
+    /// The whole request's, to which it adds.
+    request: Option<Arc<Admission>>,
     number: u8,
     claim: Claim,
     reserved: Option<Reserved>,
@@ -81,6 +86,8 @@ impl Attempt {
             candidate,
             wished: ticket.wished.clone(),
             key: 0,
+            admission: None,
+            request: ticket.admission.clone(),
             number,
             claim,
             reserved: Some(reserved),
@@ -102,8 +109,8 @@ impl Attempt {
     }
 
     /// Which of the provider's keys it is made with.
-    pub const fn with_key(mut self, key: usize) -> Self {
-        self.key = key;
+    pub fn with_key(mut self, key: usize, admission: Option<Admission>) -> Self {
+        (self.key, self.admission) = (key, admission);
         self
     }
 
@@ -276,6 +283,7 @@ impl Attempt {
             wished.billed(&self.policy, &moment, self.candidate.id, (&settlement.usage, amount));
         }
         self.count(&settlement, amount);
+        self.charge_limits(&settlement);
         self.measure(&settlement);
         self.claim.end(outcome);
         if settlement.end == EndKind::Posted {
@@ -338,6 +346,23 @@ impl Attempt {
             postings: Vec::new(),
             meters: Vec::new(),
             adjustment: None,
+        }
+    }
+
+    fn charge_limits(&self, settlement: &Settlement) {
+        let tokens = match settlement.end {
+            EndKind::Posted => Some(settlement.usage.input.saturating_add(settlement.usage.output)),
+            EndKind::Voided => Some(0),
+            EndKind::Held => None,
+        };
+        if let Some(admission) = &self.admission {
+            if self.sent {
+                admission.note_sent();
+            }
+            admission.charge(tokens);
+        }
+        if let Some(request) = &self.request {
+            request.charge(tokens);
         }
     }
 

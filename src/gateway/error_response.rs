@@ -2,6 +2,7 @@
 
 use super::body::ResponseBody;
 use super::failed::Told;
+use super::headers::write_limits;
 use crate::dialect::chat::error::ErrorBody;
 use http::{HeaderName, HeaderValue, Response, header};
 use std::time::Duration;
@@ -27,6 +28,9 @@ impl Told {
         if let Some(wait) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
             headers.insert(RETRY_AFTER_MS, HeaderValue::from(milliseconds(wait)));
+        }
+        if let Some(limits) = &self.limits {
+            write_limits(headers, **limits);
         }
         if !self.may_retry {
             headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));

@@ -2,6 +2,7 @@
 
 use crate::decide::{Family, Reason, Refusal};
 use crate::failure::Failure;
+use crate::limit::{Full, Left, Scope};
 use http::StatusCode;
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ pub struct Told {
     pub retry_after: Option<Duration>,
     /// False where a retry cannot help: `x-should-retry: false` keeps SDKs from trying.
     pub may_retry: bool,
+    /// What is left of requests and of tokens, where a limit is the reason.
+    pub limits: Option<Box<(Option<Left>, Option<Left>)>>,
 }
 
 impl Told {
@@ -31,6 +34,7 @@ impl Told {
             param: None,
             retry_after: None,
             may_retry: false,
+            limits: None,
         }
     }
 }
@@ -57,7 +61,13 @@ pub fn refused(refusal: &Refusal, nearest: &str) -> Told {
             let lead = "no model of this route meets the request";
             Told::new(StatusCode::BAD_REQUEST, "invalid_request_error", code, message(lead))
         }
-        Family::Time => unavailable(nearest.to_owned(), refusal.retry_after),
+        Family::Time => match refusal.nearest.as_ref().map(|exclusion| &exclusion.reason) {
+            Some(Reason::Limited { wait, .. }) => too_many(
+                message("every model of this route that could answer is at its limit"),
+                *wait,
+            ),
+            _ => unavailable(nearest.to_owned(), refusal.retry_after),
+        },
         Family::Money => out_of_money(message("the budget does not allow this request")),
         Family::Credential => Told::new(
             StatusCode::BAD_GATEWAY,
@@ -91,6 +101,30 @@ pub fn kept_by_plan(plan: &str, message: Option<&str>, left: Duration) -> Told {
             "server_error",
             "plan_active",
             message.map_or_else(default, str::to_owned),
+        )
+    }
+}
+
+/// A limit of the client or of the route.
+pub fn limited(full: &Full, hidden: bool) -> Told {
+    let whose = match &full.scope {
+        Scope::Route(_) if hidden => "this route".to_owned(),
+        scope => scope.to_string(),
+    };
+    let message = format!("`limits.{}` of {whose} is reached", full.kind.word());
+    too_many(message, full.after)
+}
+
+/// Our own limits, not a provider's.
+pub fn too_many(message: String, wait: Duration) -> Told {
+    Told {
+        retry_after: Some(wait),
+        may_retry: true,
+        ..Told::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "rate_limit_error",
+            "rate_limit_exceeded",
+            message,
         )
     }
 }

@@ -4,10 +4,12 @@ use super::body::ResponseBody;
 use super::large::LargeAnswer;
 use super::overdue::Watched;
 use super::stream::AnswerStream;
+use crate::limit::Left;
 use crate::money::{Currency, Money};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 use std::sync::Arc;
+use std::time::Duration;
 
 pub struct AnswerHeaders {
     pub decision: Arc<str>,
@@ -20,6 +22,8 @@ pub struct AnswerHeaders {
     pub currency: Currency,
     pub budget_left: Option<f64>,
     pub output_cap: Option<u64>,
+    /// What the client's and the route's limits have left, of requests and of tokens.
+    pub limits: Option<(Option<Left>, Option<Left>)>,
 }
 
 impl AnswerHeaders {
@@ -84,9 +88,48 @@ impl AnswerHeaders {
         if let Some(share) = self.budget_left {
             set(headers, "x-planb-budget-remaining", &format!("{share:.4}"));
         }
+        if let Some(limits) = self.limits {
+            write_limits(headers, limits);
+        }
         if let Some(cap) = self.output_cap {
             set(headers, "x-planb-output-cap", &cap.to_string());
         }
+    }
+}
+
+/// `x-ratelimit-…` as OpenAI's clients read them.
+pub fn write_limits(headers: &mut HeaderMap, (requests, tokens): (Option<Left>, Option<Left>)) {
+    let mut write = |names: [&'static str; 3], left: Left| {
+        set(headers, names[0], &left.limit.to_string());
+        set(headers, names[1], &left.remaining.to_string());
+        set(headers, names[2], &reset(left.reset));
+    };
+    if let Some(left) = requests {
+        let names = [
+            "x-ratelimit-limit-requests",
+            "x-ratelimit-remaining-requests",
+            "x-ratelimit-reset-requests",
+        ];
+        write(names, left);
+    }
+    if let Some(left) = tokens {
+        let names = [
+            "x-ratelimit-limit-tokens",
+            "x-ratelimit-remaining-tokens",
+            "x-ratelimit-reset-tokens",
+        ];
+        write(names, left);
+    }
+}
+
+/// `120ms`, `1s`, `6m0s`.
+fn reset(left: Duration) -> String {
+    let seconds = left.as_millis().div_ceil(1_000);
+    match (seconds / 3_600, seconds / 60 % 60, seconds % 60) {
+        _ if left < Duration::from_secs(1) => format!("{}ms", left.as_millis()),
+        (0, 0, seconds) => format!("{seconds}s"),
+        (0, minutes, seconds) => format!("{minutes}m{seconds}s"),
+        (hours, minutes, seconds) => format!("{hours}h{minutes}m{seconds}s"),
     }
 }
 

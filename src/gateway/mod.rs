@@ -16,6 +16,7 @@ pub mod guard;
 mod headers;
 mod key;
 mod large;
+mod limits;
 mod models;
 mod overdue;
 mod prepare;

@@ -10,7 +10,7 @@ use crate::decide::{self, Held, Question, Rules, Target};
 use crate::dialect::{Inbound, Unreadable};
 use crate::live::Policy;
 use crate::policy::condition::Answers;
-use crate::policy::snapshot::{Asked, Client, Criterion, OnDisconnect, Route, RouteId, Timeouts, Unmatched};
+use crate::policy::snapshot::{Asked, Client, ClientId, Criterion, OnDisconnect, Route, RouteId, Timeouts, Unmatched};
 use crate::request::Requirements;
 use crate::session::SessionKey;
 use bytes::Bytes;
@@ -48,6 +48,7 @@ pub struct Prepared {
     /// From `x-planb-deadline`.
     pub deadline: Option<Duration>,
     pub explain: bool,
+    pub client: Option<ClientId>,
     /// What the client named, where it may see no other name.
     pub shown_as: Option<Arc<str>>,
 }
@@ -109,8 +110,8 @@ pub async fn prepare(
 ) -> Result<Prepared, Told> {
     let policy = gateway.live.policy();
     let (parts, body) = request.into_parts();
-    let client = authenticate(gateway, &policy.snapshot, &parts.headers, peer)?;
-    let client = client.map(|id| policy.snapshot.client(id));
+    let client_id = authenticate(gateway, &policy.snapshot, &parts.headers, peer)?;
+    let client = client_id.map(|id| policy.snapshot.client(id));
     let body = read_body(body).await?;
     let inbound = read(body).map_err(|error| Told {
         param: error.field().map(str::to_owned),
@@ -162,6 +163,7 @@ pub async fn prepare(
         route,
         deadline,
         explain,
+        client: client_id,
         shown_as,
     })
 }

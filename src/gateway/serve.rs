@@ -12,6 +12,7 @@ use super::failed::Told;
 use super::headers::AnswerHeaders;
 use super::key::{Chosen, UsedKeys};
 use super::large::LargeAnswer;
+use super::limits::admit_request;
 use super::overdue::Watched;
 use super::prepare::{Prepared, prepare};
 use super::reserve::{LEDGER_WITHIN, NoMoney, reserve};
@@ -57,11 +58,19 @@ pub async fn serve(
         Ok(prepared) => prepared,
         Err(told) => return told.response(),
     };
+    let admission = match prepared.explain {
+        true => None,
+        false => match admit_request(gateway, &prepared).await {
+            Ok(admission) => admission,
+            Err(told) => return told.response(),
+        },
+    };
     let survey = survey_in_order(gateway, &prepared).await;
     if prepared.explain {
         return super::explain::response(&prepared, &survey, gateway.clock.now());
     }
     let mut ticket = open(gateway, &prepared, &survey);
+    ticket.admission = admission;
     ticket.wished = survey::observe(gateway, &prepared, &survey).map(Arc::new);
     if prepared.finishes_alone() && !prepared.inbound.stream() {
         return finish_alone(gateway, prepared, survey, ticket).await;
@@ -135,7 +144,7 @@ pub(super) struct Serving {
     pub(super) prepared: Prepared,
     survey: Survey,
     ticket: Ticket,
-    deadline: Uptime,
+    pub(super) deadline: Uptime,
     /// Why the last candidate that lacked money did.
     money: Option<NoMoney>,
     /// Keys that it was sent with.
@@ -260,7 +269,7 @@ impl Serving {
         };
         self.used_keys.push((candidate.id, chosen.key));
         let attempt = Attempt::new(&self.ticket, candidate, turn.number(), chosen.claim, reserved)
-            .with_key(chosen.key)
+            .with_key(chosen.key, chosen.admission)
             .on(server);
         let fresh = turn.fresh_connection();
         self.send(turn.sent(), attempt, chosen.credential.as_deref(), fresh)
@@ -286,7 +295,7 @@ impl Serving {
             );
             return Err(NotTaken::Barred);
         }
-        let chosen = self.choose_key(turn, candidate)?;
+        let chosen = self.choose_key(turn, candidate).await?;
         let facts = Facts {
             model: snapshot.facts(candidate.id).clone(),
             currency: snapshot.currency,
@@ -393,6 +402,7 @@ impl Serving {
             currency: self.prepared.policy.snapshot.currency,
             budget_left: self.survey.budget_left,
             output_cap: attempt.candidate.cap,
+            limits: self.ticket.admission.as_ref().map(|admission| admission.left()),
         }
     }
 

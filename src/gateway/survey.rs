@@ -2,12 +2,14 @@
 //! decision itself.
 
 use super::Gateway;
+use super::limits;
 use super::prepare::Prepared;
 use super::reserve::{LEDGER_WITHIN, LOOK_AGAIN};
 use super::wished::Wished;
 use crate::budget::Headroom;
 use crate::decide::{self, Decision, Funds, Present, Reason, Speed, State, Target, Wait};
 use crate::health::{Options, Verdict};
+use crate::limit::Full;
 use crate::live::Policy;
 use crate::money::Money;
 use crate::policy::snapshot::{ModelId, RouteId};
@@ -85,6 +87,7 @@ struct Look {
     /// By charge class: what the tightest budget has left.
     funds: Vec<(u32, Option<Funds>)>,
     waits: Vec<(ModelId, Wait)>,
+    full: Vec<(ModelId, Full)>,
     /// Of the models whose prices have meters.
     positions: Vec<(ModelId, Positions)>,
     budget_left: Option<f64>,
@@ -97,10 +100,12 @@ impl Look {
         (self.budget_left, self.rebuilding) = (None, false);
         self.funds.clear();
         self.waits.clear();
+        self.full.clear();
         self.positions.clear();
         let terms = decide::terms(prepared.rules(), prepared.target);
         self.fund(gateway, prepared, &terms.candidates);
         self.wait(gateway, &prepared.policy, &terms.candidates);
+        self.count(gateway, prepared, &terms.candidates);
         self.meter(gateway, &prepared.policy, &terms.candidates);
         // What would have been without plans may be of other models.
         if let Target::Route(id) = prepared.target {
@@ -110,6 +115,7 @@ impl Look {
                 self.fund(gateway, prepared, &plain.candidates);
                 self.budget_left = budget_left;
                 self.wait(gateway, &prepared.policy, &plain.candidates);
+                self.count(gateway, prepared, &plain.candidates);
                 self.meter(gateway, &prepared.policy, &plain.candidates);
             }
         }
@@ -151,6 +157,34 @@ impl Look {
         for id in metered {
             if let Some(price) = price(*id) {
                 self.positions.push((*id, counters.positions(price, self.at)));
+            }
+        }
+    }
+
+    /// Limits that are reached now: of the model with the key that has most room.
+    fn count(&mut self, gateway: &Gateway, prepared: &Prepared, ids: &[ModelId]) {
+        let policy = &prepared.policy;
+        for id in ids {
+            let mut first: Option<Full> = None;
+            let mut is_free = false;
+            for key in 0..policy.keys(*id).len() {
+                let scopes = limits::scopes(&policy.snapshot, *id, key);
+                let looked = match scopes.is_empty() {
+                    true => Ok(()),
+                    false => gateway
+                        .live
+                        .limits
+                        .lock()
+                        .look(&scopes, prepared.needs.input, self.uptime),
+                };
+                match looked {
+                    Ok(()) => is_free = true,
+                    Err(full) if first.as_ref().is_none_or(|first| full.after < first.after) => first = Some(full),
+                    Err(_) => {}
+                }
+            }
+            if let Some(full) = first.filter(|_| !is_free) {
+                self.full.push((*id, full));
             }
         }
     }
@@ -197,9 +231,11 @@ impl Present for Now<'_> {
         let class = self.policy.charge_classes[model.0];
         let mut waits = self.look.waits.iter();
         let mut funds = self.look.funds.iter();
+        let mut full = self.look.full.iter();
         State {
             missing_credential: live.missing_credential(),
             cold: live.is_cold(),
+            full: full.find(|(id, _)| *id == model).map(|(_, full)| full.clone()),
             wait: waits.find(|(id, _)| *id == model).map(|(_, wait)| wait.clone()),
             funds: funds
                 .find(|(known, _)| *known == class)

@@ -2,6 +2,7 @@
 //! when it is dropped because the client left.
 
 use super::Gateway;
+use super::limits::Admission;
 use super::prepare::Prepared;
 use super::wished::{Over, Wished};
 use crate::decide::Target;
@@ -36,6 +37,8 @@ pub struct Ticket {
     pub cost: Money,
     /// The client may not see who answers.
     pub hides: bool,
+    /// Its place under its client's and its route's limits, where they have any.
+    pub admission: Option<Arc<Admission>>,
     permit: Option<Permit>,
     finished: bool,
 }
@@ -61,6 +64,7 @@ impl Ticket {
             wished: None,
             cost: Money::ZERO,
             hides: prepared.shown_as.is_some(),
+            admission: None,
             permit,
             finished: false,
         }
@@ -82,6 +86,7 @@ impl Ticket {
             wished: self.wished.take(),
             cost: self.cost,
             hides: self.hides,
+            admission: self.admission.take(),
             permit: self.permit.take(),
             finished: false,
         };

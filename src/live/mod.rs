@@ -21,11 +21,13 @@ pub use standing::{ProviderLive, ProviderNews, ProviderState};
 
 use crate::budget::{self, Books, RebuildRequest};
 use crate::health::{Health, ModelKey};
+use crate::limit::{Book, Scope};
 use crate::plan::{Cause, Effective, News, Now, Override, PlanError, Plans, Transition};
 use crate::policy::Diagnostic;
-use crate::policy::snapshot::{ModelId, Provider, ProviderId, Snapshot};
+use crate::policy::snapshot::{Limits, ModelId, Provider, ProviderId, ProviderKey, Snapshot};
 use crate::price::Counters;
 use crate::session::Sessions;
+use crate::uptime::Uptime;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
 use parking_lot::Mutex;
@@ -71,6 +73,7 @@ pub struct Live {
     rejected: ArcSwapOption<Rejected>,
     pub books: Mutex<Books>,
     pub health: Mutex<Health>,
+    pub limits: Mutex<Book>,
     pub plans: Mutex<Plans>,
     past_prices: ArcSwapOption<PastPrices>,
     /// Of prices: ladders, quotas, commitments and machines' time. Taken while `books` is held, never the other way round.
@@ -95,12 +98,15 @@ impl Live {
     pub fn new(snapshot: Snapshot, plans: Plans, now: Timestamp) -> (Self, Vec<RebuildRequest>) {
         let mut books = Books::new();
         let rebuilds = install_budgets(&mut books, &snapshot, now);
+        let mut limits = Book::default();
+        limits.install(limits_of(&snapshot), Uptime::ZERO);
         let policy = compose(Arc::new(snapshot), &plans, None, now);
         let live = Self {
             policy: ArcSwap::from_pointee(policy),
             rejected: ArcSwapOption::empty(),
             books: Mutex::new(books),
             health: Mutex::new(Health::default()),
+            limits: Mutex::new(limits),
             plans: Mutex::new(plans),
             past_prices: ArcSwapOption::empty(),
             counters: Mutex::default(),
@@ -143,6 +149,7 @@ impl Live {
             let mut health = self.health.lock();
             health.reloaded(now.up);
         }
+        self.limits.lock().install(limits_of(&snapshot), now.up);
         let before = self.policy.load_full();
         let policy = compose(snapshot, &plans, Some(&before), now.wall);
         let keys: HashSet<&ModelKey> = policy.keys.iter().flatten().collect();
@@ -214,6 +221,32 @@ impl PlanChange {
             },
         }
     }
+}
+
+/// By whose they are; what has none is not kept.
+fn limits_of(snapshot: &Snapshot) -> Vec<(Scope, Limits)> {
+    let clients = snapshot
+        .clients
+        .iter()
+        .map(|one| (Scope::Client(one.name.clone()), &one.limits));
+    let routes = snapshot
+        .routes
+        .iter()
+        .map(|one| (Scope::Route(one.name.clone()), &one.limits));
+    let models = snapshot
+        .models
+        .iter()
+        .map(|one| (Scope::Model(one.name.clone()), &one.limits));
+    let providers = snapshot.providers.iter().flat_map(|provider| {
+        let name = &provider.name;
+        let key = |key: &'_ ProviderKey| Scope::Key(name.clone(), key.credential.label().into());
+        let keys = provider.keys.iter().map(move |one| (key(one), &one.limits));
+        keys.chain([(Scope::Provider(name.clone()), &provider.limits)])
+    });
+    let all = clients.chain(routes).chain(models).chain(providers);
+    all.filter(|(_, limits)| !limits.is_none())
+        .map(|(scope, limits)| (scope, limits.clone()))
+        .collect()
 }
 
 fn install_budgets(books: &mut Books, snapshot: &Snapshot, now: Timestamp) -> Vec<RebuildRequest> {

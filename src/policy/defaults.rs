@@ -16,6 +16,8 @@ pub const AFTER: Duration = Duration::ZERO;
 pub const AT_LEAST: Duration = Duration::from_secs(300);
 /// A small model loads within it; a first download needs more, and the policy says so.
 pub const READY: Duration = Duration::from_secs(120);
+/// In a queue for a limit.
+pub const WAIT: Duration = Duration::from_secs(2);
 pub const EVENTS: &str = "*";
 /// What can only narrow the policy.
 pub const MAY_SET: [Wish; 4] = [Wish::MinQuality, Wish::MaxCost, Wish::Deadline, Wish::Explain];

@@ -22,7 +22,7 @@ pub use world::World;
 use crate::policy::cases::{Case, Step};
 
 /// Every word of [`crate::decide::Reason`], and why a request is refused.
-pub const REASONS: [&str; 19] = [
+pub const REASONS: [&str; 21] = [
     "capability",
     "residence",
     "label",
@@ -42,6 +42,8 @@ pub const REASONS: [&str; 19] = [
     "budget_closed",
     "cooling",
     "breaker_open",
+    "rate_limit",
+    "in_flight",
 ];
 
 #[cfg(test)]

@@ -229,9 +229,11 @@ impl Setting {
             Reason::Disabled { .. } | Reason::SwitchedOff | Reason::Retired { .. } => vec![Tweak::Enable(name)],
             Reason::Unpriced { .. } => vec![Tweak::Priced(name)],
             // Its release is among the plans that touch the request; the others leave nothing to change.
-            Reason::Plan { .. } | Reason::Shed { .. } | Reason::ServiceTier { .. } | Reason::BudgetClosed { .. } => {
-                Vec::new()
-            }
+            Reason::Plan { .. }
+            | Reason::Shed { .. }
+            | Reason::ServiceTier { .. }
+            | Reason::BudgetClosed { .. }
+            | Reason::Limited { .. } => Vec::new(),
         }
     }
 

@@ -199,6 +199,7 @@ impl Present for Scene<'_> {
             )
         };
         State {
+            full: None,
             missing_credential: (health == Health::NoCredential).then(|| key().into()),
             wait: match health {
                 Health::Down => wait(BREAKER, "given as down", true),

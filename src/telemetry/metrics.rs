@@ -70,6 +70,12 @@ pub struct ExclusionLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct LimitLabels {
+    pub of: &'static str,
+    pub limit: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ResultLabels {
     pub result: &'static str,
 }
@@ -82,6 +88,7 @@ pub struct Metrics {
     pub requests: Family<RequestLabels, Counter>,
     pub attempts: Family<AttemptLabels, Counter>,
     pub excluded: Family<ExclusionLabels, Counter>,
+    pub limited: Family<LimitLabels, Counter>,
     pub tokens: Family<TokenLabels, Counter>,
     pub spend: Family<ModelLabels, Counter>,
     pub held: Family<ModelLabels, Counter>,
@@ -107,6 +114,7 @@ impl Default for Metrics {
             requests: Family::default(),
             attempts: Family::default(),
             excluded: Family::default(),
+            limited: Family::default(),
             tokens: Family::default(),
             spend: Family::default(),
             held: Family::default(),
@@ -206,6 +214,11 @@ impl Metrics {
             self.excluded.clone(),
         );
         r.register(
+            "limited",
+            "Times that a limit of the policy let nothing in",
+            self.limited.clone(),
+        );
+        r.register(
             "tokens",
             "Tokens by model and kind (input, cache_read, output)",
             self.tokens.clone(),
@@ -287,7 +300,7 @@ mod tests {
             .skip(1)
             .filter_map(|rest| rest.split('"').nth(1))
             .collect();
-        assert_eq!(names.len(), 18, "{names:?}");
+        assert_eq!(names.len(), 19, "{names:?}");
         for name in names {
             assert!(
                 listed.contains(&format!("`planb_{name}")),

@@ -32,6 +32,7 @@ fn policy(first: &Upstream, second: &Upstream, keys: &str) -> Policy {
 
 async fn two() -> (Upstream, Upstream) {
     let first = Upstream::start("alpha", Price::LIST).await;
+    first.take_any_key();
     (first, Upstream::start("beta", Price::LIST).await)
 }
 

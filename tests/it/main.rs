@@ -18,6 +18,7 @@ mod fallback;
 mod fits;
 mod house;
 mod keys;
+mod limits;
 mod local_server;
 mod plan_changes;
 mod plans;

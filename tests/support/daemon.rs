@@ -198,6 +198,25 @@ impl Daemon {
         .await
     }
 
+    /// Waits until so many requests are under way.
+    pub async fn in_flight(&self, count: usize) {
+        let line = format!("planb_in_flight {count}");
+        until(&line, || async {
+            let text = self.get("/metrics").await.text();
+            if text.lines().any(|known| known == line) {
+                Ok(())
+            } else {
+                Err(text.lines().filter(|known| known.contains("in_flight")).collect())
+            }
+        })
+        .await;
+    }
+
+    /// Waits until nothing is under way.
+    pub async fn settled_streams(&self) {
+        self.in_flight(0).await;
+    }
+
     pub async fn status(&self) -> Value {
         self.json("/planb/status").await
     }

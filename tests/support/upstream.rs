@@ -92,6 +92,8 @@ struct State {
     script: Script,
     listing: u16,
     balance: Option<Value>,
+    /// Any key is as good as its own.
+    any_key: bool,
     requests: Vec<Seen>,
     invoice: Vec<i64>,
     left: usize,
@@ -125,6 +127,7 @@ impl Upstream {
                 script: Arc::new(answer(&format!("Hello from {name}."), Usage::new(10, 5))),
                 listing: 200,
                 balance: None,
+                any_key: false,
                 requests: Vec::new(),
                 invoice: Vec::new(),
                 left: 0,
@@ -160,6 +163,11 @@ impl Upstream {
     /// What `GET /user/balance` answers whoever has the key.
     pub fn tells_balance(&self, told: Value) {
         self.state.lock().unwrap().balance = Some(told);
+    }
+
+    /// Takes whatever key it is given; its script may judge them.
+    pub fn take_any_key(&self) {
+        self.state.lock().unwrap().any_key = true;
     }
 
     /// The status of `GET /v1/models` and `/health`.
@@ -235,7 +243,7 @@ impl Upstream {
             if seen.method == "GET" {
                 return (list(state.listing, &model), ());
             }
-            if seen.header("authorization") != Some(&bearer) {
+            if !state.any_key && seen.header("authorization") != Some(&bearer) {
                 return (wrong_key(), ());
             }
             let script = state.script.clone();

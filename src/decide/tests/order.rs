@@ -295,7 +295,7 @@ proptest! {
             fn now(&self) -> Uptime { Uptime::ZERO }
             fn state(&self, model: ModelId) -> State<'_> {
                 let (cold, keyless, _) = self.0[model.0];
-                State { cold, missing_credential: keyless.then(|| "k".into()), wait: None, funds: self.1[model.0].as_ref() }
+                State { cold, missing_credential: keyless.then(|| "k".into()), wait: None, full: None, funds: self.1[model.0].as_ref() }
             }
             fn output(&self, _: ModelId) -> Option<u64> { None }
             fn speed(&self, _: ModelId) -> Option<Speed> { None }

@@ -61,13 +61,18 @@ impl Serving {
     fn nothing_left(&self, refusals: &[(usize, NotTaken)]) -> Told {
         let now = self.gateway.clock.uptime();
         let rest = |why: &NotTaken| match why {
-            NotTaken::Resting { until } => Some(until.saturating_sub(now)),
+            NotTaken::Resting { until } | NotTaken::Full { until } => Some(until.saturating_sub(now)),
             _ => None,
         };
         let out = self.refusal();
         let rests = refusals.iter().filter_map(|(_, why)| rest(why));
         let earliest = rests.chain(out.retry_after).min();
-        let waits = |why: &NotTaken| matches!(why, NotTaken::Resting { .. } | NotTaken::NotReady | NotTaken::Cold);
+        let waits = |why: &NotTaken| {
+            matches!(
+                why,
+                NotTaken::Resting { .. } | NotTaken::Full { .. } | NotTaken::NotReady | NotTaken::Cold
+            )
+        };
         let timed = refusals.iter().any(|(_, why)| waits(why)) || out.family == Family::Time;
         match (&self.money, timed) {
             (Some(NoMoney::Refused(text)), false) => failed::out_of_money(text.clone()),
@@ -79,7 +84,15 @@ impl Serving {
                     .last()
                     .filter(|_| !self.hides())
                     .map(|last| format!("`{}`: {}", last.model, last.detail));
-                failed::unavailable(last.unwrap_or_default(), earliest)
+                // The earliest says whose limit it was.
+                let own = refusals.iter().filter_map(|(_, why)| match why {
+                    NotTaken::Full { until } => Some(until.saturating_sub(now)),
+                    _ => None,
+                });
+                match own.min().filter(|own| earliest.is_none_or(|earliest| *own <= earliest)) {
+                    Some(wait) => failed::too_many(last.unwrap_or_else(|| "a limit is reached".to_owned()), wait),
+                    None => failed::unavailable(last.unwrap_or_default(), earliest),
+                }
             }
         }
     }

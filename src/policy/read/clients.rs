@@ -1,6 +1,7 @@
 //! Clients as written.
 
 use super::fields::{self, Fields};
+use super::limits::{Limits, limits};
 use super::words;
 use crate::policy::report::Report;
 use crate::policy::source::{Node, Place, Word};
@@ -19,6 +20,7 @@ pub(in crate::policy) struct Client {
     pub may_set: Option<Vec<Word>>,
     pub scope: Option<Vec<Word>>,
     pub expose: Option<Word>,
+    pub limits: Limits,
 }
 
 pub(super) fn read(name: &Word, node: &Node, report: &mut Report) -> Client {
@@ -39,5 +41,6 @@ pub(super) fn read(name: &Word, node: &Node, report: &mut Report) -> Client {
         may_set: fields.words("may_set", report),
         scope: fields.words("scope", report),
         expose: fields.word("expose", report),
+        limits: limits(fields.map("limits", &words::RATES, report), report),
     }
 }

@@ -1,6 +1,7 @@
 //! Models as written.
 
 use super::fields::Fields;
+use super::limits::{Limits, limits};
 use super::prices::Price;
 use super::providers::{Timeouts, timeouts};
 use super::words;
@@ -24,6 +25,7 @@ pub(in crate::policy) struct Model {
     pub images: Option<Word>,
     pub json_schema: Option<Word>,
     pub timeouts: Timeouts,
+    pub limits: Limits,
     pub reasoning: Option<Word>,
     pub audio: Option<Word>,
     pub disabled: Option<Word>,
@@ -54,6 +56,7 @@ pub(super) fn read(name: &Word, node: &Node, report: &mut Report) -> Model {
         images: fields.word("images", report),
         json_schema: fields.word("json_schema", report),
         timeouts: timeouts(fields, report),
+        limits: limits(fields.map("limits", &words::RATES, report), report),
         reasoning: fields.word("reasoning", report),
         audio: fields.word("audio", report),
         disabled: fields.word("disabled", report),

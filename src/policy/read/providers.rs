@@ -1,6 +1,7 @@
 //! Providers as written, and the maps that routes share with them.
 
 use super::fields::{Fields, word};
+use super::limits::{Limits, limits};
 use super::words;
 use crate::policy::report::Report;
 use crate::policy::source::{Node, Place, Value, Word};
@@ -26,6 +27,7 @@ pub(in crate::policy) struct Provider {
     pub discount: Option<Word>,
     pub surcharge: Option<Word>,
     pub disabled: Option<Word>,
+    pub limits: Limits,
 }
 
 /// One of several keys: a reference alone, or a map with more.
@@ -35,6 +37,7 @@ pub(in crate::policy) struct Key {
     pub key: Option<Word>,
     pub name: Option<Word>,
     pub weight: Option<Word>,
+    pub limits: Limits,
 }
 
 #[derive(Debug, Default)]
@@ -86,6 +89,7 @@ pub(super) fn read(name: &Word, node: &Node, report: &mut Report) -> Provider {
         discount: fields.word("discount", report),
         surcharge: fields.word("surcharge", report),
         disabled: fields.word("disabled", report),
+        limits: limits(fields.map("limits", &words::RATES, report), report),
     }
 }
 
@@ -103,6 +107,7 @@ fn key(node: &Node, report: &mut Report) -> Key {
             key: Some(word(node, "keys", report)),
             name: None,
             weight: None,
+            limits: Limits::default(),
         };
     }
     let fields = Fields::open(node, &words::PROVIDER_KEY, report);
@@ -111,6 +116,7 @@ fn key(node: &Node, report: &mut Report) -> Key {
         key: fields.word("key", report),
         name: fields.word("name", report),
         weight: fields.word("weight", report),
+        limits: limits(fields.map("limits", &words::RATES, report), report),
     }
 }
 

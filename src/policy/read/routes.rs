@@ -1,6 +1,7 @@
 //! Routes as written.
 
 use super::fields::{Fields, word};
+use super::limits::{Limits, limits as rates};
 use super::providers::{Timeouts, timeouts};
 use super::words;
 use crate::policy::report::Report;
@@ -22,6 +23,7 @@ pub(in crate::policy) struct Route {
     pub cap_output: Option<Word>,
     pub min_output: Option<Word>,
     pub timeouts: Timeouts,
+    pub rates: Limits,
     pub on_disconnect: Option<Word>,
 }
 
@@ -87,6 +89,7 @@ pub(super) fn read(node: &Node, report: &mut Report) -> Route {
         cap_output: fields.word("cap_output", report),
         min_output: fields.word("min_output", report),
         timeouts: timeouts(fields, report),
+        rates: rates(limits, report),
         on_disconnect: fields.word("on_disconnect", report),
     }
 }

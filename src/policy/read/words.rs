@@ -16,7 +16,8 @@ pub(in crate::policy) use licenses::{COUNT, LICENSE, REVENUE};
 pub(in crate::policy) use models::MODEL;
 pub(in crate::policy) use plans::{CHANGE, CHANGED_LIMITS, DURING, PLAN};
 pub(in crate::policy) use prices::{COMMIT, FREE, LADDER, PRICE, SERVICE, STEP, TIER, WINDOW};
-pub(in crate::policy) use providers::{PROVIDER, PROVIDER_KEY, START, TIMEOUTS};
+use providers::RATE;
+pub(in crate::policy) use providers::{PROVIDER, PROVIDER_KEY, RATES, START, TIMEOUTS};
 pub(in crate::policy) use routes::{LIMITS, MATCH, NEED, PICKS, ROUTE, SIZE, STICKS, WEIGHTS};
 
 /// The keys of one kind of map.

@@ -62,6 +62,7 @@ impl Resolver<'_, '_> {
             inference: scope.contains(&Scope::Inference),
             read: scope.contains(&Scope::Read),
             exposes: self.exposes(written.expose.as_ref()),
+            limits: self.limits(&written.limits),
         }
     }
 

@@ -13,6 +13,7 @@ mod dates;
 mod during;
 mod exchange;
 mod licenses;
+mod limits;
 mod list_prices;
 mod matching;
 mod meters;

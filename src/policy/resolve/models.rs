@@ -87,6 +87,7 @@ impl Resolver<'_, '_> {
                 record.json_schema
             }),
             timeouts: self.timeouts(&written.timeouts),
+            limits: self.limits(&written.limits),
             traits: self.traits(written, from, &mut known, licenses),
         }
     }

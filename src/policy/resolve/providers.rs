@@ -5,7 +5,7 @@ use super::urls::Address;
 use crate::catalog::{Place, Vendor, VendorFacts};
 use crate::policy::mask::shown;
 use crate::policy::read;
-use crate::policy::snapshot::{Provider, ProviderKey, Timeouts};
+use crate::policy::snapshot::{Limits, Provider, ProviderKey, Timeouts};
 use crate::policy::source::Word;
 use std::sync::Arc;
 
@@ -42,6 +42,7 @@ impl Resolver<'_, '_> {
             cooldown,
             allow_private,
             disabled: self.truth(written.disabled.as_ref(), false),
+            limits: self.limits(&written.limits),
             start,
             running,
         }
@@ -149,6 +150,7 @@ impl Resolver<'_, '_> {
                 credential,
                 name: "".into(),
                 weight: 1,
+                limits: Limits::default(),
             });
             return only.into_iter().collect();
         }
@@ -204,6 +206,7 @@ impl Resolver<'_, '_> {
                 credential,
                 name,
                 weight: u32::from(weight.unwrap_or(1)),
+                limits: self.limits(&one.limits),
             });
         }
         keys

@@ -37,6 +37,7 @@ impl Resolver<'_, '_> {
             matches: self.matching(&written.matches),
             terms: self.terms(written, facts),
             timeouts: self.timeouts(&written.timeouts),
+            limits: self.limits(&written.rates),
             on_disconnect: written
                 .on_disconnect
                 .as_ref()

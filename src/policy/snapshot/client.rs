@@ -1,6 +1,6 @@
 //! Clients: applications with keys, what they are tagged with, and what is there for them.
 
-use super::{CredentialRef, RouteId};
+use super::{CredentialRef, Limits, RouteId};
 use crate::request::Tags;
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -25,6 +25,7 @@ pub struct Client {
     pub read: bool,
     /// It sees the names of models and providers.
     pub exposes: bool,
+    pub limits: Limits,
 }
 
 impl Client {

@@ -271,6 +271,7 @@ mod tests {
             },
             terms: Terms::direct(ModelId(0)),
             timeouts: Timeouts::default(),
+            limits: crate::policy::snapshot::Limits::default(),
             on_disconnect: OnDisconnect::Cancel,
         }
     }

@@ -1,6 +1,6 @@
 //! Models: what can be called, at which provider, how good and at what price.
 
-use super::{LicenseId, ProviderId, Supply, Timeouts, Traits};
+use super::{LicenseId, Limits, ProviderId, Supply, Timeouts, Traits};
 use crate::price::Price;
 use std::sync::Arc;
 
@@ -25,6 +25,7 @@ pub struct Model {
     pub images: bool,
     pub json_schema: bool,
     pub timeouts: Timeouts,
+    pub limits: Limits,
     pub traits: Traits,
 }
 

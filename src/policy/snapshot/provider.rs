@@ -1,5 +1,6 @@
 //! Providers: where models are called, with which key and patience.
 
+use super::Limits;
 use crate::catalog::{Place, Vendor};
 use crate::policy::condition::StateCondition;
 use std::path::PathBuf;
@@ -45,6 +46,7 @@ pub struct Provider {
     pub allow_private: bool,
     /// Its models are no candidates.
     pub disabled: bool,
+    pub limits: Limits,
     pub start: Option<Start>,
     pub running: Running,
 }
@@ -66,6 +68,7 @@ pub struct ProviderKey {
     pub name: Arc<str>,
     /// Its share of the requests, beside the others'.
     pub weight: u32,
+    pub limits: Limits,
 }
 
 impl Provider {

@@ -1,6 +1,6 @@
 //! Routes: which requests they take, the models that may serve them, and on which terms.
 
-use super::{Match, ModelId, Need, Timeouts};
+use super::{Limits, Match, ModelId, Need, Timeouts};
 use crate::money::Money;
 use std::sync::Arc;
 
@@ -99,5 +99,6 @@ pub struct Route {
     /// As written; [`crate::plan::Effective`] has them as the active plans leave them.
     pub terms: Terms,
     pub timeouts: Timeouts,
+    pub limits: Limits,
     pub on_disconnect: OnDisconnect,
 }

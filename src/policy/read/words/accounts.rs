@@ -4,7 +4,7 @@ use super::Kind::{
     Address, Credential, Date, Either, Event, In, List, Map, Money, NameIn, Pattern, Percentage, Selector, Text,
     Timezone, Truth, Word,
 };
-use super::{REQUIRED, Section, key};
+use super::{RATES, REQUIRED, Section, key};
 
 #[rustfmt::skip]
 pub(in crate::policy) static CLIENT: Section = Section {
@@ -20,8 +20,9 @@ pub(in crate::policy) static CLIENT: Section = Section {
         key("may_set", List(&Word(&["tags", "use", "territory", "min_quality", "max_cost", "deadline", "explain"])), "[min_quality, max_cost, deadline, explain]", "[tags, max_cost]", "which `x-planb-…` headers it may add; what is written here wins over them"),
         key("scope", List(&Word(&["inference", "read"])), "[inference]", "[inference, read]", "`inference`: call models; `read`: ask the control API from elsewhere too"),
         key("expose", Word(&["all", "none"]), "all", "none", "`none`: it never sees the names of models and providers"),
+        key("limits", In(&RATES), "", "{requests: 60/min}", "what it may ask for at most; then 429"),
     ],
-    later: &["limits", "compat"],
+    later: &["compat"],
 };
 
 #[rustfmt::skip]

@@ -2,7 +2,7 @@
 
 use super::Kind::{Either, In, List, NameIn, Pattern, Size, Text, Truth, Whole, Word};
 use super::licenses::TERRITORY;
-use super::{PRICE, REQUIRED, Section, TIMEOUTS, key};
+use super::{PRICE, RATES, REQUIRED, Section, TIMEOUTS, key};
 
 #[rustfmt::skip]
 pub(in crate::policy) static MODEL: Section = Section {
@@ -20,6 +20,7 @@ pub(in crate::policy) static MODEL: Section = Section {
         key("images", Truth, "the catalogue's, else true", "false", "can read images"),
         key("json_schema", Truth, "the catalogue's, else true", "false", "can answer by a JSON schema"),
         key("timeouts", In(&TIMEOUTS), "", "{first_token: 90s}", "the tightest of provider, model and route counts"),
+        key("limits", In(&RATES), "", "{in_flight: 4}", "what goes to it at most"),
         key("reasoning", Truth, "the catalogue's, else true", "false", "can think before it answers"),
         key("audio", Truth, "the catalogue's, else true", "false", "can hear"),
         key("disabled", Truth, "false", "true", "it is no candidate"),
@@ -33,7 +34,7 @@ pub(in crate::policy) static MODEL: Section = Section {
         key("labels", List(&Text), "", "[no-training]", "words of your own, besides its provider's"),
     ],
     later: &[
-        "limits", "set", "default", "strip", "rename", "clamp", "uses", "territory", "dimensions",
+        "set", "default", "strip", "rename", "clamp", "uses", "territory", "dimensions",
         "weight", "weights", "value", "probe",
     ],
 };

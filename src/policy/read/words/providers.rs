@@ -1,10 +1,10 @@
 //! The keys of providers, and of the maps that routes share with them.
 
 use super::Kind::{
-    Address, Credential, Duration, Either, In, List, Map, Percentage, State, Text, Truth, Vendor, Whole, Word,
+    Address, Credential, Duration, Either, In, List, Map, Pattern, Percentage, State, Text, Truth, Vendor, Whole, Word,
 };
 use super::licenses::TERRITORY;
-use super::{REQUIRED, Section, key};
+use super::{Kind, REQUIRED, Section, key};
 
 #[rustfmt::skip]
 pub(in crate::policy) static PROVIDER: Section = Section {
@@ -22,6 +22,7 @@ pub(in crate::policy) static PROVIDER: Section = Section {
         key("discount", Percentage, "0%", "10%", "off all prices of this account"),
         key("surcharge", Percentage, "0%", "5%", "on all prices of this account"),
         key("allow_private", Truth, "false", "true", "names may resolve to private addresses, and plain http may leave this machine. Cloud metadata addresses stay closed"),
+        key("limits", In(&RATES), "", "{requests: 600/min, in_flight: 64}", "what goes to it at most"),
         key("disabled", Truth, "false", "true", "its models are no candidates"),
         key("license", Text, "", "qwen-enterprise", "the terms of its models' calls: one of `licenses`, or of the catalogue"),
         key("domain", Text, "its key, else its address", "alibaba-account", "models of one domain fail together"),
@@ -41,8 +42,9 @@ pub(in crate::policy) static PROVIDER_KEY: Section = Section {
         key("key", Credential, REQUIRED, "env:QWEN_B", "where it is"),
         key("name", Text, "its place in the list, from 1", "second", "what status, metrics and the ledger call it"),
         key("weight", Whole(1, 100), "1", "2", "its share of the requests, beside the others'"),
+        key("limits", In(&RATES), "", "{requests: 60/min}", "what goes out with it at most"),
     ],
-    later: &["limits"],
+    later: &[],
 };
 
 #[rustfmt::skip]
@@ -68,4 +70,23 @@ pub(in crate::policy) static START: Section = Section {
         key("env", Map(&Text), "", "{CUDA_VISIBLE_DEVICES: \"0\"}", "variables on top of planb's own; no secrets"),
     ],
     later: &["directory", "health"],
+};
+
+/// As people write rates.
+pub(super) const RATE: Kind = Pattern(
+    "a rate, `600/min`: a count by `s`, `min`, `h` or `day`",
+    "^[0-9][0-9.]*(k|M|Ki|Mi)? ?/ ?(s|min|h|day)$",
+);
+
+#[rustfmt::skip]
+pub(in crate::policy) static RATES: Section = Section {
+    what: "`limits`",
+    keys: &[
+        key("requests", RATE, "", "600/min", "so many at once, and then evenly"),
+        key("tokens", RATE, "", "1M/min", "estimated input and reserved output when a request is let in, what it used afterwards"),
+        key("in_flight", Whole(1, 1_000_000), "", "50", "under way at one time"),
+        key("queue", Whole(1, 10_000), "none", "20", "how many may wait for their turn"),
+        key("wait", Duration, "2s", "500ms", "how long one of them waits, up to 60s"),
+    ],
+    later: &["cost", "attempts", "output", "burst"],
 };

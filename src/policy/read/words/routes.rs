@@ -1,8 +1,8 @@
 //! The keys of routes.
 
-use super::Kind::{self, Either, In, List, Map, Money, NameIn, Selector, Size, Text, Truth, Whole, Word};
+use super::Kind::{self, Duration, Either, In, List, Map, Money, NameIn, Selector, Size, Text, Truth, Whole, Word};
 use super::licenses::TERRITORY;
-use super::{REQUIRED, Section, TIMEOUTS, key};
+use super::{RATE, REQUIRED, Section, TIMEOUTS, key};
 
 pub(in crate::policy) const PICKS: &[&str] = &["in_order", "cheapest", "fastest", "weighted"];
 pub(in crate::policy) const WEIGHTS: Kind = Map(&Whole(0, 1_000_000));
@@ -22,7 +22,7 @@ pub(in crate::policy) static ROUTE: Section = Section {
         key("weights", WEIGHTS, "", "{qwen-max: 80, tiny: 20}", "for `pick: weighted`: each model's share; a model without one comes after the others"),
         key("stick", Word(STICKS), "`conversation` where it picks by cost or speed, else `none`", "none", "requests of one conversation stay where their prompt is cached"),
         key("need", In(&NEED), "", "{quality: 60}", "what a model must have to be a candidate"),
-        key("limits", In(&LIMITS), "", "{cost: 0.05 USD}", "bounds on one request"),
+        key("limits", In(&LIMITS), "", "{cost: 0.05 USD}", "bounds on one request, and on all together"),
         key("cap_output", Truth, "false", "true", "a client's own output bound is lowered to what limits and money allow, where it would exclude the model"),
         key("min_output", Size, "that of each model", "500", "an answer that would have to be shorter is not started"),
         key("timeouts", In(&TIMEOUTS), "", "{total: 5m}", "the tightest of provider and route counts"),
@@ -84,6 +84,11 @@ pub(in crate::policy) static LIMITS: Section = Section {
         key("cost", Money, "", "0.05 USD", "the most that one attempt may cost"),
         key("attempts", Whole(1, 3), "3", "2", "how many models one request may try"),
         key("output", Size, "", "8k", "the longest answer"),
+        key("requests", RATE, "", "600/min", "what is asked of the route at most; then 429"),
+        key("tokens", RATE, "", "1M/min", "as of providers"),
+        key("in_flight", Whole(1, 1_000_000), "", "50", "under way at one time"),
+        key("queue", Whole(1, 10_000), "none", "20", "how many may wait for their turn"),
+        key("wait", Duration, "2s", "500ms", "how long one of them waits, up to 60s"),
     ],
-    later: &["requests", "tokens", "in_flight", "wait", "input"],
+    later: &["input"],
 };
