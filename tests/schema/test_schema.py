@@ -24,8 +24,12 @@ VALIDATOR = Draft7Validator(schema())
 
 
 def load(path):
-    """As YAML 1.2 reads it."""
-    return YAML(typ="safe", pure=True).load(path)
+    """As YAML 1.2 reads it, in which a date is a text."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.constructor.add_constructor(
+        "tag:yaml.org,2002:timestamp", lambda constructor, node: constructor.construct_scalar(node)
+    )
+    return yaml.load(path)
 
 
 def policies():
