@@ -62,6 +62,8 @@ fn key(view: &View<'_>, terms: &Terms, place: u32, candidate: &Candidate) -> u64
     let seed = view.question.seed;
     let key = match terms.pick {
         Pick::InOrder => u64::from(place),
+        // Nobody knows what it costs: not nothing.
+        Pick::Cheapest if view.rules.snapshot.model(candidate.id).price.is_none() => u64::MAX,
         Pick::Cheapest => u64::try_from(expected(view, candidate.id).nanos()).unwrap_or(0),
         Pick::Fastest => match time(view, candidate.id) {
             Some(time) => 1 + u64::try_from(time.as_micros()).unwrap_or(u64::MAX >> 1),

@@ -107,6 +107,17 @@ fn declared_order_holds_unless_the_cheapest_is_asked_for() {
 }
 
 #[test]
+fn a_model_without_a_price_is_not_the_cheapest() {
+    let priced = "{provider: p, supply: competitor, price: {input: 2 USD/M, output: 5 USD/M}}";
+    let snapshot = compiled(&format!(
+        "providers:\n  p: {{vendor: openai-compatible, base_url: \"http://127.0.0.1:9/v1\"}}\nmodels:\n  \
+         unknown: {{provider: p, supply: competitor}}\n  known: {priced}\n\
+         routes:\n  - {{name: r, try: [unknown, known], pick: cheapest}}\n"
+    ));
+    assert_eq!(ids(&decided(&snapshot, &[], &needs(), 0, &Calm)), [1, 0]);
+}
+
+#[test]
 fn the_cheapest_is_reckoned_with_as_much_output_as_answers_had_lately() {
     let cheapest = snapshot(", pick: cheapest", "");
     let moment = Fake {
