@@ -18,8 +18,10 @@ pub(super) fn require_one_space(snapshot: &Snapshot, written: &Policy, report: &
             continue;
         };
         let space = |id: ModelId| snapshot.model(id).traits.space.as_deref();
-        let served = candidates(route).flat_map(|id| [Some(id), snapshot.model(id).traits.successor]);
-        let Some(other) = served.flatten().find(|id| space(*id) != space(first)) else {
+        // A line of successors that leads in a circle is walked once.
+        let line = |id| std::iter::successors(Some(id), |id| snapshot.model(*id).traits.successor);
+        let mut served = candidates(route).flat_map(|id| line(id).take(snapshot.models.len()));
+        let Some(other) = served.find(|id| space(*id) != space(first)) else {
             continue;
         };
         let place = words.name.as_ref().map_or(words.place, |name| name.place);

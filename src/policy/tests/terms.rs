@@ -112,3 +112,14 @@ fn a_route_keeps_to_one_space_of_vectors() {
     assert_eq!(found[0].code, "mixed-spaces", "{}", shown(&found));
     compiled(&text.replace("[one, two]", "[one, same]"));
 }
+
+#[test]
+fn a_line_of_successors_keeps_to_the_space_to_its_end() {
+    let text = "providers: {a: {vendor: openai, api_key: env:K}}\nmodels:\n  \
+        one: {provider: a, name: x, supply: competitor, space: s, retires: 2026-01-01, successor: two}\n  \
+        two: {provider: a, name: y, supply: competitor, space: s, retires: 2026-01-01, successor: three}\n  \
+        three: {provider: a, name: z, supply: competitor, space: other, successor: one}\n\
+        routes: [{name: vectors, try: [one]}]\n";
+    let found = refused(text);
+    assert_eq!(found[0].code, "mixed-spaces", "{}", shown(&found));
+}
