@@ -218,6 +218,13 @@ fn write_route(text: &mut String, snapshot: &Snapshot, route: &Route) {
             "  {name} ({supply}): {upstream} at {}/chat/completions",
             provider.base_url
         );
+        if let Some(fee) = model
+            .price
+            .as_ref()
+            .and_then(|price| price.flat_fee(jiff::Timestamp::now()))
+        {
+            let _ = writeln!(text, "    paid whether or not it is used: {fee}");
+        }
         if let Some(listed) = model.traits.listed.as_ref().filter(|listed| !listed.brings.is_empty()) {
             let _ = writeln!(
                 text,

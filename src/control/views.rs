@@ -149,7 +149,7 @@ fn keys(control: &Control, policy: &Policy, provider: &Provider) -> Vec<Value> {
 /// Available as far as the model alone is concerned: credential, server, breaker, cooling. Budgets and plans depend on
 /// the request.
 fn models(control: &Control, policy: &Policy) -> Vec<Value> {
-    let now = control.clock.uptime();
+    let (now, at) = (control.clock.uptime(), control.clock.now());
     let health = control.live.health.lock();
     let one = |(id, model): (usize, &crate::policy::snapshot::Model)| {
         let provider = policy.snapshot.provider(model.provider);
@@ -166,6 +166,7 @@ fn models(control: &Control, policy: &Policy) -> Vec<Value> {
             "supply": model.supply.word(),
             "available": reason.is_none(),
             "reason": reason,
+            "fee": model.price.as_ref().and_then(|price| price.flat_fee(at)).map(|fee| fee.to_string()),
         })
     };
     policy.snapshot.models.iter().enumerate().map(one).collect()

@@ -52,6 +52,7 @@ impl Ticker {
         }
         books::rebuild(gateway, rebuilds).await;
         past::find(gateway);
+        gateway.live.counters.lock().tidy(now);
         let policy = gateway.live.policy();
         for event in providers::refresh(gateway, &policy) {
             self.announcer.announce(event).await;

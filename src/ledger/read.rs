@@ -9,6 +9,7 @@ use crate::money::{Currency, Money};
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,6 +66,8 @@ pub struct AttemptView {
     pub currency: String,
     pub estimated: bool,
     pub usage: UsageView,
+    /// `None` where nothing was billed.
+    pub billed: Option<BilledView>,
     pub first_token_ms: Option<i64>,
     pub total_ms: i64,
 }
@@ -73,8 +76,43 @@ pub struct AttemptView {
 pub struct UsageView {
     pub input: i64,
     pub cache_read: i64,
+    pub cache_read_explicit: i64,
+    pub cache_write: i64,
+    pub cache_write_1h: i64,
+    pub cache_write_12h: i64,
+    pub input_audio: i64,
+    pub input_image: i64,
     pub output: i64,
     pub reasoning: i64,
+    pub output_audio: i64,
+    pub thinking: bool,
+    pub web_searches: i64,
+    pub web_fetches: i64,
+    pub tool_calls: i64,
+    pub service_tier: Option<String>,
+    pub machine_ms: i64,
+}
+
+/// The bill in the price's own currency.
+#[derive(Clone, Debug, Serialize, PartialEq)]
+pub struct BilledView {
+    pub amount: String,
+    pub currency: String,
+    /// What one unit of it was worth in the policy's, as a fraction.
+    pub exchange: String,
+    /// The list rates that counted, of the kinds that cost something.
+    pub rates: Vec<RateView>,
+    /// From when the price counts that counted; `None` for the first.
+    pub from: Option<String>,
+    pub free_tokens: i64,
+    /// The part of `amount` that a commitment had paid for.
+    pub prepaid: String,
+}
+
+#[derive(Clone, Debug, Serialize, PartialEq)]
+pub struct RateView {
+    pub kind: String,
+    pub per_million: String,
 }
 
 /// A delivery that is due.
@@ -215,15 +253,59 @@ fn attempt(row: &Row<'_>) -> rusqlite::Result<AttemptView> {
         cost: Money::from_nanos(row.get("amount")?).to_string(),
         currency: row.get("currency")?,
         estimated: row.get("estimated")?,
-        usage: UsageView {
-            input: row.get("input")?,
-            cache_read: row.get("cache_read")?,
-            output: row.get("output")?,
-            reasoning: row.get("reasoning")?,
-        },
+        usage: usage(row)?,
+        billed: billed(row)?,
         first_token_ms: row.get("first_token_ms")?,
         total_ms: row.get("total_ms")?,
     })
+}
+
+fn usage(row: &Row<'_>) -> rusqlite::Result<UsageView> {
+    let tier: String = row.get("service_tier")?;
+    Ok(UsageView {
+        input: row.get("input")?,
+        cache_read: row.get("cache_read")?,
+        cache_read_explicit: row.get("cache_read_explicit")?,
+        cache_write: row.get("cache_write")?,
+        cache_write_1h: row.get("cache_write_1h")?,
+        cache_write_12h: row.get("cache_write_12h")?,
+        input_audio: row.get("input_audio")?,
+        input_image: row.get("input_image")?,
+        output: row.get("output")?,
+        reasoning: row.get("reasoning")?,
+        output_audio: row.get("output_audio")?,
+        thinking: row.get("thinking")?,
+        web_searches: row.get("web_searches")?,
+        web_fetches: row.get("web_fetches")?,
+        tool_calls: row.get("tool_calls")?,
+        service_tier: (!tier.is_empty()).then_some(tier),
+        machine_ms: row.get("machine_ms")?,
+    })
+}
+
+fn billed(row: &Row<'_>) -> rusqlite::Result<Option<BilledView>> {
+    let amount: Option<i64> = row.get("billed")?;
+    let Some(amount) = amount.filter(|_| row.get_ref("ended").is_ok_and(|end| end.as_str() == Ok("posted"))) else {
+        return Ok(None);
+    };
+    let from: String = row.get("price_from")?;
+    let rates: BTreeMap<String, i64> = serde_json::from_str(row.get_ref("rates")?.as_str()?).unwrap_or_default();
+    let decimal = |nanos| Money::from_nanos(nanos).to_string();
+    Ok(Some(BilledView {
+        amount: decimal(amount),
+        currency: row.get("billed_currency")?,
+        exchange: row.get("exchange")?,
+        rates: rates
+            .into_iter()
+            .map(|(kind, rate)| RateView {
+                kind,
+                per_million: decimal(rate),
+            })
+            .collect(),
+        from: (!from.is_empty()).then_some(from),
+        free_tokens: row.get("free_tokens")?,
+        prepaid: decimal(row.get("prepaid")?),
+    }))
 }
 
 fn due(connection: &Connection, now: Timestamp, limit: u32) -> rusqlite::Result<Vec<Due>> {

@@ -104,7 +104,8 @@ impl By {
 
 fn grouped(connection: &Connection, name: &str, query: &SpendQuery) -> rusqlite::Result<Vec<SpendRow>> {
     let mut statement = connection.prepare(&format!(
-        "SELECT {name} AS name, a.currency, count(DISTINCT a.decision), count(*), sum(a.input), sum(a.cache_read),
+        "SELECT {name} AS name, a.currency, count(DISTINCT iif(a.outcome <> 'adjustment', a.decision, NULL)),
+         count(iif(a.outcome <> 'adjustment', 1, NULL)), sum(a.input), sum(a.cache_read),
          sum(a.output), sum(iif(a.ended = 'posted', a.amount, 0)), sum(iif(a.ended = 'held', a.amount, 0)),
          sum(iif(a.ended = 'posted' AND a.estimated, a.amount, 0))
          FROM attempts a WHERE a.at >= ?1 AND a.at < ?2 AND ?3 IS NOT NULL GROUP BY 1, 2"

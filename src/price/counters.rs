@@ -184,8 +184,9 @@ impl Counters {
         counted
     }
 
-    /// Forgets periods that are long over.
+    /// Forgets periods that are long over, and machines on which nothing runs.
     pub fn tidy(&mut self, now: Timestamp) {
+        self.machines.retain(|_, machine| machine.running > 0);
         self.meters
             .retain(|_, count| count.pending > 0 || count.end.saturating_add(REMEMBERED).is_ok_and(|end| end > now));
     }

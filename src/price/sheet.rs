@@ -10,6 +10,7 @@ use crate::period::window::Window;
 use crate::usage::{ServiceTier, Usage};
 use jiff::Timestamp;
 use jiff::civil::Date;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -169,5 +170,12 @@ pub struct Commitment {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FlatFee {
     pub amount: Money,
+    pub currency: Currency,
     pub per: Period,
+}
+
+impl fmt::Display for FlatFee {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}/{}", self.amount, self.currency, self.per.word())
+    }
 }

@@ -1,27 +1,135 @@
-//! Prices that depend on what was used before go on where they stood, over a crash too.
+//! Prices that depend on what was used before, on the date or on another currency, as a daemon bills them.
 
-use crate::support::{Daemon, LICENSED, Policy, cents, one_cent};
+use crate::support::{CENT, Daemon, LICENSED, Policy, Upstream, cents, one_cent, run};
+use serde_json::{Value, json};
+
+fn priced(upstream: &Upstream, price: &str) -> Policy {
+    let line = format!(
+        "provider: {}, name: {}, {LICENSED}, price: {price}",
+        upstream.name,
+        upstream.model(),
+    );
+    Policy::new()
+        .provider(upstream, "")
+        .model_line("first", &line)
+        .route("name: chat, try: [first]")
+        .budget("month", "limit: 100 USD, per: month")
+}
+
+/// Asks for what would be a cent, and returns what it cost and the attempts of its decision.
+async fn asked(daemon: &Daemon) -> (String, Value) {
+    let answer = daemon.chat(&one_cent()).await.expect(200);
+    let decision = daemon.decision(&answer).await;
+    (
+        answer.header("x-planb-cost").unwrap_or_default().to_owned(),
+        decision["attempts"].clone(),
+    )
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ladder_goes_on_where_it_stood_after_a_crash() {
     let upstream = cents().await;
-    let line = format!(
-        "provider: {}, name: {}, {LICENSED}, price: {{input: 0 USD/M, output: 10 USD/M, \
-         ladder: {{per: year, steps: [{{above: 1010, output: 5 USD/M}}]}}}}",
-        upstream.name,
-        upstream.model(),
-    );
-    let policy = Policy::new()
-        .provider(&upstream, "")
-        .model_line("first", &line)
-        .route("name: chat, try: [first]")
-        .budget("month", "limit: 100 USD, per: month");
-    let mut daemon = Daemon::start(&policy).await;
-    let first = daemon.chat(&one_cent()).await.expect(200);
-    assert_eq!(first.header("x-planb-cost"), Some("0.01 USD"));
-    daemon.decision(&first).await;
+    let price = "{input: 0 USD/M, output: 10 USD/M, ladder: {per: year, steps: [{above: 1010, output: 5 USD/M}]}}";
+    let mut daemon = Daemon::start(&priced(&upstream, price)).await;
+    assert_eq!(asked(&daemon).await.0, "0.01 USD");
     daemon.kill9();
     daemon.restart().await;
-    let second = daemon.chat(&one_cent()).await.expect(200);
-    assert_eq!(second.header("x-planb-cost"), Some("0.005 USD"), "the next bracket");
+    assert_eq!(asked(&daemon).await.0, "0.005 USD", "the next bracket");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crossed_threshold_corrects_what_was_posted_and_the_ledger_still_adds_up() {
+    let upstream = cents().await;
+    let price = "{input: 0 USD/M, output: 10 USD/M, \
+                 ladder: {per: year, kind: whole, steps: [{above: 2000, output: 5 USD/M}]}}";
+    let mut daemon = Daemon::start(&priced(&upstream, price)).await;
+    assert_eq!(asked(&daemon).await.0, "0.01 USD");
+    let (cost, attempts) = asked(&daemon).await;
+    assert_eq!(cost, "0.005 USD");
+    let told: Vec<_> = attempts
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|attempt| (attempt["outcome"].clone(), attempt["cost"].clone()))
+        .collect();
+    assert_eq!(
+        told,
+        [(json!("ok"), json!("0.005")), (json!("adjustment"), json!("-0.005"))]
+    );
+    let books = daemon.settled("month").await;
+    assert_eq!(books.posted, CENT, "two requests at half a cent");
+    let spend = daemon.cli(&["spend", "--format", "json"]);
+    let spend: Value = serde_json::from_slice(&spend.stdout).unwrap();
+    let total = &spend["totals"][0];
+    assert_eq!(
+        (&total["requests"], &total["attempts"], &total["posted"]),
+        (&json!(2), &json!(2), &json!("0.01"))
+    );
+    for view in ["spend_by_model", "spend_by_day"] {
+        let sql = format!("SELECT requests, attempts, posted FROM {view}");
+        let row: (i64, i64, f64) = daemon
+            .ledger()
+            .query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .unwrap();
+        assert_eq!(row, (2, 2, 0.01), "{view}");
+    }
+    let proven = daemon.cli(&["ledger", "check"]);
+    assert!(proven.status.success(), "{}", String::from_utf8_lossy(&proven.stdout));
+    daemon.sigterm().await;
+    daemon.restart().await;
+    assert_eq!(daemon.settled("month").await.posted, CENT, "and so it is read back");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_free_quota_goes_on_where_it_stood_after_a_crash() {
+    let upstream = cents().await;
+    let price = "{input: 0 USD/M, output: 10 USD/M, free: {tokens: 1500, per: year}}";
+    let mut daemon = Daemon::start(&priced(&upstream, price)).await;
+    let (cost, attempts) = asked(&daemon).await;
+    assert_eq!(
+        (cost.as_str(), &attempts[0]["billed"]["free_tokens"]),
+        ("0 USD", &json!(1010))
+    );
+    daemon.kill9();
+    daemon.restart().await;
+    let (cost, attempts) = asked(&daemon).await;
+    assert_eq!(attempts[0]["billed"]["free_tokens"], json!(490));
+    assert_eq!(cost, "0.0052 USD", "10 of the input and 480 of the output were left");
+    assert_eq!(asked(&daemon).await.0, "0.01 USD", "nothing is left");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_prices_over_time_the_last_that_has_begun_counts() {
+    let upstream = cents().await;
+    let price = "[{input: 0 USD/M, output: 10 USD/M}, {from: 2020-01-01, input: 0 USD/M, output: 5 USD/M}, \
+                 {from: 2999-01-01, input: 0 USD/M, output: 1 USD/M}]";
+    let daemon = Daemon::start(&priced(&upstream, price)).await;
+    let (cost, attempts) = asked(&daemon).await;
+    assert_eq!(cost, "0.005 USD");
+    assert_eq!(attempts[0]["billed"]["from"], "2020-01-01T00:00:00.000Z");
+    assert_eq!(
+        attempts[0]["billed"]["rates"][0],
+        json!({"kind": "output", "per_million": "5"})
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_price_in_another_currency_is_billed_in_it_and_counts_in_the_budgets() {
+    let upstream = cents().await;
+    let price = "{input: 0 CNY/M, output: 50 CNY/M, fee: 200 CNY/month}";
+    let policy = priced(&upstream, price).top("rates: {CNY: 0.14 USD}");
+    let daemon = Daemon::start(&policy).await;
+    let (cost, attempts) = asked(&daemon).await;
+    assert_eq!(cost, "0.007 USD");
+    let billed = &attempts[0]["billed"];
+    assert_eq!(
+        (&billed["amount"], &billed["currency"], &billed["exchange"]),
+        (&json!("0.05"), &json!("CNY"), &json!("7/50"))
+    );
+    assert_eq!(daemon.settled("month").await.posted, 7 * CENT / 10);
+    assert_eq!(daemon.status().await["models"][0]["fee"], "200 CNY/month");
+    let policy = daemon.home.policy();
+    let checked = run(&["check", policy.to_str().unwrap()]);
+    let said = String::from_utf8_lossy(&checked.stdout).into_owned();
+    assert!(said.contains("paid whether or not it is used: 200 CNY/month"), "{said}");
 }

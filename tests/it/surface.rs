@@ -72,7 +72,7 @@ async fn status_has_its_documented_shape() {
     assert!(provider["url"].as_str().unwrap().starts_with(&upstream.base_url()));
     assert_eq!(named(&status["providers"], "gamma")["state"], "no_credential");
     let model = named(&status["models"], "only");
-    has(&model, &["name", "provider", "supply", "available", "reason"]);
+    has(&model, &["name", "provider", "supply", "available", "reason", "fee"]);
     assert_eq!(
         (&model["available"], &model["supply"]),
         (&json!(true), &json!("licensed"))
@@ -144,7 +144,30 @@ async fn budgets_plans_decisions_and_policy_have_their_documented_shapes() {
             "total_ms",
         ],
     );
-    has(&attempt["usage"], &["input", "cache_read", "output", "reasoning"]);
+    has(
+        &attempt["usage"],
+        &[
+            "input",
+            "cache_read",
+            "cache_write",
+            "output",
+            "reasoning",
+            "web_searches",
+            "service_tier",
+        ],
+    );
+    has(
+        &attempt["billed"],
+        &[
+            "amount",
+            "currency",
+            "exchange",
+            "rates",
+            "from",
+            "free_tokens",
+            "prepaid",
+        ],
+    );
     assert_eq!(
         (&attempt["usage"]["input"], &attempt["usage"]["output"]),
         (&json!(10), &json!(5))

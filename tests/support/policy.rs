@@ -9,6 +9,7 @@ pub const LOCAL: &str = "supply: local, quality: 20, context: 128k, max_output: 
 
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
+    top: Vec<String>,
     providers: Vec<String>,
     models: Vec<String>,
     licenses: Vec<String>,
@@ -51,6 +52,12 @@ impl Policy {
             .provider(upstream, words)
             .model("only", upstream, LICENSED)
             .route("name: chat, try: [only]")
+    }
+
+    /// A line of its own, such as `rates: {CNY: 0.14 USD}`.
+    pub fn top(mut self, line: &str) -> Self {
+        self.top.push(line.to_owned());
+        self
     }
 
     pub fn provider(self, upstream: &Upstream, words: &str) -> Self {
@@ -131,6 +138,9 @@ impl Policy {
 
     pub fn text(&self) -> String {
         let mut text = String::from("timezone: UTC\n");
+        for line in &self.top {
+            let _ = writeln!(text, "{line}");
+        }
         let sections = [
             ("providers", &self.providers),
             ("models", &self.models),

@@ -43,3 +43,24 @@ CREATE VIEW meters_now AS
 SELECT name, unit, period_start, period_end, CASE unit WHEN 'money' THEN used / 1e9 ELSE used END AS used
 FROM meters
 WHERE period_start <= strftime('%Y-%m-%dT%H:%M:%fZ', 'now') AND period_end > strftime('%Y-%m-%dT%H:%M:%fZ', 'now');
+
+-- A correction is no attempt: its money counts, and nothing else of it does.
+DROP VIEW spend_by_model;
+CREATE VIEW spend_by_model AS
+SELECT model, provider, supply, currency,
+       count(DISTINCT CASE WHEN outcome <> 'adjustment' THEN decision END) AS requests,
+       count(CASE WHEN outcome <> 'adjustment' THEN 1 END) AS attempts,
+       sum(input) AS input_tokens, sum(cache_read) AS cached_tokens, sum(output) AS output_tokens,
+       sum(CASE WHEN ended = 'posted' THEN amount ELSE 0 END) / 1e9 AS posted,
+       sum(CASE WHEN ended = 'held' THEN amount ELSE 0 END) / 1e9 AS held
+FROM attempts GROUP BY model, provider, supply, currency;
+
+DROP VIEW spend_by_day;
+CREATE VIEW spend_by_day AS
+SELECT substr(at, 1, 10) AS day, currency,
+       count(DISTINCT CASE WHEN outcome <> 'adjustment' THEN decision END) AS requests,
+       count(CASE WHEN outcome <> 'adjustment' THEN 1 END) AS attempts,
+       sum(input) AS input_tokens, sum(cache_read) AS cached_tokens, sum(output) AS output_tokens,
+       sum(CASE WHEN ended = 'posted' THEN amount ELSE 0 END) / 1e9 AS posted,
+       sum(CASE WHEN ended = 'held' THEN amount ELSE 0 END) / 1e9 AS held
+FROM attempts GROUP BY day, currency;

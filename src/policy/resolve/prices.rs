@@ -110,10 +110,7 @@ impl Resolver<'_, '_> {
             .as_ref()
             .and_then(|free| self.free_quota(free, &owner.model));
         let commitment = self.commitment(written, &owner.model, &mut purse);
-        let flat = written.fee.as_ref().and_then(|word| {
-            let (amount, per) = self.periodic(word, &mut purse)?;
-            Some(FlatFee { amount, per })
-        });
+        let flat = written.fee.as_ref().and_then(|word| self.periodic(word, &mut purse));
         let (currency, exchange) = match purse.0 {
             Some((currency, place)) => (currency, self.worth(currency, place)?),
             None => (self.exchange.currency, Ratio::ONE),
@@ -133,7 +130,7 @@ impl Resolver<'_, '_> {
             ladder,
             free,
             commitment,
-            flat,
+            flat: flat.map(|(amount, per)| FlatFee { amount, currency, per }),
             as_of: self.day(written.as_of.as_ref()),
         })
     }

@@ -448,3 +448,18 @@ fn only_a_rounding_at_the_end_is_under_a_nano_off() {
     assert_eq!(quote.cost(&batch(1)).nanos(), 2, "1.5 goes to the even 2");
     assert_eq!(quote.cost(&batch(1_000_000_000)).to_string(), "1.5");
 }
+
+#[test]
+fn meters_of_periods_long_over_are_forgotten_and_those_in_use_are_not() {
+    let price = ladder(LadderKind::Marginal);
+    let day = |days: i64| Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_hours(24 * days);
+    let mut counters = Counters::default();
+    let bill = price.quote(&now()).bill(&used(1_000, 0));
+    counters.draw(&price, day(0), bill.drawn, &[]);
+    counters.promise(&price, day(31), 5);
+    counters.tidy(day(32));
+    assert_eq!(counters.positions(&price, day(0)).ladder.used, 1_000);
+    counters.tidy(day(90));
+    assert_eq!(counters.positions(&price, day(0)).ladder.used, 0, "January is over");
+    assert_eq!(counters.positions(&price, day(31)).ladder.pending, 5, "still under way");
+}
