@@ -3,6 +3,7 @@ use crate::money::Money;
 use crate::usage::Usage;
 use proptest::prelude::*;
 
+mod forms;
 mod worked;
 
 fn rate(text: &str) -> Rate {

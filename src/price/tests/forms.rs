@@ -1,0 +1,257 @@
+//! Every form of a price at once, drawn at random: what is seen is what is posted, and never more than was reserved.
+
+use super::*;
+use crate::money::{Currency, Ratio};
+use crate::period::Period;
+use crate::period::window::{Days, Hours, Window};
+use crate::request::Thinking;
+use crate::usage::{CacheLife, ServiceTier};
+use jiff::SignedDuration;
+use jiff::tz::TimeZone;
+use std::time::Duration;
+
+/// A finite run of random numbers, from which all else is drawn.
+struct Dice(std::vec::IntoIter<u32>);
+
+impl Dice {
+    fn below(&mut self, most: u64) -> u64 {
+        u64::from(self.0.next().unwrap_or(0)) % most.max(1)
+    }
+
+    fn one_in(&mut self, many: u64) -> bool {
+        self.below(many) == 1 % many
+    }
+
+    fn rate(&mut self) -> Rate {
+        Rate::per_million(Money::from_nanos(self.below(20_000_000_000) as i64))
+    }
+
+    fn kinds(&mut self) -> Kinds {
+        Kind::ALL.into_iter().fold(Kinds::default(), |kinds, kind| {
+            if self.one_in(2) {
+                kinds.with(kind, self.rate())
+            } else {
+                kinds
+            }
+        })
+    }
+
+    fn ratio(&mut self) -> Ratio {
+        if self.one_in(2) {
+            Ratio::ONE
+        } else {
+            Ratio::basis_points(100 + self.below(30_000) as u32)
+        }
+    }
+
+    fn meter(&mut self, name: &str, unit: Unit) -> Meter {
+        Meter {
+            name: name.into(),
+            unit,
+            per: self.one_in(2).then_some(Period::Year),
+            zone: TimeZone::UTC,
+        }
+    }
+
+    fn ladder(&mut self) -> LadderSheet {
+        let (unit, scale) = if self.one_in(3) {
+            (Unit::Money, 400_000_000)
+        } else {
+            (Unit::Tokens, 400_000)
+        };
+        let mut from = 0;
+        let steps = (0..=self.below(3)).map(|_| {
+            from += 1 + self.below(scale);
+            (from, self.kinds())
+        });
+        let steps = steps.collect();
+        LadderSheet {
+            kind: if self.one_in(2) {
+                LadderKind::Whole
+            } else {
+                LadderKind::Marginal
+            },
+            meter: self.meter("ladder/model/m", unit),
+            steps,
+        }
+    }
+
+    fn window(&mut self) -> WindowSheet {
+        WindowSheet {
+            name: "w".into(),
+            window: Window {
+                zone: TimeZone::UTC,
+                days: Days::ALL,
+                hours: vec![
+                    Hours::parse(["00:00-09:00", "09:00-17:00", "22:00-06:00"][self.below(3) as usize]).unwrap(),
+                ],
+                from: None,
+                until: None,
+                except: Default::default(),
+            },
+            kinds: self.kinds(),
+            times: self.ratio(),
+        }
+    }
+
+    fn sheet(&mut self) -> Sheet {
+        let mut service = Service::default();
+        for tier in ServiceTier::ALL {
+            if self.one_in(2) {
+                service.set(tier, self.ratio());
+            }
+        }
+        let mut above = 0;
+        let tiers = (0..self.below(3)).map(|_| {
+            above += 1 + self.below(60_000);
+            (above, self.kinds())
+        });
+        let tiers = tiers.collect();
+        Sheet {
+            currency: Currency::USD,
+            exchange: self.ratio(),
+            kinds: self.kinds(),
+            tiers,
+            windows: (0..self.below(3)).map(|_| self.window()).collect(),
+            service,
+            options: vec![("geo=us".into(), self.ratio())],
+            account: self.ratio(),
+            fees: Fees {
+                request: Money::from_nanos(self.below(9_000_000) as i64),
+                web_search: self.rate(),
+                web_fetch: self.rate(),
+                tool_call: self.rate(),
+            },
+            compute: self.one_in(3).then(|| Compute {
+                per_hour: Money::from_nanos(self.below(9_000_000_000) as i64),
+                concurrency: Some(1 + self.below(8) as u32),
+            }),
+            ladder: self.one_in(2).then(|| self.ladder()),
+            free: self.one_in(3).then(|| FreeQuota {
+                meter: self.meter("free/model/m", Unit::Tokens),
+                tokens: self.below(300_000),
+                until: None,
+            }),
+            commitment: self.one_in(4).then(|| Commitment {
+                meter: self.meter("commit/model/m", Unit::Money),
+                amount: Money::from_nanos(self.below(2_000_000_000) as i64),
+            }),
+            ..Sheet::default()
+        }
+    }
+
+    fn moment<'a>(&mut self, at: Timestamp, options: &'a [std::sync::Arc<str>]) -> Moment<'a> {
+        let thinking = [Thinking::Off, Thinking::Unstated, Thinking::On][self.below(3) as usize];
+        let cache = [CacheLife::Unsaid, CacheLife::Short, CacheLife::Hour, CacheLife::HalfDay][self.below(4) as usize];
+        Moment {
+            at,
+            patience: Duration::from_secs(self.below(20_000)),
+            thinking,
+            tier: self.one_in(3).then(|| ServiceTier::ALL[self.below(7) as usize]),
+            cache,
+            audio: self.one_in(3),
+            images: self.one_in(3),
+            searches: self.below(3) as u32,
+            fetches: self.below(3) as u32,
+            tool_calls: self.below(3) as u32,
+            options: if self.one_in(2) { options } else { &[] },
+        }
+    }
+
+    /// A usage that this request may come to.
+    fn usage(&mut self, moment: &Moment<'_>, writes: bool, (input, output): (u64, u64)) -> Usage {
+        let mut part = |may: bool| {
+            if may && self.one_in(2) {
+                self.below(input / 2 + 1)
+            } else {
+                0
+            }
+        };
+        let usage = Usage {
+            cache_read: part(true),
+            cache_read_explicit: part(moment.cache > CacheLife::Unsaid),
+            cache_write: part(writes || moment.cache > CacheLife::Unsaid),
+            cache_write_1h: part(moment.cache >= CacheLife::Hour),
+            cache_write_12h: part(moment.cache >= CacheLife::HalfDay),
+            input_audio: part(moment.audio),
+            input_image: part(moment.images),
+            ..Usage::default()
+        };
+        Usage {
+            input: self.below(input + 1),
+            output: self.below(output + 1),
+            output_audio: if moment.audio { self.below(output + 1) } else { 0 },
+            thinking: moment.thinking != Thinking::Off && self.one_in(2),
+            web_searches: Some(self.below(u64::from(moment.searches) + 1)),
+            web_fetches: self.below(u64::from(moment.fetches) + 1),
+            tool_calls: self.below(u64::from(moment.tool_calls) + 1),
+            tier: [None, Some(ServiceTier::Standard), moment.tier][self.below(3) as usize],
+            time: Duration::from_millis(self.below(moment.patience.as_millis() as u64 + 1)),
+            ..usage
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(600))]
+    #[test]
+    fn one_request_at_a_time_is_posted_as_it_was_seen_and_within_what_was_reserved(numbers in prop::collection::vec(any::<u32>(), 400)) {
+        let mut dice = Dice(numbers.into_iter());
+        let sheet = dice.sheet();
+        let writes = sheet.kinds.get(Kind::CacheReadExplicit).is_none();
+        let whole = sheet.ladder.as_ref().is_some_and(|ladder| ladder.kind == LadderKind::Whole);
+        let by_tokens = sheet.ladder.as_ref().is_some_and(|ladder| ladder.meter.unit == Unit::Tokens);
+        let committed = sheet.commitment.is_some();
+        let price = Price::of(vec![sheet]);
+        let options: [std::sync::Arc<str>; 1] = ["geo=us".into()];
+        let (mut counters, mut posted, mut at_steps) = (Counters::default(), Money::ZERO, Vec::<Vec<Money>>::new());
+        let mut at = Timestamp::UNIX_EPOCH;
+        for _ in 0..4 {
+            at += SignedDuration::from_secs(dice.below(80_000) as i64);
+            let (input, output) = (dice.below(120_000), dice.below(60_000));
+            let moment = dice.moment(at, &options);
+            let seen = counters.positions(&price, at);
+            let quote = price.quote(&moment).at(&seen);
+            let worst = quote.worst(input, output);
+            counters.promise(&price, at, input + output);
+
+            let standing = counters.positions(&price, at);
+            let later = Moment { patience: Duration::ZERO, ..moment };
+            let settled = price.quote(&later).at(&standing);
+            let likely = Usage {
+                input,
+                output,
+                thinking: matches!(moment.thinking, Thinking::On | Thinking::Budget(_)),
+                ..Usage::default()
+            };
+            let expected = quote.expected(input, output);
+            if whole {
+                prop_assert!(committed || settled.at_each_step(&likely).contains(&expected));
+            } else if !committed {
+                prop_assert_eq!(expected, settled.bill(&likely).amount);
+            }
+            prop_assert!(expected <= worst || whole, "{} of {}", expected, worst);
+
+            let usage = dice.usage(&moment, writes, (input, output));
+            let bill = settled.bill(&usage);
+            prop_assert_eq!(bill.amount, quote.cost(&usage));
+            prop_assert!(bill.amount <= worst, "{} of {}: {:?}", bill.amount, worst, usage);
+            let money = Money::from_nanos(dice.below(900_000_000) as i64);
+            if let Some(most) = quote.affordable_output(money, input) {
+                let beyond = quote.worst(input, 0) > money;
+                prop_assert!(beyond || quote.worst(input, most) <= money, "{} tokens for {}", most, money);
+            }
+
+            let steps = settled.at_each_step(&usage);
+            let counted = counters.draw(&price, at, bill.drawn, &steps);
+            counters.release(&price, at, input + output);
+            posted = posted.plus(bill.amount).plus(counted.adjustment.unwrap_or_default());
+            at_steps.push(steps);
+            if whole && by_tokens {
+                let reached = |step: usize| at_steps.iter().map(|steps| steps[step]).fold(Money::ZERO, Money::plus);
+                let step = price.version(at).unwrap().ladder.as_ref().unwrap().step(counters.positions(&price, at).ladder.used);
+                prop_assert_eq!(posted, reached(step), "all of it at the step that was reached");
+            }
+        }
+    }
+}
