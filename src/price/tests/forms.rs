@@ -213,7 +213,7 @@ proptest! {
             let seen = counters.positions(&price, at);
             let quote = price.quote(&moment).at(&seen);
             let worst = quote.worst(input, output);
-            counters.promise(&price, at, input + output);
+            let promise = counters.promise(&price, at, input + output);
 
             let standing = counters.positions(&price, at);
             let later = Moment { patience: Duration::ZERO, ..moment };
@@ -244,7 +244,7 @@ proptest! {
 
             let steps = settled.at_each_step(&usage);
             let counted = counters.draw(&price, at, bill.drawn, &steps);
-            counters.release(&price, at, input + output);
+            counters.release(&price, at, promise);
             posted = posted.plus(bill.amount).plus(counted.adjustment.unwrap_or_default());
             at_steps.push(steps);
             if whole && by_tokens {
