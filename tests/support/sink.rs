@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -104,10 +105,13 @@ impl Sink {
         self.state.lock().unwrap().deliveries.clone()
     }
 
-    /// Accepted deliveries of one event.
+    /// Accepted deliveries of one event, each once: a daemon that was killed may send again what it could not yet record
+    /// as delivered, under the same `webhook-id`, and a receiver knows it by that.
     pub fn accepted(&self, event: &str) -> Vec<Delivery> {
+        let mut known = HashSet::new();
         let wanted = |delivery: &Delivery| delivery.event == event && delivery.status == 200;
-        self.deliveries().into_iter().filter(wanted).collect()
+        let first = |delivery: &Delivery| known.insert(delivery.id.clone());
+        self.deliveries().into_iter().filter(wanted).filter(first).collect()
     }
 
     /// Waits for the `count`-th accepted delivery of `event`.
