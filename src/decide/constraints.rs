@@ -94,6 +94,9 @@ fn quote<'a>(standing: &Standing<'a>) -> Result<Quote<'a>, Reason> {
 }
 
 fn capabilities(needs: &Requirements, standing: &Standing<'_>) -> Result<(), Reason> {
+    if let Some(why) = standing.misfit {
+        return Err(Reason::Unsupported { why: why.clone() });
+    }
     let model = standing.model;
     for (needed, there, lacks) in [
         (needs.tools, model.tools, "tools"),

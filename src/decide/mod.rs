@@ -17,7 +17,7 @@ mod standing;
 mod tests;
 
 pub use pick::DEFAULT_OUTPUT;
-pub use present::{Calm, Funds, Present, Speed, State, Wait};
+pub use present::{Calm, Funds, Present, Shaped, Speed, State, Wait};
 pub use reason::{Family, Reason};
 pub use refusal::{Refusal, refusal};
 pub use standing::Barred;
@@ -121,6 +121,8 @@ pub struct Standing<'a> {
     pub shut_by: Option<&'a Arc<str>>,
     /// The name of its provider, where that is switched off.
     pub disabled: Option<&'a Arc<str>>,
+    /// Why the request cannot be sent there.
+    pub misfit: Option<&'a Arc<str>>,
     pub barred: Barred<'a>,
     /// The vendor does not count thinking under the output bound.
     pub thinks_outside_bound: bool,
@@ -279,7 +281,7 @@ impl<'a> View<'a> {
         let now = self.present.now();
         for id in terms.candidates.iter() {
             let standing = self.standing(*id, bound);
-            match constraints::check(terms, self.question.needs, &standing, now) {
+            match constraints::check(terms, self.needs(*id), &standing, now) {
                 Ok(candidate) => decision.candidates.push(candidate),
                 Err(reason) => decision.excluded.push(Exclusion { id: *id, reason }),
             }
@@ -307,13 +309,32 @@ impl<'a> View<'a> {
             quote,
             state,
             stops_thinking: snapshot.thinking_switch(id).is_some(),
+            misfit: match self.present.shaped(id) {
+                Shaped::Misfit(why) => Some(why),
+                _ => None,
+            },
             barred: Barred::of(snapshot, snapshot.model(id), self.question),
         }
     }
 
     fn quote(&self, id: ModelId) -> Option<Quote<'_>> {
-        let price = self.rules.snapshot.model(id).price.as_ref();
-        price.map(|price| price.quote(&self.moment).at(self.present.positions(id)))
+        let price = self.rules.snapshot.model(id).price.as_ref()?;
+        let quote = match self.present.shaped(id) {
+            Shaped::Needs(needs) => {
+                let moment = price::Moment::of(needs, self.question.at, self.question.patience);
+                price.quote(&moment)
+            }
+            _ => price.quote(&self.moment),
+        };
+        Some(quote.at(self.present.positions(id)))
+    }
+
+    /// As they are on the way to this model.
+    fn needs(&self, id: ModelId) -> &Requirements {
+        match self.present.shaped(id) {
+            Shaped::Needs(needs) => needs,
+            _ => self.question.needs,
+        }
     }
 
     /// Plans that changed the route, shed its requests or shut a model of it out, whatever else is against it.
@@ -368,7 +389,7 @@ impl<'a> View<'a> {
         let (mut cold, mut short) = (None, false);
         for id in terms.candidates.iter() {
             let standing = self.standing(*id, bound);
-            match constraints::check(terms, self.question.needs, &standing, now) {
+            match constraints::check(terms, self.needs(*id), &standing, now) {
                 Ok(candidate) if !candidate.cold => return (Some(*id), short),
                 Ok(_) => cold = cold.or(Some(*id)),
                 Err(reason) => short |= reason.is_money(),

@@ -103,7 +103,7 @@ pub(super) fn expected(view: &View<'_>, id: ModelId) -> Money {
     let output = expected_output(view, id);
     let time = view.present.speed(id).map_or(Duration::ZERO, |speed| speed.of(output));
     let quote = quote.taking(time).warm(cached(view, id));
-    quote.expected(view.question.needs.input, output)
+    quote.expected(view.needs(id).input, output)
 }
 
 /// How long a whole answer most likely takes.
@@ -121,7 +121,7 @@ fn cached(view: &View<'_>, id: ModelId) -> u32 {
 
 /// The client's own bound counts, a model's does not: an answer that is cut short is not a cheaper one.
 fn expected_output(view: &View<'_>, id: ModelId) -> u64 {
-    let needs = view.question.needs;
+    let needs = view.needs(id);
     let each = view.present.output(id).unwrap_or(DEFAULT_OUTPUT);
     let bounded = needs.output_bound.map_or(each, |bound| bound.min(each));
     bounded.saturating_mul(needs.choices.max(1))

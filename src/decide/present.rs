@@ -4,6 +4,7 @@ use crate::limit::Full;
 use crate::money::Money;
 use crate::policy::snapshot::ModelId;
 use crate::price::Positions;
+use crate::request::Requirements;
 use crate::uptime::Uptime;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,11 +21,26 @@ pub trait Present {
         &Positions::START
     }
 
+    /// The request as the policy shapes it for the model.
+    fn shaped(&self, _model: ModelId) -> Shaped<'_> {
+        Shaped::AsItIs
+    }
+
     /// Output tokens that an answer has lately had on this route: of this model where it is known, else of the others.
     fn output(&self, model: ModelId) -> Option<u64>;
 
     /// How fast the model answered lately; `None` where that is not known, or no longer.
     fn speed(&self, model: ModelId) -> Option<Speed>;
+}
+
+/// What becomes of a request on its way to one model.
+#[derive(Clone, Copy, Debug)]
+pub enum Shaped<'a> {
+    AsItIs,
+    /// Its needs as they are afterwards.
+    Needs(&'a Requirements),
+    /// It cannot be sent there, and why.
+    Misfit(&'a Arc<str>),
 }
 
 /// How a model stands. The default stands well: it can be called, is warm, and no hard budget covers it.

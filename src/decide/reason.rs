@@ -23,6 +23,10 @@ pub enum Family {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reason {
+    /// A field of the request that the vendor refuses, or that shaping leaves unreadable.
+    Unsupported {
+        why: Arc<str>,
+    },
     Capability {
         lacks: &'static str,
     },
@@ -111,6 +115,7 @@ impl Reason {
     /// The stable word for records and metrics.
     pub const fn code(&self) -> &'static str {
         match self {
+            Self::Unsupported { .. } => "unsupported",
             Self::Capability { .. } => "capability",
             Self::Residence => "residence",
             Self::Label { .. } => "label",
@@ -144,7 +149,8 @@ impl Reason {
 
     pub const fn family(&self) -> Family {
         match self {
-            Self::Capability { .. }
+            Self::Unsupported { .. }
+            | Self::Capability { .. }
             | Self::Residence
             | Self::Label { .. }
             | Self::Quality { .. }
@@ -182,6 +188,7 @@ impl Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Unsupported { why } => f.write_str(why),
             Self::Capability { lacks } => write!(f, "does not take {lacks}"),
             Self::Residence => f.write_str("is not known to keep data where the route needs it to stay"),
             Self::Label { label } => write!(f, "has no label `{label}`"),

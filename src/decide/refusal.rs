@@ -21,6 +21,7 @@ pub fn refusal(rules: Rules<'_>, question: &Question<'_>, decision: &Decision) -
     let unmet = |exclusion: &Exclusion| {
         let standing = Standing {
             disabled: None,
+            misfit: None,
             barred: Barred::of(rules.snapshot, rules.snapshot.model(exclusion.id), question),
             id: exclusion.id,
             model: rules.snapshot.model(exclusion.id),

@@ -32,6 +32,7 @@ fn model(name: &str, price: Option<(&str, &str)>) -> Model {
         json_schema: true,
         timeouts: Timeouts::default(),
         limits: crate::policy::snapshot::Limits::default(),
+        shaping: crate::policy::snapshot::Shaping::default(),
         traits: crate::policy::snapshot::Traits::default(),
     }
 }
@@ -49,6 +50,7 @@ fn standing(id: usize, model: &Model) -> Standing<'_> {
             .as_ref()
             .map(|price| price.quote(&price::Moment::plain(Timestamp::UNIX_EPOCH))),
         disabled: None,
+        misfit: None,
         state: State::default(),
     }
 }

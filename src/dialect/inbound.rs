@@ -32,6 +32,22 @@ impl Inbound {
         }
     }
 
+    /// As the client wrote it.
+    pub const fn body(&self) -> &Bytes {
+        match self {
+            Self::Chat(chat) => chat.body(),
+            Self::Embeddings(embeddings) => embeddings.body(),
+        }
+    }
+
+    /// The same request with another body, read anew.
+    pub fn with_body(&self, body: Bytes) -> Result<Self, Unreadable> {
+        match self {
+            Self::Chat(_) => Self::chat(body),
+            Self::Embeddings(_) => Self::embeddings(body),
+        }
+    }
+
     /// What the client calls the model.
     pub fn model(&self) -> &str {
         match self {

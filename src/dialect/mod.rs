@@ -6,6 +6,8 @@ pub mod embeddings;
 pub mod estimate;
 mod inbound;
 mod members;
+pub mod refused;
+pub mod shape;
 pub mod sse;
 
 pub use inbound::Inbound;

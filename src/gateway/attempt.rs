@@ -114,6 +114,12 @@ impl Attempt {
         self
     }
 
+    /// What the request needs as it goes to this model.
+    pub fn with_needs(mut self, needs: Arc<Requirements>) -> Self {
+        self.needs = needs;
+        self
+    }
+
     /// As the policy calls it; empty where there is one only.
     fn key_name(&self) -> Arc<str> {
         self.provider()

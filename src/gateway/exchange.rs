@@ -60,7 +60,7 @@ pub async fn exchange(prepared: &Prepared, attempt: &mut Attempt, wire: &Wire<'_
         let uri = format!("{}{}", provider.base_url, prepared.inbound.path()).parse::<Uri>();
         (
             prepared
-                .inbound
+                .inbound_of(attempt.candidate.id)
                 .for_upstream(&model.upstream, provider.vendor.facts(), shape),
             uri,
             provider.allow_private,
@@ -139,7 +139,7 @@ async fn whole(
         Read::Whole(bytes) => bytes,
         Read::Part(head) => return Ok(Exchanged::Large { upstream: body, head }),
     };
-    match prepared.inbound.answer(&bytes) {
+    match prepared.inbound_of(attempt.candidate.id).answer(&bytes) {
         Answer::Whole {
             usage,
             counted_output,

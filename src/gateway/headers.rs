@@ -22,6 +22,8 @@ pub struct AnswerHeaders {
     pub currency: Currency,
     pub budget_left: Option<f64>,
     pub output_cap: Option<u64>,
+    /// Fields of the request that were left out for the model.
+    pub dropped: String,
     /// What the client's and the route's limits have left, of requests and of tokens.
     pub limits: Option<(Option<Left>, Option<Left>)>,
 }
@@ -87,6 +89,9 @@ impl AnswerHeaders {
         }
         if let Some(share) = self.budget_left {
             set(headers, "x-planb-budget-remaining", &format!("{share:.4}"));
+        }
+        if !self.dropped.is_empty() {
+            set(headers, "x-planb-dropped", &self.dropped);
         }
         if let Some(limits) = self.limits {
             write_limits(headers, limits);

@@ -55,7 +55,7 @@ impl Serving {
             None
         } else {
             let until = self.gateway.clock.instant(self.deadline);
-            let tokens = limits::tokens_of(&self.prepared.needs, &candidate);
+            let tokens = limits::tokens_of(self.prepared.needs_of(candidate.id), &candidate);
             let admitted = admit(&self.gateway, scopes, tokens, Some(until)).await;
             Some(admitted.map_err(|full| self.full(candidate, &full))?)
         };
@@ -87,7 +87,7 @@ impl Serving {
             ..Looked::default()
         };
         let mut queues = looked.ready.clone();
-        let tokens = limits::tokens_of(&self.prepared.needs, &candidate);
+        let tokens = limits::tokens_of(self.prepared.needs_of(candidate.id), &candidate);
         for (at, name) in names.iter().enumerate().filter(|(at, _)| wanted(*at)) {
             if matches!(credentials.get(at), Some(None)) {
                 continue;

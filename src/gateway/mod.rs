@@ -22,6 +22,7 @@ mod overdue;
 mod prepare;
 mod reader;
 mod reserve;
+mod reshape;
 mod serve;
 mod session;
 mod stream;

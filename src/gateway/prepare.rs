@@ -4,13 +4,16 @@ use super::Gateway;
 use super::authenticate::authenticate;
 use super::deadlines::Deadlines;
 use super::failed::{Told, bad_request};
+use super::reshape::{Reshaped, Reshapes, reshape};
 use super::session;
 use super::wishes::Wishes;
 use crate::decide::{self, Held, Question, Rules, Target};
 use crate::dialect::{Inbound, Unreadable};
 use crate::live::Policy;
 use crate::policy::condition::Answers;
-use crate::policy::snapshot::{Asked, Client, ClientId, Criterion, OnDisconnect, Route, RouteId, Timeouts, Unmatched};
+use crate::policy::snapshot::{
+    Asked, Client, ClientId, Criterion, ModelId, OnDisconnect, Route, RouteId, Timeouts, Unmatched,
+};
 use crate::request::Requirements;
 use crate::session::SessionKey;
 use bytes::Bytes;
@@ -37,6 +40,8 @@ pub struct Prepared {
     pub seed: u64,
     pub inbound: Inbound,
     pub needs: Arc<Requirements>,
+    /// Where the policy changes it on its way.
+    pub reshapes: Reshapes,
     /// What the policy's selectors say of the caller.
     pub answers: Arc<Answers>,
     pub target: Target,
@@ -73,6 +78,25 @@ impl Prepared {
             seed: self.seed,
             held: self.held,
         }
+    }
+
+    fn reshaped(&self, id: ModelId) -> Option<&Reshaped> {
+        let found = self.reshapes.iter().find(|(known, _)| *known == id)?;
+        found.1.as_deref().ok()
+    }
+
+    /// As it goes to this model.
+    pub fn inbound_of(&self, id: ModelId) -> &Inbound {
+        self.reshaped(id).map_or(&self.inbound, |reshaped| &reshaped.inbound)
+    }
+
+    pub fn needs_of(&self, id: ModelId) -> &Arc<Requirements> {
+        self.reshaped(id).map_or(&self.needs, |reshaped| &reshaped.needs)
+    }
+
+    /// Fields that do not go to this model.
+    pub fn dropped(&self, id: ModelId) -> &[&'static str] {
+        self.reshaped(id).map_or(&[], |reshaped| &reshaped.dropped)
     }
 
     pub const fn route_id(&self) -> Option<RouteId> {
@@ -150,7 +174,9 @@ pub async fn prepare(
     let shown_as = client
         .filter(|client| !client.exposes)
         .map(|_| Arc::from(inbound.model()));
+    let reshapes = reshape(rules, target, &inbound, &needs);
     Ok(Prepared {
+        reshapes,
         policy,
         seed: session.map_or_else(|| seed(&id), SessionKey::seed),
         session,

@@ -270,6 +270,7 @@ impl Serving {
         self.used_keys.push((candidate.id, chosen.key));
         let attempt = Attempt::new(&self.ticket, candidate, turn.number(), chosen.claim, reserved)
             .with_key(chosen.key, chosen.admission)
+            .with_needs(self.prepared.needs_of(candidate.id).clone())
             .on(server);
         let fresh = turn.fresh_connection();
         self.send(turn.sent(), attempt, chosen.credential.as_deref(), fresh)
@@ -402,6 +403,7 @@ impl Serving {
             currency: self.prepared.policy.snapshot.currency,
             budget_left: self.survey.budget_left,
             output_cap: attempt.candidate.cap,
+            dropped: self.prepared.dropped(attempt.candidate.id).join(", "),
             limits: self.ticket.admission.as_ref().map(|admission| admission.left()),
         }
     }

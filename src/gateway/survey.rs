@@ -5,9 +5,10 @@ use super::Gateway;
 use super::limits;
 use super::prepare::Prepared;
 use super::reserve::{LEDGER_WITHIN, LOOK_AGAIN};
+use super::reshape::{self, Reshapes};
 use super::wished::Wished;
 use crate::budget::Headroom;
-use crate::decide::{self, Decision, Funds, Present, Reason, Speed, State, Target, Wait};
+use crate::decide::{self, Decision, Funds, Present, Reason, Shaped, Speed, State, Target, Wait};
 use crate::health::{Options, Verdict};
 use crate::limit::Full;
 use crate::live::Policy;
@@ -43,6 +44,7 @@ pub fn survey(gateway: &Gateway, prepared: &Prepared) -> Survey {
                 Target::Model(_) => None,
             },
             look: &look,
+            reshapes: &prepared.reshapes,
         };
         let decision = decide::survey(prepared.rules(), &prepared.question(look.at), &present);
         let plans = decision
@@ -219,6 +221,7 @@ struct Now<'a> {
     uptime: Uptime,
     route: Option<RouteId>,
     look: &'a Look,
+    reshapes: &'a Reshapes,
 }
 
 impl Present for Now<'_> {
@@ -241,6 +244,10 @@ impl Present for Now<'_> {
                 .find(|(known, _)| *known == class)
                 .and_then(|(_, funds)| funds.as_ref()),
         }
+    }
+
+    fn shaped(&self, model: ModelId) -> Shaped<'_> {
+        reshape::of(self.reshapes, model)
     }
 
     fn positions(&self, model: ModelId) -> &Positions {

@@ -45,7 +45,7 @@ impl Tariff {
             model: candidate.id,
             at: gateway.clock.now(),
             worst: candidate.worst,
-            input: prepared.needs.input,
+            input: prepared.needs_of(candidate.id).input,
             output: candidate.billable,
             promised: None,
             began: None,
@@ -54,7 +54,7 @@ impl Tariff {
             return tariff;
         };
         let patience = prepared.question(tariff.at).patience;
-        let quote = price.quote(&Moment::of(&prepared.needs, tariff.at, patience));
+        let quote = price.quote(&Moment::of(prepared.needs_of(candidate.id), tariff.at, patience));
         let timed = price
             .compute(tariff.at)
             .is_some_and(|compute| compute.concurrency.is_none());

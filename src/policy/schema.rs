@@ -107,6 +107,8 @@ fn of_kind(kind: &'static Kind, definitions: &mut Map<String, Value>) -> Value {
             "propertyNames": {"pattern": "^[^=]+=.+$"},
             "additionalProperties": of_kind(of, definitions),
         }),
+        Kind::Anything => json!({}),
+        Kind::Fields(of) => json!({"type": "object", "additionalProperties": of_kind(of, definitions)}),
         Kind::Map(of) => json!({
             "type": "object",
             "propertyNames": {"pattern": if is_of_routes(of) { NAME_OR_ALL } else { NAME }},

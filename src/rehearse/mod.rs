@@ -22,7 +22,8 @@ pub use world::World;
 use crate::policy::cases::{Case, Step};
 
 /// Every word of [`crate::decide::Reason`], and why a request is refused.
-pub const REASONS: [&str; 21] = [
+pub const REASONS: [&str; 22] = [
+    "unsupported",
     "capability",
     "residence",
     "label",

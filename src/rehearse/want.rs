@@ -233,6 +233,7 @@ impl Setting {
             | Reason::Shed { .. }
             | Reason::ServiceTier { .. }
             | Reason::BudgetClosed { .. }
+            | Reason::Unsupported { .. }
             | Reason::Limited { .. } => Vec::new(),
         }
     }

@@ -27,6 +27,7 @@ mod reload;
 mod rights;
 mod routes;
 mod serve;
+mod shaping;
 mod signals;
 mod streams;
 mod surface;

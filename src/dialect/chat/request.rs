@@ -150,6 +150,10 @@ impl ChatRequest {
         })
     }
 
+    pub const fn body(&self) -> &Bytes {
+        &self.body
+    }
+
     /// What it needs of a model by its own words.
     pub fn needs(&self) -> Requirements {
         Requirements {

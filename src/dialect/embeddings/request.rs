@@ -39,6 +39,10 @@ impl EmbeddingsRequest {
     }
 
     /// The bytes for one provider.
+    pub const fn body(&self) -> &Bytes {
+        &self.body
+    }
+
     pub fn for_upstream(&self, upstream: &str) -> Bytes {
         let mut edits = vec![(self.model_at.clone(), json_string(upstream))];
         edits.extend(self.cut.iter().map(|range| (range.clone(), String::new())));

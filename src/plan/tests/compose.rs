@@ -116,6 +116,7 @@ fn changes_apply_in_file_order_and_name_the_plans_that_made_them() {
         terms: terms(Pick::InOrder, 60),
         timeouts: Timeouts::default(),
         limits: crate::policy::snapshot::Limits::default(),
+        shaping: crate::policy::snapshot::Shaping::default(),
         on_disconnect: OnDisconnect::Cancel,
     };
     let change = |route, pick, quality: Option<u8>| {
@@ -171,6 +172,7 @@ fn a_change_of_all_routes_reaches_each_and_the_first_that_sheds_speaks() {
         terms: Terms::direct(ModelId(0)),
         timeouts: Timeouts::default(),
         limits: crate::policy::snapshot::Limits::default(),
+        shaping: crate::policy::snapshot::Shaping::default(),
         on_disconnect: OnDisconnect::Cancel,
     };
     let shedding = |message: &str| RouteChange {

@@ -14,6 +14,7 @@ mod plans;
 mod prices;
 mod providers;
 mod routes;
+mod shaping;
 pub(super) mod words;
 
 pub(super) use alerts::Alert;
@@ -26,6 +27,7 @@ pub(super) use plans::{Change, During, Plan};
 pub(super) use prices::{Free, Kinds, Ladder, Price, Tier, Window};
 pub(super) use providers::{Key as ProviderKey, Provider, Start, Timeouts};
 pub(super) use routes::{Match, Need, Route};
+pub(super) use shaping::Shaping;
 
 use super::report::Report;
 use super::source::{Node, Place, Value, Word};

@@ -4,6 +4,7 @@ use super::fields::Fields;
 use super::limits::{Limits, limits};
 use super::prices::Price;
 use super::providers::{Timeouts, timeouts};
+use super::shaping::{Shaping, shaping};
 use super::words;
 use crate::policy::report::Report;
 use crate::policy::source::{Node, Place, Word};
@@ -25,6 +26,7 @@ pub(in crate::policy) struct Model {
     pub images: Option<Word>,
     pub json_schema: Option<Word>,
     pub timeouts: Timeouts,
+    pub shaping: Shaping,
     pub limits: Limits,
     pub reasoning: Option<Word>,
     pub audio: Option<Word>,
@@ -56,6 +58,7 @@ pub(super) fn read(name: &Word, node: &Node, report: &mut Report) -> Model {
         images: fields.word("images", report),
         json_schema: fields.word("json_schema", report),
         timeouts: timeouts(fields, report),
+        shaping: shaping(fields, report),
         limits: limits(fields.map("limits", &words::RATES, report), report),
         reasoning: fields.word("reasoning", report),
         audio: fields.word("audio", report),

@@ -2,6 +2,7 @@
 
 use super::fields::{Fields, word};
 use super::limits::{Limits, limits};
+use super::shaping::{Shaping, shaping};
 use super::words;
 use crate::policy::report::Report;
 use crate::policy::source::{Node, Place, Value, Word};
@@ -27,6 +28,7 @@ pub(in crate::policy) struct Provider {
     pub discount: Option<Word>,
     pub surcharge: Option<Word>,
     pub disabled: Option<Word>,
+    pub shaping: Shaping,
     pub limits: Limits,
 }
 
@@ -89,6 +91,7 @@ pub(super) fn read(name: &Word, node: &Node, report: &mut Report) -> Provider {
         discount: fields.word("discount", report),
         surcharge: fields.word("surcharge", report),
         disabled: fields.word("disabled", report),
+        shaping: shaping(fields, report),
         limits: limits(fields.map("limits", &words::RATES, report), report),
     }
 }

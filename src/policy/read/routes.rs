@@ -3,6 +3,7 @@
 use super::fields::{Fields, word};
 use super::limits::{Limits, limits as rates};
 use super::providers::{Timeouts, timeouts};
+use super::shaping::{Shaping, shaping};
 use super::words;
 use crate::policy::report::Report;
 use crate::policy::source::{Node, Place, Value, Word};
@@ -24,6 +25,7 @@ pub(in crate::policy) struct Route {
     pub min_output: Option<Word>,
     pub timeouts: Timeouts,
     pub rates: Limits,
+    pub shaping: Shaping,
     pub on_disconnect: Option<Word>,
 }
 
@@ -90,6 +92,7 @@ pub(super) fn read(node: &Node, report: &mut Report) -> Route {
         min_output: fields.word("min_output", report),
         timeouts: timeouts(fields, report),
         rates: rates(limits, report),
+        shaping: shaping(fields, report),
         on_disconnect: fields.word("on_disconnect", report),
     }
 }

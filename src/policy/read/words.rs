@@ -17,7 +17,7 @@ pub(in crate::policy) use models::MODEL;
 pub(in crate::policy) use plans::{CHANGE, CHANGED_LIMITS, DURING, PLAN};
 pub(in crate::policy) use prices::{COMMIT, FREE, LADDER, PRICE, SERVICE, STEP, TIER, WINDOW};
 use providers::RATE;
-pub(in crate::policy) use providers::{PROVIDER, PROVIDER_KEY, RATES, START, TIMEOUTS};
+pub(in crate::policy) use providers::{CLAMP, PROVIDER, PROVIDER_KEY, RATES, START, TIMEOUTS};
 pub(in crate::policy) use routes::{LIMITS, MATCH, NEED, PICKS, ROUTE, SIZE, STICKS, WEIGHTS};
 
 /// The keys of one kind of map.
@@ -80,6 +80,10 @@ pub(in crate::policy) enum Kind {
     Map(&'static Kind),
     /// Options of requests, `name=value`, each with such a value.
     Options(&'static Kind),
+    /// Fields of a request's body, each with such a value.
+    Fields(&'static Kind),
+    /// Any value of a body.
+    Anything,
     In(&'static Section),
     /// One of several shapes.
     Either(&'static [Kind]),
@@ -127,7 +131,7 @@ pub(in crate::policy) fn sections() -> Vec<(&'static Section, Vec<String>)> {
         match kind {
             Kind::In(section) => walk(section, path, found),
             Kind::List(of) => inside(of, &format!("{path}[]"), found),
-            Kind::Map(of) | Kind::Options(of) => inside(of, &format!("{path}.*"), found),
+            Kind::Map(of) | Kind::Options(of) | Kind::Fields(of) => inside(of, &format!("{path}.*"), found),
             Kind::Either(kinds) => kinds.iter().for_each(|kind| inside(kind, path, found)),
             _ => {}
         }

@@ -22,6 +22,7 @@ mod plans;
 mod prices;
 mod providers;
 mod routes;
+mod shaping;
 mod start;
 mod traits;
 pub(super) mod units;

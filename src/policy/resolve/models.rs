@@ -88,6 +88,7 @@ impl Resolver<'_, '_> {
             }),
             timeouts: self.timeouts(&written.timeouts),
             limits: self.limits(&written.limits),
+            shaping: self.shaping(&written.shaping),
             traits: self.traits(written, from, &mut known, licenses),
         }
     }

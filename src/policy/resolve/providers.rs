@@ -43,6 +43,7 @@ impl Resolver<'_, '_> {
             allow_private,
             disabled: self.truth(written.disabled.as_ref(), false),
             limits: self.limits(&written.limits),
+            shaping: self.shaping(&written.shaping),
             start,
             running,
         }

@@ -38,6 +38,7 @@ impl Resolver<'_, '_> {
             terms: self.terms(written, facts),
             timeouts: self.timeouts(&written.timeouts),
             limits: self.limits(&written.rates),
+            shaping: self.shaping(&written.shaping),
             on_disconnect: written
                 .on_disconnect
                 .as_ref()

@@ -272,6 +272,7 @@ mod tests {
             terms: Terms::direct(ModelId(0)),
             timeouts: Timeouts::default(),
             limits: crate::policy::snapshot::Limits::default(),
+            shaping: crate::policy::snapshot::Shaping::default(),
             on_disconnect: OnDisconnect::Cancel,
         }
     }

@@ -14,6 +14,7 @@ mod plan;
 mod provider;
 mod route;
 mod shadowing;
+mod shaping;
 mod succession;
 mod traits;
 
@@ -29,6 +30,7 @@ pub use need::{Need, Unmet};
 pub use plan::Plan;
 pub use provider::{CredentialRef, Provider, ProviderKey, Running, Start, Timeouts};
 pub use route::{OnDisconnect, Pick, Route, Stick, Terms};
+pub use shaping::{Clamp, Path, Shaping};
 pub use traits::{LicenseId, Listed, Retirement, Traits};
 
 use super::condition::{ModelFacts, MoreFacts, Selectors};

@@ -1,6 +1,6 @@
 //! Models: what can be called, at which provider, how good and at what price.
 
-use super::{LicenseId, Limits, ProviderId, Supply, Timeouts, Traits};
+use super::{LicenseId, Limits, ProviderId, Shaping, Supply, Timeouts, Traits};
 use crate::price::Price;
 use std::sync::Arc;
 
@@ -26,6 +26,7 @@ pub struct Model {
     pub json_schema: bool,
     pub timeouts: Timeouts,
     pub limits: Limits,
+    pub shaping: Shaping,
     pub traits: Traits,
 }
 

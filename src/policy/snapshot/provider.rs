@@ -1,6 +1,6 @@
 //! Providers: where models are called, with which key and patience.
 
-use super::Limits;
+use super::{Limits, Shaping};
 use crate::catalog::{Place, Vendor};
 use crate::policy::condition::StateCondition;
 use std::path::PathBuf;
@@ -47,6 +47,7 @@ pub struct Provider {
     /// Its models are no candidates.
     pub disabled: bool,
     pub limits: Limits,
+    pub shaping: Shaping,
     pub start: Option<Start>,
     pub running: Running,
 }

@@ -1,6 +1,6 @@
 //! Routes: which requests they take, the models that may serve them, and on which terms.
 
-use super::{Limits, Match, ModelId, Need, Timeouts};
+use super::{Limits, Match, ModelId, Need, Shaping, Timeouts};
 use crate::money::Money;
 use std::sync::Arc;
 
@@ -100,5 +100,6 @@ pub struct Route {
     pub terms: Terms,
     pub timeouts: Timeouts,
     pub limits: Limits,
+    pub shaping: Shaping,
     pub on_disconnect: OnDisconnect,
 }

@@ -204,6 +204,8 @@ fn kind(kind: &Kind) -> String {
         }
         Kind::NameIn(section) => format!("name in `{section}`"),
         Kind::List(of) => format!("list: {}", self::kind(of)),
+        Kind::Anything => "any value".to_owned(),
+        Kind::Fields(of) => format!("map of fields: {}", self::kind(of)),
         Kind::Options(of) => format!("map of `name=value`: {}", self::kind(of)),
         Kind::Map(of) => format!("map of names: {}", self::kind(of)),
         Kind::In(section) => format!("{}, see below", section.what),

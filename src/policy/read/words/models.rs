@@ -1,8 +1,8 @@
 //! The keys of models.
 
-use super::Kind::{Either, In, List, NameIn, Pattern, Size, Text, Truth, Whole, Word};
+use super::Kind::{Anything, Either, Fields, In, List, NameIn, Pattern, Size, Text, Truth, Whole, Word};
 use super::licenses::TERRITORY;
-use super::{PRICE, RATES, REQUIRED, Section, TIMEOUTS, key};
+use super::{CLAMP, PRICE, RATES, REQUIRED, Section, TIMEOUTS, key};
 
 #[rustfmt::skip]
 pub(in crate::policy) static MODEL: Section = Section {
@@ -20,6 +20,12 @@ pub(in crate::policy) static MODEL: Section = Section {
         key("images", Truth, "the catalogue's, else true", "false", "can read images"),
         key("json_schema", Truth, "the catalogue's, else true", "false", "can answer by a JSON schema"),
         key("timeouts", In(&TIMEOUTS), "", "{first_token: 90s}", "the tightest of provider, model and route counts"),
+        key("set", Fields(&Anything), "", "{seed: 7}", "fields of the request's body and what they are set to. The route's words come first, then the model's, then the provider's"),
+        key("default", Fields(&Anything), "", "{temperature: 0.7}", "fields that are set where the request has none"),
+        key("strip", List(&Text), "", "[logit_bias, user]", "fields that are left out; inside an object as `extra.top_k`"),
+        key("rename", Fields(&Text), "", "{max_tokens: max_completion_tokens}", "fields under another name"),
+        key("clamp", Fields(&In(&CLAMP)), "", "{temperature: {min: 0, max: 1}}", "bounds of numbers"),
+        key("on_unsupported", Word(&["refuse", "drop"]), "refuse", "drop", "fields that the vendor refuses: the model is no candidate, or they are left out"),
         key("limits", In(&RATES), "", "{in_flight: 4}", "what goes to it at most"),
         key("reasoning", Truth, "the catalogue's, else true", "false", "can think before it answers"),
         key("audio", Truth, "the catalogue's, else true", "false", "can hear"),
@@ -34,7 +40,7 @@ pub(in crate::policy) static MODEL: Section = Section {
         key("labels", List(&Text), "", "[no-training]", "words of your own, besides its provider's"),
     ],
     later: &[
-        "set", "default", "strip", "rename", "clamp", "uses", "territory", "dimensions",
+        "uses", "territory", "dimensions",
         "weight", "weights", "value", "probe",
     ],
 };

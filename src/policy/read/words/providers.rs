@@ -1,7 +1,8 @@
 //! The keys of providers, and of the maps that routes share with them.
 
 use super::Kind::{
-    Address, Credential, Duration, Either, In, List, Map, Pattern, Percentage, State, Text, Truth, Vendor, Whole, Word,
+    Address, Anything, Credential, Duration, Either, Fields, In, List, Map, Pattern, Percentage, State, Text, Truth,
+    Vendor, Whole, Word,
 };
 use super::licenses::TERRITORY;
 use super::{Kind, REQUIRED, Section, key};
@@ -22,6 +23,12 @@ pub(in crate::policy) static PROVIDER: Section = Section {
         key("discount", Percentage, "0%", "10%", "off all prices of this account"),
         key("surcharge", Percentage, "0%", "5%", "on all prices of this account"),
         key("allow_private", Truth, "false", "true", "names may resolve to private addresses, and plain http may leave this machine. Cloud metadata addresses stay closed"),
+        key("set", Fields(&Anything), "", "{seed: 7}", "fields of the request's body and what they are set to. The route's words come first, then the model's, then the provider's"),
+        key("default", Fields(&Anything), "", "{temperature: 0.7}", "fields that are set where the request has none"),
+        key("strip", List(&Text), "", "[logit_bias, user]", "fields that are left out; inside an object as `extra.top_k`"),
+        key("rename", Fields(&Text), "", "{max_tokens: max_completion_tokens}", "fields under another name"),
+        key("clamp", Fields(&In(&CLAMP)), "", "{temperature: {min: 0, max: 1}}", "bounds of numbers"),
+        key("on_unsupported", Word(&["refuse", "drop"]), "refuse", "drop", "fields that the vendor refuses: the model is no candidate, or they are left out"),
         key("limits", In(&RATES), "", "{requests: 600/min, in_flight: 64}", "what goes to it at most"),
         key("disabled", Truth, "false", "true", "its models are no candidates"),
         key("license", Text, "", "qwen-enterprise", "the terms of its models' calls: one of `licenses`, or of the catalogue"),
@@ -30,7 +37,7 @@ pub(in crate::policy) static PROVIDER: Section = Section {
         key("labels", List(&Text), "", "[no-training]", "words of your own that hold for all of its models"),
     ],
     later: &[
-        "limits", "set", "default", "strip", "rename", "clamp", "probe", "balance",
+        "probe", "balance",
         "licenses", "headers", "dialect", "retry", "min_speed", "weights", "rates",
     ],
 };
@@ -89,4 +96,14 @@ pub(in crate::policy) static RATES: Section = Section {
         key("wait", Duration, "2s", "500ms", "how long one of them waits, up to 60s"),
     ],
     later: &["cost", "attempts", "output", "burst"],
+};
+
+#[rustfmt::skip]
+pub(in crate::policy) static CLAMP: Section = Section {
+    what: "the bounds of a number",
+    keys: &[
+        key("min", Anything, "", "0", "the least"),
+        key("max", Anything, "", "1", "the most"),
+    ],
+    later: &[],
 };

@@ -1,8 +1,10 @@
 //! The keys of routes.
 
-use super::Kind::{self, Duration, Either, In, List, Map, Money, NameIn, Selector, Size, Text, Truth, Whole, Word};
+use super::Kind::{
+    self, Anything, Duration, Either, Fields, In, List, Map, Money, NameIn, Selector, Size, Text, Truth, Whole, Word,
+};
 use super::licenses::TERRITORY;
-use super::{RATE, REQUIRED, Section, TIMEOUTS, key};
+use super::{CLAMP, RATE, REQUIRED, Section, TIMEOUTS, key};
 
 pub(in crate::policy) const PICKS: &[&str] = &["in_order", "cheapest", "fastest", "weighted"];
 pub(in crate::policy) const WEIGHTS: Kind = Map(&Whole(0, 1_000_000));
@@ -25,12 +27,17 @@ pub(in crate::policy) static ROUTE: Section = Section {
         key("limits", In(&LIMITS), "", "{cost: 0.05 USD}", "bounds on one request, and on all together"),
         key("cap_output", Truth, "false", "true", "a client's own output bound is lowered to what limits and money allow, where it would exclude the model"),
         key("min_output", Size, "that of each model", "500", "an answer that would have to be shorter is not started"),
+        key("set", Fields(&Anything), "", "{seed: 7}", "fields of the request's body and what they are set to. The route's words come first, then the model's, then the provider's"),
+        key("default", Fields(&Anything), "", "{temperature: 0.7}", "fields that are set where the request has none"),
+        key("strip", List(&Text), "", "[logit_bias, user]", "fields that are left out; inside an object as `extra.top_k`"),
+        key("rename", Fields(&Text), "", "{max_tokens: max_completion_tokens}", "fields under another name"),
+        key("clamp", Fields(&In(&CLAMP)), "", "{temperature: {min: 0, max: 1}}", "bounds of numbers"),
+        key("on_unsupported", Word(&["refuse", "drop"]), "refuse", "drop", "fields that the vendor refuses: the model is no candidate, or they are left out"),
         key("timeouts", In(&TIMEOUTS), "", "{total: 5m}", "the tightest of provider and route counts"),
         key("on_disconnect", Word(&["cancel", "finish"]), "cancel", "finish", "when the client leaves: `cancel` the call, or `finish` it for exact books"),
     ],
     later: &[
-        "heartbeat", "expose", "mirror", "set", "default", "strip", "rename",
-        "clamp", "resume", "cascade", "hedge", "approve", "residence", "refusals", "retry", "min_speed",
+        "heartbeat", "expose", "mirror", "resume", "cascade", "hedge", "approve", "residence", "refusals", "retry", "min_speed",
         "value", "wait", "drop",
     ],
 };

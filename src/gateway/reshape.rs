@@ -1,0 +1,100 @@
+//! The request as the policy shapes it for each model that may serve it: its body, and what it needs after that.
+
+use crate::decide::{self, Rules, Shaped, Target};
+use crate::dialect::{Inbound, refused, shape};
+use crate::policy::snapshot::{ModelId, Path, Shaping};
+use crate::request::Requirements;
+use std::sync::Arc;
+
+/// What is sent to one model.
+pub struct Reshaped {
+    pub inbound: Inbound,
+    pub needs: Arc<Requirements>,
+    /// Fields that were left out because the vendor refuses them.
+    pub dropped: Vec<&'static str>,
+}
+
+/// By model; what is not there goes as it is.
+pub type Reshapes = Vec<(ModelId, Result<Box<Reshaped>, Arc<str>>)>;
+
+pub fn reshape(rules: Rules<'_>, target: Target, inbound: &Inbound, needs: &Requirements) -> Reshapes {
+    let terms = decide::terms(rules, target);
+    let (route, plain) = match target {
+        Target::Route(id) => {
+            let route = rules.snapshot.route(id);
+            (Some(&route.shaping), &route.terms.candidates[..])
+        }
+        Target::Model(_) => (None, &[][..]),
+    };
+    let mut reshapes = Reshapes::new();
+    for id in terms.candidates.iter().chain(plain) {
+        if reshapes.iter().any(|(known, _)| known == id) {
+            continue;
+        }
+        if let Some(reshaped) = one(rules, route, *id, inbound, needs).transpose() {
+            reshapes.push((*id, reshaped.map(Box::new)));
+        }
+    }
+    reshapes
+}
+
+pub fn of(reshapes: &Reshapes, id: ModelId) -> Shaped<'_> {
+    match reshapes.iter().find(|(known, _)| *known == id) {
+        None => Shaped::AsItIs,
+        Some((_, Ok(reshaped))) => Shaped::Needs(&reshaped.needs),
+        Some((_, Err(why))) => Shaped::Misfit(why),
+    }
+}
+
+/// The route's words, then the model's, then the provider's.
+fn one(
+    rules: Rules<'_>,
+    route: Option<&Shaping>,
+    id: ModelId,
+    inbound: &Inbound,
+    needs: &Requirements,
+) -> Result<Option<Reshaped>, Arc<str>> {
+    let (model, provider) = (rules.snapshot.model(id), rules.snapshot.provider_of(id));
+    let scopes = [route, Some(&model.shaping), Some(&provider.shaping)];
+    let mut chain: Vec<&Shaping> = scopes.into_iter().flatten().filter(|one| !one.is_none()).collect();
+    let narrow = [Some(&model.shaping), Some(&provider.shaping), route];
+    let drops = narrow.into_iter().flatten().find_map(|one| one.drops).unwrap_or(false);
+    let mut dropped = refused::named(inbound.body(), provider.vendor);
+    if drops && !model.traits.reasoning {
+        dropped.extend(refused::of_thinking(inbound.body()));
+    }
+    if let (Some(field), false) = (dropped.first(), drops) {
+        let vendor = provider.vendor.word();
+        return Err(format!("{vendor} refuses `{field}`; `on_unsupported: drop` would leave it out").into());
+    }
+    let strip = Shaping {
+        strip: dropped
+            .iter()
+            .map(|field| Path(Arc::from([Arc::from(*field)])))
+            .collect(),
+        ..Shaping::default()
+    };
+    if !dropped.is_empty() {
+        chain.push(&strip);
+    }
+    if chain.is_empty() {
+        return Ok(None);
+    }
+    let unreadable =
+        |error: crate::dialect::Unreadable| -> Arc<str> { format!("as the policy shapes it: {error}").into() };
+    let Some(body) = shape::shaped(inbound.body(), &chain).map_err(unreadable)? else {
+        return Ok(None);
+    };
+    let inbound = inbound.with_body(body).map_err(unreadable)?;
+    let needs = Requirements {
+        caller: needs.caller.clone(),
+        min_quality: needs.min_quality,
+        max_cost: needs.max_cost,
+        ..inbound.needs()
+    };
+    Ok(Some(Reshaped {
+        inbound,
+        needs: Arc::new(needs),
+        dropped,
+    }))
+}
