@@ -3,18 +3,27 @@
 //! Reads two policies and asks nobody. Both must be sound: what a broken one would do, nobody can say.
 
 use super::{fail, print};
+use crate::daemon::projection::{shown, traffic};
+use crate::ledger::FILE_NAME;
+use crate::ledger::decided::decided_in;
+use crate::money::Currency;
 use crate::policy::diff::{self, Change};
 use crate::policy::snapshot::Snapshot;
 use crate::policy::{Diagnostic, compile};
+use crate::rehearse::{Projection, project};
 use crate::watch::read_sources;
 use clap::{Args, ValueEnum};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// Something could not be read; 1 is for `--exit-code`.
 const TROUBLE: u8 = 2;
+/// More recorded requests make it slower, and hardly another figure.
+const MOST: u32 = 100_000;
 
 #[derive(Args, Clone, Debug)]
 pub struct DiffArgs {
@@ -22,6 +31,12 @@ pub struct DiffArgs {
     old: PathBuf,
     /// The policy as it shall be
     new: PathBuf,
+    /// Also decide recorded requests again under both: a ledger's file, or a state directory
+    #[arg(long, value_name = "LEDGER")]
+    traffic: Option<PathBuf>,
+    /// How many days of it
+    #[arg(long, default_value_t = 30)]
+    days: u16,
     /// How to write it
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -47,15 +62,85 @@ pub fn run(args: &DiffArgs) -> ExitCode {
         }
     };
     let changes = diff::changes(&old, &new);
+    let currency = new.currency;
+    let projection = match &args.traffic {
+        None => None,
+        Some(path) => match projection(path, args.days, old, new) {
+            Ok(projection) => Some(projection),
+            Err(trouble) => {
+                let _ = fail(trouble);
+                return ExitCode::from(TROUBLE);
+            }
+        },
+    };
     match args.format {
-        Format::Text => print(&text(&changes)),
-        Format::Json => print(&format!("{:#}\n", json!({"changes": listed(&changes)}))),
+        Format::Text => {
+            print(&text(&changes));
+            if let Some(projection) = &projection {
+                print(&moved(projection, currency));
+            }
+        }
+        Format::Json => {
+            let traffic = projection.as_ref().map(|projection| {
+                let mut shown = shown(projection, currency.code());
+                let moves = projection.moves.iter();
+                let moves = moves.map(|(from, to, requests)| json!({"from": from, "to": to, "requests": requests}));
+                shown["moves"] = moves.collect();
+                shown
+            });
+            print(&format!(
+                "{:#}\n",
+                json!({"changes": listed(&changes), "traffic": traffic})
+            ));
+        }
     }
     if args.exit_code && !changes.is_empty() {
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS
     }
+}
+
+fn projection(path: &Path, days: u16, old: Snapshot, new: Snapshot) -> Result<Projection, String> {
+    let file = if path.is_dir() {
+        path.join(FILE_NAME)
+    } else {
+        path.to_owned()
+    };
+    if !file.exists() {
+        return Err(format!("there is no ledger at {}", file.display()));
+    }
+    let now = Timestamp::now();
+    let since = now.saturating_sub(SignedDuration::from_hours(24 * i64::from(days)));
+    let since = since.unwrap_or(Timestamp::UNIX_EPOCH);
+    let decided = decided_in(&file, since, MOST).map_err(|error| error.to_string())?;
+    let found = project(&Arc::new(old), &Arc::new(new), &traffic(decided), now);
+    found.ok_or_else(|| {
+        format!(
+            "{} has no requests of the last {days} days to decide again",
+            file.display()
+        )
+    })
+}
+
+fn moved(projection: &Projection, currency: Currency) -> String {
+    let Projection {
+        requests,
+        moved,
+        before,
+        after,
+        ..
+    } = projection;
+    let mut text = format!("\nof {requests} recorded requests {moved} move\n");
+    for (from, to, count) in &projection.moves {
+        let _ = writeln!(text, "  {count:>8}  {from} -> {to}");
+    }
+    let month = projection.monthly_change;
+    let _ = writeln!(
+        text,
+        "they would cost {after} {currency} and not {before}: {month} {currency} a month"
+    );
+    text
 }
 
 fn sound(path: &Path) -> Result<Snapshot, String> {
@@ -111,6 +196,8 @@ mod tests {
         let args = |exit_code| DiffArgs {
             old: old.clone(),
             new: new.clone(),
+            traffic: None,
+            days: 30,
             format: Format::Json,
             exit_code,
         };

@@ -1,7 +1,7 @@
 //! `planb explain POLICY [REQUEST]`: which model would serve a request, why, why not each other one, and what would have
 //! to change for another. Nothing is called; the state is as given, the time is now.
 
-use super::{curl, fail, print};
+use super::{StateArg, curl, fail, past, print};
 use crate::dialect::chat::request::ChatRequest;
 use crate::policy::cases::{self, Step};
 use crate::policy::{Diagnostic, Sources};
@@ -23,7 +23,8 @@ const MOST_BODY: u64 = 32 * 1024 * 1024;
 #[derive(Args, Clone, Debug)]
 pub struct ExplainArgs {
     /// A policy: a file, or a directory of files
-    policy: PathBuf,
+    #[arg(required_unless_present = "decision")]
+    policy: Option<PathBuf>,
     /// A file with the request's JSON body or a curl command; `-` is standard input
     request: Option<PathBuf>,
     /// What the application writes in `model` (default: the policy's first route)
@@ -50,6 +51,11 @@ pub struct ExplainArgs {
     /// Also say what would have to change for this model to be chosen
     #[arg(long, value_name = "MODEL")]
     want: Option<String>,
+    /// A decision that was recorded, in place of a policy and a request
+    #[arg(long, value_name = "ID", conflicts_with_all = ["policy", "want"])]
+    decision: Option<String>,
+    #[command(flatten)]
+    state: StateArg,
     /// How to write it
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -76,7 +82,10 @@ pub fn run(args: &ExplainArgs) -> ExitCode {
 
 /// The explanation, and whether a model would serve the request.
 fn explain(args: &ExplainArgs, now: Timestamp) -> Result<(String, bool), String> {
-    let sources = read_sources(Some(&args.policy)).map_err(|error| error.to_string())?;
+    if let Some(id) = &args.decision {
+        return past::explain(&args.state.path(), id).map(|text| (text, true));
+    }
+    let sources = read_sources(args.policy.as_deref()).map_err(|error| error.to_string())?;
     let step = asked(args, &sources, now)?;
     let Some(ask) = &step.ask else {
         return Err("nothing is asked".to_owned());

@@ -10,6 +10,7 @@ pub mod doctor;
 pub mod explain;
 pub mod fmt;
 pub mod ledger;
+mod past;
 pub mod plan;
 pub mod schema;
 pub mod serve;
@@ -86,7 +87,7 @@ impl Arguments {
 }
 
 /// Where the state directory is.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub struct StateArg {
     /// State directory [default: $XDG_STATE_HOME/planb or ~/.local/state/planb]
     #[arg(long, value_name = "DIR", env = "PLANB_STATE", global = true)]

@@ -38,6 +38,7 @@ pub fn policy(live: &Live) -> Value {
         "hash": &*policy.snapshot.hash,
         "since": time(policy.since),
         "text": &*policy.snapshot.text,
+        "projected": live.projected(),
         "rejected": rejected(live),
     })
 }

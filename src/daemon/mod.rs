@@ -10,6 +10,7 @@ mod past;
 mod plans;
 mod prices;
 mod probes;
+pub mod projection;
 mod providers;
 mod reload;
 mod signals;

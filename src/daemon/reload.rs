@@ -2,7 +2,7 @@
 
 use super::announce::Announcer;
 use super::introduce::short;
-use super::{books, exposed, providers};
+use super::{books, exposed, projection, providers};
 use crate::access::shared_keys;
 use crate::alert::{AlertEvent, EventKind};
 use crate::gateway::Gateway;
@@ -14,7 +14,7 @@ use crate::policy::{Compiled, compile, diff};
 use crate::upstream::local::LocalSpec;
 use crate::watch::read_sources;
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -181,7 +181,7 @@ impl Reloader {
             .filter(|view| rebuilt.contains(&view.budget) && view.span.contains(now))
             .map(|view| json!({"budget": &*view.budget, "key": &*view.key, "starts_at": view.posted.plus(view.held).to_string()}))
             .collect();
-        let data = json!({
+        let mut data = json!({
             "hash": &*policy.snapshot.hash,
             "before": &*old.snapshot.hash,
             "source": &*policy.snapshot.origin,
@@ -189,15 +189,25 @@ impl Reloader {
             "budgets": starts,
             "currency": policy.snapshot.currency.code(),
         });
-        self.announcer
-            .announce(AlertEvent {
+        self.tell(events).await;
+        let (gateway, announcer) = (gateway.clone(), self.announcer.clone());
+        // Told with what it would have meant for the last days; nobody waits for that but the event.
+        self.gateway.tasks.spawn(async move {
+            let projection = projection::of(&gateway, old.snapshot.clone(), policy.snapshot.clone()).await;
+            let shown = projection.map(|found| projection::shown(&found, policy.snapshot.currency.code()));
+            data["monthly_change"] = shown
+                .as_ref()
+                .map_or(Value::Null, |shown| shown["monthly_change"].clone());
+            data["moved_share"] = shown.as_ref().map_or(Value::Null, |shown| shown["moved_share"].clone());
+            gateway.live.project(&policy.snapshot.hash, shown);
+            let event = AlertEvent {
                 kind: EventKind::PolicyReloaded,
                 at: now,
                 dedupe: None,
                 data,
-            })
-            .await;
-        self.tell(events).await;
+            };
+            announcer.announce(event).await;
+        });
     }
 }
 

@@ -121,6 +121,7 @@ impl Ticket {
             excluded: std::mem::take(&mut self.excluded),
             caller: self.needs.caller.clone(),
             input: self.needs.input,
+            needs: self.needs.clone(),
             cost: self.cost,
             currency: self.policy.snapshot.currency,
             outcome,

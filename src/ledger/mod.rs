@@ -5,6 +5,7 @@
 
 mod attempts;
 pub mod copy;
+pub mod decided;
 mod error;
 mod files;
 mod handle;

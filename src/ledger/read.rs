@@ -195,7 +195,7 @@ fn decisions(connection: &Connection, query: &DecisionQuery) -> rusqlite::Result
         .collect()
 }
 
-fn decision(connection: &Connection, id: &str) -> rusqlite::Result<Option<DecisionView>> {
+pub(super) fn decision(connection: &Connection, id: &str) -> rusqlite::Result<Option<DecisionView>> {
     let found = connection
         .query_row("SELECT * FROM decisions WHERE id = ?1", [id], view)
         .optional()?;

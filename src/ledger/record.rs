@@ -4,7 +4,7 @@ use crate::budget::PoolId;
 pub use crate::budget::Posting;
 use crate::money::{Currency, Money};
 use crate::price::{Bill, MeterChange};
-use crate::request::Caller;
+use crate::request::{Caller, Requirements};
 use crate::usage::Usage;
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -123,6 +123,8 @@ pub struct DecisionRecord {
     pub caller: Arc<Caller>,
     /// Safe estimate of input tokens.
     pub input: u64,
+    /// All that it needed, to be decided again.
+    pub needs: Arc<Requirements>,
     pub cost: Money,
     pub currency: Currency,
     /// `ok`, `failed`, `refused` or `cancelled`.

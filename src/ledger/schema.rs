@@ -13,6 +13,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("schema/005_access.sql"),
     include_str!("schema/006_first_choice.sql"),
     include_str!("schema/007_prices.sql"),
+    include_str!("schema/008_needs.sql"),
 ];
 
 /// Brings the file up to the last migration. One that holds data is copied first, beside itself.

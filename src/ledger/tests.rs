@@ -211,6 +211,7 @@ fn decision(id: &str, at: Timestamp) -> DecisionRecord {
             ..Caller::default()
         }),
         input: 100,
+        needs: Arc::default(),
         cost: usd(420_000),
         currency: Currency::USD,
         outcome: "ok",

@@ -1,5 +1,6 @@
 //! One record into the tables: the SQL of everything that is written.
 
+use super::decided::write_needs;
 use super::error::LedgerError;
 use super::record::{DecisionRecord, Delivery, OutboxEvent, PlanRecord, PolicyRecord, Posting, RaiseRecord, Record};
 use super::text::{count, names, tags, time};
@@ -213,8 +214,8 @@ impl Write<'_> {
             .collect();
         self.run(
             "INSERT INTO decisions (id, at, route, dialect, stream, plans, chosen, excluded, client, tags, purpose,
-             input, cost, currency, outcome, status, policy, territory, first_choice, first_cost)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)
+             input, cost, currency, outcome, status, policy, territory, first_choice, first_cost, needs)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)
              ON CONFLICT (id) DO NOTHING",
             params![
                 d.id,
@@ -237,6 +238,7 @@ impl Write<'_> {
                 d.caller.territory,
                 d.first_choice.as_deref().unwrap_or_default(),
                 d.first_cost.nanos(),
+                write_needs(&d.needs),
             ],
         )
     }

@@ -31,6 +31,7 @@ use crate::uptime::Uptime;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
 use parking_lot::Mutex;
+use serde_json::Value;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -71,6 +72,8 @@ pub struct Rejected {
 pub struct Live {
     policy: ArcSwap<Policy>,
     rejected: ArcSwapOption<Rejected>,
+    /// What the last edit would have meant for recorded traffic, with the hash of the policy that it made.
+    projected: ArcSwapOption<(Arc<str>, Value)>,
     pub books: Mutex<Books>,
     pub health: Mutex<Health>,
     pub limits: Mutex<Book>,
@@ -104,6 +107,7 @@ impl Live {
         let live = Self {
             policy: ArcSwap::from_pointee(policy),
             rejected: ArcSwapOption::empty(),
+            projected: ArcSwapOption::empty(),
             books: Mutex::new(books),
             health: Mutex::new(Health::default()),
             limits: Mutex::new(limits),
@@ -123,6 +127,17 @@ impl Live {
     /// What models cost a while ago; without it they cost what they cost now.
     pub fn know_past_prices(&self, prices: PastPrices) {
         self.past_prices.store(Some(Arc::new(prices)));
+    }
+
+    /// Keeps what an edit would have meant, for as long as its policy is in force.
+    pub fn project(&self, hash: &Arc<str>, projected: Option<Value>) {
+        self.projected
+            .store(projected.map(|value| Arc::new((hash.clone(), value))));
+    }
+
+    pub fn projected(&self) -> Option<Value> {
+        let projected = self.projected.load_full()?;
+        (projected.0 == self.policy().snapshot.hash).then(|| projected.1.clone())
     }
 
     pub fn rejected(&self) -> Option<Arc<Rejected>> {

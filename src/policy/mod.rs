@@ -99,6 +99,14 @@ impl Sources {
         }
     }
 
+    /// A snapshot's text, that was joined from one file or several.
+    pub fn joined_text(origin: &str, directory: PathBuf, text: &str) -> Self {
+        Self {
+            files: diff::texts(text),
+            ..Self::single(origin, directory, "")
+        }
+    }
+
     /// SHA-256 over the files' names and texts, in lower-case hexadecimal: equal for equal policies only.
     pub fn hash(&self) -> String {
         let mut sum = Sha256::new();

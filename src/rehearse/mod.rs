@@ -5,6 +5,7 @@
 
 mod coverage;
 mod outcome;
+mod projection;
 mod stage;
 mod timeline;
 mod verdict;
@@ -13,6 +14,7 @@ mod world;
 
 pub use coverage::{Coverage, KINDS as COVERAGE_KINDS};
 pub use outcome::{Outcome, Refused};
+pub use projection::{Projection, Traffic, project};
 pub use stage::Stage;
 pub use timeline::Timeline;
 pub use verdict::{Failure, Verdict};

@@ -6,7 +6,7 @@ use crate::decide::{self, Question, Rules, Target};
 use crate::plan::{self, Effective};
 use crate::policy::cases::{Ask, Step};
 use crate::policy::defaults;
-use crate::policy::snapshot::{Asked, HeaderValues, Snapshot};
+use crate::policy::snapshot::{Asked, HeaderValues, ModelId, Snapshot};
 use crate::request::Requirements;
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -48,6 +48,28 @@ impl Stage {
             Some(target) => self.decide(target, ask.needs.clone()),
             None => Outcome::unmatched(&ask.model),
         }
+    }
+
+    /// The model that would be asked first, without an explanation.
+    pub fn first(&self, ask: &Ask) -> Option<ModelId> {
+        let target = self.target(ask)?;
+        let mut needs = ask.needs.clone();
+        Arc::make_mut(&mut needs.caller).route = self.name(target).into();
+        let rules = Rules {
+            snapshot: &self.snapshot,
+            effective: &self.effective,
+        };
+        let question = Question {
+            target,
+            needs: &needs,
+            answers: &self.snapshot.selectors.ask(&needs.caller),
+            at: self.now,
+            patience: self.patience(target),
+            seed: 0,
+            held: None,
+        };
+        let decision = decide::survey(rules, &question, &self.world.scene(&self.snapshot, &needs.caller));
+        decision.candidates.first().map(|first| first.id)
     }
 
     pub fn target(&self, ask: &Ask) -> Option<Target> {

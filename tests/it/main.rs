@@ -23,6 +23,7 @@ mod local_server;
 mod plan_changes;
 mod plans;
 mod prices;
+mod projection;
 mod reload;
 mod rights;
 mod routes;

@@ -208,7 +208,7 @@ fn document(text: &str) -> Vec<(Word, Node)> {
 }
 
 /// The files that a snapshot's text was joined from.
-fn texts(text: &str) -> Vec<SourceFile> {
+pub(super) fn texts(text: &str) -> Vec<SourceFile> {
     const MARK: &str = "# --- ";
     let file = |text: &str| SourceFile {
         name: String::new(),

@@ -1,0 +1,203 @@
+//! Recorded decisions as questions that can be asked again: what was needed, by whom, when, and what it used.
+
+use super::error::LedgerError;
+use super::handle::Ledger;
+use super::read::{DecisionView, decision, open};
+use super::text::{read_caller, read_names, read_time, time};
+use crate::money::Money;
+use crate::request::{Requirements, Thinking};
+use crate::usage::Usage;
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::sync::Arc;
+
+/// A request that was decided once.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decided {
+    pub at: Timestamp,
+    pub route: Arc<str>,
+    pub dialect: Arc<str>,
+    /// The plans that touched it.
+    pub plans: Vec<Arc<str>>,
+    pub needs: Requirements,
+    /// Of the attempt whose answer the client got.
+    pub usage: Option<Usage>,
+}
+
+impl Ledger {
+    /// Decisions since an instant, the newest first.
+    pub async fn decided(&self, since: Timestamp, most: u32) -> Result<Vec<Decided>, LedgerError> {
+        self.read(move |connection| decided(connection, since, most)).await
+    }
+}
+
+/// The same of a ledger's file, while a daemon writes to it and when none runs.
+pub fn decided_in(path: &Path, since: Timestamp, most: u32) -> Result<Vec<Decided>, LedgerError> {
+    Ok(decided(&open(path)?, since, most)?)
+}
+
+/// What the file has of one decision.
+#[derive(Clone, Debug)]
+pub struct Recorded {
+    pub view: DecisionView,
+    pub again: Option<Decided>,
+    /// The text of the policy that made it.
+    pub policy: Option<String>,
+}
+
+/// A decision and the text of the policy that made it, as far as the file has them.
+pub fn decision_in(path: &Path, id: &str) -> Result<Option<Recorded>, LedgerError> {
+    let connection = open(path)?;
+    let Some(found) = decision(&connection, id)? else {
+        return Ok(None);
+    };
+    let text = connection
+        .query_row(
+            "SELECT text FROM policies WHERE hash = ?1 ORDER BY id DESC LIMIT 1",
+            [&found.policy],
+            |row| row.get(0),
+        )
+        .optional()?;
+    let sql = format!("{SELECT} WHERE d.id = ?1");
+    let again = connection.query_row(&sql, [id], read).optional()?.flatten();
+    Ok(Some(Recorded {
+        view: found,
+        again,
+        policy: text,
+    }))
+}
+
+const SELECT: &str = "SELECT d.*, a.input AS used_input, a.cache_read AS used_cached, a.output AS used_output,
+     a.reasoning AS used_reasoning
+     FROM decisions d LEFT JOIN attempts a ON a.decision = d.id AND a.outcome = 'ok'";
+
+fn decided(connection: &Connection, since: Timestamp, most: u32) -> rusqlite::Result<Vec<Decided>> {
+    let sql = format!("{SELECT} WHERE d.at >= ?1 ORDER BY d.at DESC LIMIT ?2");
+    let mut statement = connection.prepare(&sql)?;
+    let rows = statement.query_map(params![time(since), most], read)?;
+    let found: Vec<Option<Decided>> = rows.collect::<rusqlite::Result<_>>()?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Option<Decided>> {
+    let at: String = row.get("at")?;
+    let Some(at) = read_time(&at) else { return Ok(None) };
+    let needs: String = row.get("needs")?;
+    let input: i64 = row.get("input")?;
+    let dialect: String = row.get("dialect")?;
+    let route: String = row.get("route")?;
+    let plans = read_names(row.get_ref("plans")?.as_str()?);
+    let tokens = |column: &str| -> rusqlite::Result<Option<u64>> {
+        let found: Option<i64> = row.get(column)?;
+        Ok(found.and_then(|tokens| u64::try_from(tokens).ok()))
+    };
+    let usage = match tokens("used_input")? {
+        None => None,
+        Some(input) => Some(Usage {
+            input,
+            cache_read: tokens("used_cached")?.unwrap_or(0),
+            output: tokens("used_output")?.unwrap_or(0),
+            reasoning: tokens("used_reasoning")?.unwrap_or(0),
+            ..Usage::NONE
+        }),
+    };
+    Ok(Some(Decided {
+        at,
+        plans: plans.into_iter().map(Into::into).collect(),
+        needs: Requirements {
+            caller: Arc::new(read_caller(row)?),
+            input: u64::try_from(input).unwrap_or(0),
+            stream: row.get("stream")?,
+            embeds: dialect == "embeddings",
+            ..read_needs(&needs)
+        },
+        route: route.into(),
+        dialect: dialect.into(),
+        usage,
+    }))
+}
+
+/// What is neither the caller's nor in a column of its own.
+pub(super) fn write_needs(needs: &Requirements) -> String {
+    let thinking = match needs.thinking {
+        Thinking::Unstated => Value::Null,
+        Thinking::Off => json!(false),
+        Thinking::On => json!(true),
+        Thinking::Budget(tokens) => json!(tokens),
+    };
+    let mut value = json!({
+        "output": needs.output_bound,
+        "choices": (needs.choices > 1).then_some(needs.choices),
+        "thinking": thinking,
+        "tools": needs.tools.then_some(true),
+        "images": needs.images.then_some(true),
+        "audio": needs.audio.then_some(true),
+        "json_schema": needs.json_schema.then_some(true),
+        "min_quality": needs.min_quality,
+        "max_cost": needs.max_cost.map(|cost| cost.to_string()),
+    });
+    if let Value::Object(entries) = &mut value {
+        entries.retain(|_, value| !value.is_null());
+    }
+    value.to_string()
+}
+
+fn read_needs(text: &str) -> Requirements {
+    let value: Value = serde_json::from_str(text).unwrap_or_default();
+    let is = |key: &str| value[key] == true;
+    Requirements {
+        output_bound: value["output"].as_u64(),
+        choices: value["choices"].as_u64().unwrap_or(1),
+        thinking: match &value["thinking"] {
+            Value::Bool(true) => Thinking::On,
+            Value::Bool(false) => Thinking::Off,
+            other => other.as_u64().map_or(Thinking::Unstated, Thinking::Budget),
+        },
+        tools: is("tools"),
+        images: is("images"),
+        audio: is("audio"),
+        json_schema: is("json_schema"),
+        min_quality: value["min_quality"]
+            .as_u64()
+            .and_then(|quality| u8::try_from(quality).ok()),
+        max_cost: value["max_cost"].as_str().and_then(Money::parse),
+        ..Requirements::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_request_needed_is_read_back_as_it_was() {
+        for needs in [
+            Requirements {
+                choices: 1,
+                ..Requirements::default()
+            },
+            Requirements {
+                output_bound: Some(500),
+                choices: 2,
+                thinking: Thinking::Budget(1_000),
+                tools: true,
+                images: true,
+                audio: true,
+                json_schema: true,
+                min_quality: Some(70),
+                max_cost: Money::parse("0.05"),
+                ..Requirements::default()
+            },
+            Requirements {
+                choices: 1,
+                thinking: Thinking::Off,
+                ..Requirements::default()
+            },
+        ] {
+            assert_eq!(read_needs(&write_needs(&needs)), needs);
+        }
+        assert_eq!(read_needs("").choices, 1, "recorded before needs were");
+    }
+}

@@ -1,0 +1,203 @@
+//! What an edit would have done to recorded traffic: each request decided again under both policies, on a quiet day with the
+//! plans that were in force then.
+//!
+//! A projection, no promise: budgets are full, providers up, and a model that was not asked is reckoned by the tokens of
+//! the one that was.
+
+use super::{Stage, World};
+use crate::money::Money;
+use crate::policy::cases::Ask;
+use crate::policy::snapshot::{ModelId, Snapshot};
+use crate::price::Moment;
+use crate::usage::Usage;
+use jiff::Timestamp;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A month's seconds, and the least that traffic is taken to stand for: an hour's would be multiplied by 720.
+const MONTH: i64 = 2_629_746;
+const LEAST: i64 = 86_400;
+
+/// A request as it was recorded.
+#[derive(Clone, Debug)]
+pub struct Traffic {
+    pub at: Timestamp,
+    pub ask: Ask,
+    pub plans: Vec<Arc<str>>,
+    pub usage: Option<Usage>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Projection {
+    pub requests: usize,
+    /// Requests that another model would serve, or none.
+    pub moved: usize,
+    /// What they would have cost under the old and the new policy.
+    pub before: Money,
+    pub after: Money,
+    /// `after` less `before`, for a month of such traffic.
+    pub monthly_change: Money,
+    /// From, to, how many; most first. `none` where a request is refused.
+    pub moves: Vec<(String, String, usize)>,
+}
+
+impl Projection {
+    pub fn moved_share(&self) -> f64 {
+        if self.requests == 0 {
+            0.0
+        } else {
+            self.moved as f64 / self.requests as f64
+        }
+    }
+}
+
+/// `None` without traffic, and where the two reckon in different currencies.
+pub fn project(old: &Arc<Snapshot>, new: &Arc<Snapshot>, traffic: &[Traffic], now: Timestamp) -> Option<Projection> {
+    let oldest = traffic.iter().map(|one| one.at).min()?;
+    if old.currency != new.currency {
+        return None;
+    }
+    let mean = mean_output(traffic);
+    let (mut before, mut after) = (Side::new(old), Side::new(new));
+    let mut projection = Projection {
+        requests: traffic.len(),
+        ..Projection::default()
+    };
+    let mut moves: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for one in traffic {
+        let usage = one.usage.unwrap_or(Usage {
+            input: one.ask.needs.input,
+            output: one.ask.needs.output_bound.map_or(mean, |bound| bound.min(mean)),
+            ..Usage::NONE
+        });
+        let (from, was) = before.serve(one, &usage);
+        let (to, is) = after.serve(one, &usage);
+        projection.before = projection.before.plus(was);
+        projection.after = projection.after.plus(is);
+        if from != to {
+            projection.moved += 1;
+            *moves.entry((from, to)).or_default() += 1;
+        }
+    }
+    let seconds = now.duration_since(oldest).as_secs().max(LEAST);
+    projection.monthly_change = projection.after.minus(projection.before).scaled_down(MONTH, seconds);
+    projection.moves = moves.into_iter().map(|((from, to), count)| (from, to, count)).collect();
+    projection.moves.sort_by_key(|(.., count)| std::cmp::Reverse(*count));
+    Some(projection)
+}
+
+fn mean_output(traffic: &[Traffic]) -> u64 {
+    let used = traffic.iter().filter_map(|one| one.usage.as_ref());
+    let (sum, count) = used.fold((0_u64, 0_u64), |(sum, count), usage| {
+        (sum.saturating_add(usage.output), count + 1)
+    });
+    sum.checked_div(count).unwrap_or(crate::decide::DEFAULT_OUTPUT)
+}
+
+/// One policy, its stages kept by the plans in force.
+struct Side<'a> {
+    snapshot: &'a Arc<Snapshot>,
+    stages: HashMap<Vec<bool>, Stage>,
+}
+
+impl<'a> Side<'a> {
+    fn new(snapshot: &'a Arc<Snapshot>) -> Self {
+        Self {
+            snapshot,
+            stages: HashMap::new(),
+        }
+    }
+
+    /// Who would serve it, and at what cost.
+    fn serve(&mut self, one: &Traffic, usage: &Usage) -> (String, Money) {
+        let plans = self.snapshot.plans.iter();
+        let active: Vec<bool> = plans.map(|plan| one.plans.contains(&plan.name)).collect();
+        let snapshot = self.snapshot;
+        let stage = self
+            .stages
+            .entry(active)
+            .or_insert_with_key(|active| Stage::new(snapshot.clone(), World::quiet(snapshot), active, one.at));
+        stage.now = one.at;
+        match stage.first(&one.ask) {
+            None => ("none".to_owned(), Money::ZERO),
+            Some(id) => (snapshot.model(id).name.to_string(), cost(snapshot, id, one, usage)),
+        }
+    }
+}
+
+fn cost(snapshot: &Snapshot, id: ModelId, one: &Traffic, usage: &Usage) -> Money {
+    let moment = Moment::of(&one.ask.needs, one.at, Duration::ZERO);
+    let price = snapshot.model(id).price.as_ref();
+    price.map_or(Money::ZERO, |price| price.quote(&moment).cost(usage))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::{Sources, compile};
+    use crate::request::Requirements;
+
+    const POLICY: &str = "
+providers: {q: {vendor: dashscope, api_key: env:Q}, r: {vendor: deepseek, api_key: env:R}}
+models:
+  dear: {provider: q, supply: licensed, price: {input: 2 USD/M, output: 6 USD/M}}
+  cheap: {provider: r, supply: competitor, context: 32k, price: {input: 1 USD/M, output: 1 USD/M}}
+routes: [{name: chat, try: [dear, cheap]}]
+plans: [{name: save, when: 'hour > 22', change: {chat: {pick: cheapest}}}]
+";
+
+    fn snapshot(text: &str) -> Arc<Snapshot> {
+        let sources = Sources::single("p.yaml", std::path::PathBuf::new(), text);
+        let compiled = compile(&sources, Timestamp::UNIX_EPOCH);
+        Arc::new(compiled.unwrap_or_else(|found| panic!("{found:?}")).snapshot)
+    }
+
+    fn traffic(input: u64, plans: &[&str]) -> Traffic {
+        let needs = Requirements {
+            input,
+            choices: 1,
+            ..Requirements::default()
+        };
+        Traffic {
+            at: Timestamp::UNIX_EPOCH,
+            ask: Ask {
+                model: "chat".into(),
+                dialect: "chat".into(),
+                headers: Vec::new(),
+                needs,
+            },
+            plans: plans.iter().map(|plan| (*plan).into()).collect(),
+            usage: Some(Usage {
+                input: 1_000_000,
+                output: 1_000_000,
+                ..Usage::NONE
+            }),
+        }
+    }
+
+    #[test]
+    fn an_edit_is_reckoned_on_what_was_asked_for_a_month() {
+        let (old, new) = (
+            snapshot(POLICY),
+            snapshot(&POLICY.replace("try: [dear, cheap]", "try: [cheap, dear]")),
+        );
+        let day = Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_secs(LEAST);
+        let recorded = [traffic(1_000, &[]), traffic(100_000, &[]), traffic(1_000, &["save"])];
+        let found = project(&old, &new, &recorded, day).unwrap();
+        assert_eq!(
+            (found.requests, found.moved),
+            (3, 1),
+            "too long for the cheap one; cheapest already"
+        );
+        assert_eq!(found.moves, [("dear".to_owned(), "cheap".to_owned(), 1)]);
+        assert_eq!(
+            (found.before.to_string(), found.after.to_string()),
+            ("18".to_owned(), "12".to_owned())
+        );
+        let month = Money::parse("-6").unwrap().scaled_down(MONTH, LEAST);
+        assert_eq!(found.monthly_change, month);
+        assert_eq!(project(&old, &old, &recorded, day).unwrap().moved, 0);
+        assert_eq!(project(&old, &new, &[], day), None);
+    }
+}
