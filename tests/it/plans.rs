@@ -319,10 +319,7 @@ async fn an_active_plan_and_an_override_survive_a_kill_without_a_second_announce
     );
     daemon.edit(&policy.route("name: more, try: [cheap]")).await;
     sink.got("policy.reloaded", 1).await;
-    let mut ids: Vec<_> = sink.accepted("plan.activated").into_iter().map(|one| one.id).collect();
-    ids.sort();
-    ids.dedup();
-    assert_eq!(ids.len(), 2);
+    assert_eq!(sink.accepted("plan.activated").len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
