@@ -53,6 +53,8 @@ enum What {
     Decisions,
     Plans,
     Events,
+    /// Requests that were turned away before there was a decision
+    Refusals,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -114,6 +116,7 @@ fn write(path: &Path, what: What, (since, until): (Timestamp, Timestamp), format
         What::Decisions => Rows::Decisions,
         What::Plans => Rows::Plans,
         What::Events => Rows::Events,
+        What::Refusals => Rows::Refusals,
     };
     let mut out = BufWriter::new(std::io::stdout());
     let mut begun = false;

@@ -11,6 +11,7 @@ pub use token::AdminToken;
 use crate::clock::Clock;
 use crate::ledger::Ledger;
 use crate::ledger::read::DecisionQuery;
+use crate::ledger::refusals::RefusalQuery;
 use crate::live::Live;
 use crate::telemetry::Metrics;
 use crate::upstream::credentials::Credentials;
@@ -61,6 +62,7 @@ pub fn router(control: Arc<Control>) -> Router {
         .route("/planb/plans/{name}/{action}", post(actions::override_plan))
         .route("/planb/decisions", get(decisions))
         .route("/planb/decisions/{id}", get(decision))
+        .route("/planb/refusals", get(refusals))
         .route("/planb/policy", get(policy))
         .route("/planb/policy/reload", post(actions::reload))
         .route("/metrics", get(metrics))
@@ -150,14 +152,9 @@ struct DecisionsParams {
 }
 
 async fn decisions(State(control): State<Arc<Control>>, Query(params): Query<DecisionsParams>) -> Response {
-    let since = match params.since.as_deref().map(str::parse::<Timestamp>).transpose() {
+    let since = match since(params.since.as_deref()) {
         Ok(since) => since,
-        Err(_) => {
-            return refused(
-                StatusCode::BAD_REQUEST,
-                "`since` must be an RFC 3339 time such as 2026-11-23T10:00:00Z",
-            );
-        }
+        Err(told) => return *told,
     };
     let limit = params.limit.unwrap_or(DECISIONS).clamp(1, MOST_DECISIONS);
     let query = DecisionQuery {
@@ -168,6 +165,39 @@ async fn decisions(State(control): State<Arc<Control>>, Query(params): Query<Dec
     };
     match control.ledger.decisions(query).await {
         Ok(found) => Json(json!({"decisions": found})).into_response(),
+        Err(error) => refused(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
+    }
+}
+
+/// An instant, or what to answer where it is none.
+fn since(text: Option<&str>) -> Result<Option<Timestamp>, Box<Response>> {
+    let why = "`since` must be an RFC 3339 time such as 2026-11-23T10:00:00Z";
+    let read = text.map(str::parse::<Timestamp>).transpose();
+    read.map_err(|_| Box::new(refused(StatusCode::BAD_REQUEST, why)))
+}
+
+#[derive(Deserialize)]
+struct RefusalsParams {
+    limit: Option<u32>,
+    since: Option<String>,
+    client: Option<String>,
+    code: Option<String>,
+}
+
+/// What was turned away before there was a decision, up to now.
+async fn refusals(State(control): State<Arc<Control>>, Query(params): Query<RefusalsParams>) -> Response {
+    let since = match since(params.since.as_deref()) {
+        Ok(since) => since,
+        Err(told) => return *told,
+    };
+    let query = RefusalQuery {
+        limit: params.limit.unwrap_or(DECISIONS).clamp(1, MOST_DECISIONS),
+        since,
+        client: params.client,
+        code: params.code,
+    };
+    match control.ledger.refusals(query).await {
+        Ok(found) => Json(json!({"refusals": found})).into_response(),
         Err(error) => refused(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
     }
 }

@@ -12,6 +12,7 @@ mod prices;
 mod probes;
 pub mod projection;
 mod providers;
+mod refusals;
 mod reload;
 mod signals;
 pub mod state_dir;
@@ -319,6 +320,8 @@ impl Daemon {
         tasks.close();
         tasks.wait().await;
         self.gateway.locals.shutdown().await;
+        let refused = self.gateway.live.refusals.lock().take_all(self.gateway.clock.uptime());
+        refusals::tell(&self.gateway.ledger, refused).await;
         let open = self.gateway.live.books.lock().open_reservations();
         let closed = if open == 0 {
             self.gateway.ledger.close().await

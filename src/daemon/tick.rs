@@ -1,7 +1,7 @@
 //! Once a second: periods roll, providers are judged, plans come and go, budgets tell what they crossed.
 
 use super::announce::Announcer;
-use super::{books, past, plans, providers, terms};
+use super::{books, past, plans, providers, refusals, terms};
 use crate::alert::{AlertEvent, EventKind};
 use crate::budget::{Crossing, Notice};
 use crate::gateway::Gateway;
@@ -71,6 +71,8 @@ impl Ticker {
             tracing::error!(%violation, "the books do not add up; the budget spends nothing until they are read anew");
         }
         super::signals::measure(gateway, &signals);
+        let refused = gateway.live.refusals.lock().take(gateway.clock.uptime());
+        refusals::tell(&gateway.ledger, refused).await;
     }
 
     async fn tell_budget(&self, notice: &Notice) {

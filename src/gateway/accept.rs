@@ -3,11 +3,12 @@
 use super::body::ResponseBody;
 use super::failed::Told;
 use super::guard::AllowedHosts;
+use super::turned_away::{REQUEST_ID, TurnedAway};
 use super::{Gateway, models, serve};
 use crate::dialect::Inbound;
 use crate::peer::Peer;
 use axum::Router;
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -21,7 +22,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// A client that sends its headers slower than this is not served.
 const HEADERS_WITHIN: Duration = Duration::from_secs(15);
 const HTTP2_PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -134,56 +134,57 @@ async fn answer(front: &Front, request: Request<Incoming>, peer: Option<IpAddr>)
 }
 
 async fn dispatch(front: &Front, request: Request<Incoming>, peer: Option<IpAddr>) -> Response<ResponseBody> {
+    let gateway = &front.gateway;
     if let Err(denied) = front.hosts.check(request.uri(), request.headers()) {
-        return Told::new(
+        let told = Told::new(
             StatusCode::FORBIDDEN,
             "invalid_request_error",
             "forbidden",
             denied.to_string(),
-        )
-        .response();
+        );
+        return TurnedAway::from(told).response(gateway);
     }
     let path = request.uri().path();
-    let gateway = &front.gateway;
     let (method, headers) = (request.method(), request.headers());
     let reads = matches!(*method, Method::GET | Method::HEAD);
     match path {
         "/v1/chat/completions" if *method == Method::POST => serve::serve(gateway, request, peer, Inbound::chat).await,
         "/v1/embeddings" if *method == Method::POST => serve::serve(gateway, request, peer, Inbound::embeddings).await,
-        "/v1/chat/completions" | "/v1/embeddings" => not_allowed(method, "POST"),
+        "/v1/chat/completions" | "/v1/embeddings" => not_allowed(gateway, method, "POST"),
         "/v1/models" if reads => models::list(gateway, headers, peer),
-        "/v1/models" => not_allowed(method, "GET, HEAD"),
+        "/v1/models" => not_allowed(gateway, method, "GET, HEAD"),
         _ => match path.strip_prefix("/v1/") {
             None => control(front, request, peer).await,
             Some(rest) => match rest.strip_prefix("models/") {
                 Some(id) if reads => models::one(gateway, headers, peer, &percent_decoded(id)),
-                Some(_) => not_allowed(method, "GET, HEAD"),
-                None => unknown_url(path),
+                Some(_) => not_allowed(gateway, method, "GET, HEAD"),
+                None => unknown_url(gateway, path),
             },
         },
     }
 }
 
-fn not_allowed(method: &Method, allowed: &'static str) -> Response<ResponseBody> {
-    let mut response = Told::new(
+fn not_allowed(gateway: &Gateway, method: &Method, allowed: &'static str) -> Response<ResponseBody> {
+    let told = Told::new(
         StatusCode::METHOD_NOT_ALLOWED,
         "invalid_request_error",
         "method_not_allowed",
         format!("{method} is not allowed here"),
-    )
-    .response();
+    );
+    let mut response = TurnedAway::from(told).response(gateway);
     response
         .headers_mut()
         .insert(header::ALLOW, HeaderValue::from_static(allowed));
     response
 }
 
-fn unknown_url(path: &str) -> Response<ResponseBody> {
+fn unknown_url(gateway: &Gateway, path: &str) -> Response<ResponseBody> {
     let shown: String = path.chars().take(100).collect();
     let message = format!(
         "`{shown}` is not served by this version of planb; /v1/chat/completions, /v1/embeddings and /v1/models are"
     );
-    Told::new(StatusCode::NOT_FOUND, "invalid_request_error", "unknown_url", message).response()
+    let told = Told::new(StatusCode::NOT_FOUND, "invalid_request_error", "unknown_url", message);
+    TurnedAway::from(told).response(gateway)
 }
 
 async fn control(front: &Front, request: Request<Incoming>, peer: Option<IpAddr>) -> Response<ResponseBody> {

@@ -2,6 +2,7 @@
 
 use super::Gateway;
 use super::failed::Told;
+use super::turned_away::TurnedAway;
 use crate::access::{Refused, identify};
 use crate::peer::Peer;
 use crate::policy::snapshot::{ClientId, Snapshot};
@@ -15,7 +16,7 @@ pub fn authenticate(
     snapshot: &Snapshot,
     headers: &HeaderMap,
     peer: Option<IpAddr>,
-) -> Result<Option<ClientId>, Told> {
+) -> Result<Option<ClientId>, TurnedAway> {
     let now = gateway.clock.now();
     let found = identify(snapshot, &gateway.credentials, headers, Peer(peer), now);
     let id = found.map_err(|refused| {
@@ -26,20 +27,27 @@ pub fn authenticate(
             Refused::Expired { .. } => "expired_api_key",
             _ => "invalid_api_key",
         };
-        Told::new(
+        let told = Told::new(
             StatusCode::UNAUTHORIZED,
             "invalid_request_error",
             code,
             refused.to_string(),
-        )
+        );
+        match &refused {
+            Refused::Expired { client, .. } => TurnedAway::from(told).by(client),
+            _ => told.into(),
+        }
     })?;
     match id {
-        Some(id) if !snapshot.client(id).inference => Err(Told::new(
-            StatusCode::FORBIDDEN,
-            "invalid_request_error",
-            "out_of_scope",
-            "this client's `scope` does not let it call models",
-        )),
+        Some(id) if !snapshot.client(id).inference => {
+            let told = Told::new(
+                StatusCode::FORBIDDEN,
+                "invalid_request_error",
+                "out_of_scope",
+                "this client's `scope` does not let it call models",
+            );
+            Err(TurnedAway::from(told).by(&snapshot.client(id).name))
+        }
         id => Ok(id),
     }
 }

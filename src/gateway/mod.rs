@@ -29,6 +29,7 @@ mod stream;
 mod survey;
 mod tariff;
 mod ticket;
+mod turned_away;
 mod wished;
 mod wishes;
 

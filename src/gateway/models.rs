@@ -5,6 +5,7 @@ use super::authenticate::authenticate;
 use super::body::ResponseBody;
 use super::failed::Told;
 use super::prepare::not_found;
+use super::turned_away::TurnedAway;
 use crate::policy::snapshot::{Client, RouteId, Snapshot};
 use http::{HeaderMap, HeaderValue, Response, header};
 use serde_json::{Value, json};
@@ -40,10 +41,13 @@ fn answer(
     let snapshot = &policy.snapshot;
     let client = match authenticate(gateway, snapshot, headers, peer) {
         Ok(id) => id.map(|id| snapshot.client(id)),
-        Err(told) => return told.response(),
+        Err(away) => return away.response(gateway),
     };
     match make(snapshot, client, policy.since.as_second()) {
-        Err(told) => told.response(),
+        Err(told) => {
+            let client = client.map(|client| client.name.clone()).unwrap_or_default();
+            TurnedAway::from(told).by(&client).response(gateway)
+        }
         Ok(body) => {
             let mut response = Response::new(ResponseBody::whole(body.to_string()));
             response

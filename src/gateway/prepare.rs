@@ -6,6 +6,7 @@ use super::deadlines::Deadlines;
 use super::failed::{Told, bad_request};
 use super::reshape::{Reshaped, Reshapes, reshape};
 use super::session;
+use super::turned_away::TurnedAway;
 use super::wishes::Wishes;
 use crate::decide::{self, Held, Question, Rules, Target};
 use crate::dialect::{Inbound, Unreadable};
@@ -17,7 +18,7 @@ use crate::policy::snapshot::{
 use crate::request::Requirements;
 use crate::session::SessionKey;
 use bytes::Bytes;
-use http::{Request, StatusCode};
+use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use jiff::Timestamp;
@@ -131,17 +132,29 @@ pub async fn prepare(
     request: Request<Incoming>,
     peer: Option<IpAddr>,
     read: fn(Bytes) -> Result<Inbound, Unreadable>,
-) -> Result<Prepared, Told> {
+) -> Result<Prepared, TurnedAway> {
     let policy = gateway.live.policy();
     let (parts, body) = request.into_parts();
-    let client_id = authenticate(gateway, &policy.snapshot, &parts.headers, peer)?;
+    let client = authenticate(gateway, &policy.snapshot, &parts.headers, peer)?;
+    let name = client.map(|id| policy.snapshot.client(id).name.clone());
+    let prepared = prepare_for(gateway, policy, client, (&parts.headers, body), read).await;
+    prepared.map_err(|told| TurnedAway::from(told).by(&name.unwrap_or_default()))
+}
+
+async fn prepare_for(
+    gateway: &Gateway,
+    policy: Arc<Policy>,
+    client_id: Option<ClientId>,
+    (headers, body): (&HeaderMap, Incoming),
+    read: fn(Bytes) -> Result<Inbound, Unreadable>,
+) -> Result<Prepared, Told> {
     let client = client_id.map(|id| policy.snapshot.client(id));
     let body = read_body(body).await?;
     let inbound = read(body).map_err(|error| Told {
         param: error.field().map(str::to_owned),
         ..bad_request("invalid_request", error.to_string())
     })?;
-    let wishes = Wishes::new(&parts.headers, client);
+    let wishes = Wishes::new(headers, client);
     let mut needs = Requirements {
         caller: Arc::new(wishes.caller()),
         min_quality: wishes.min_quality()?,
@@ -166,7 +179,7 @@ pub async fn prepare(
     };
     let sticks = decide::terms(rules, target).sticks();
     let chat = inbound.as_chat().filter(|_| sticks);
-    let session = chat.map(|chat| session::key(&gateway.keyer, &parts.headers, chat, &needs.caller));
+    let session = chat.map(|chat| session::key(&gateway.keyer, headers, chat, &needs.caller));
     let held = chat
         .zip(session)
         .and_then(|(chat, key)| session::held(gateway, &policy, key, chat, &needs));

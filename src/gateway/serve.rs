@@ -20,6 +20,7 @@ use super::stream::{AnswerStream, StreamLimits};
 use super::survey::{self, Survey, survey, survey_in_order};
 use super::tariff::Tariff;
 use super::ticket::Ticket;
+use super::turned_away::TurnedAway;
 use crate::budget::Facts;
 use crate::decide::{self, Candidate, Refusal, Stay};
 use crate::dialect::chat::mask;
@@ -56,13 +57,13 @@ pub async fn serve(
 ) -> Response<ResponseBody> {
     let prepared = match prepare(gateway, request, peer, read).await {
         Ok(prepared) => prepared,
-        Err(told) => return told.response(),
+        Err(away) => return away.response(gateway),
     };
     let admission = match prepared.explain {
         true => None,
         false => match admit_request(gateway, &prepared).await {
             Ok(admission) => admission,
-            Err(told) => return told.response(),
+            Err(told) => return TurnedAway::of(&prepared, told).response(gateway),
         },
     };
     let survey = survey_in_order(gateway, &prepared).await;

@@ -18,6 +18,7 @@ pub enum Rows {
     Decisions,
     Plans,
     Events,
+    Refusals,
 }
 
 impl Rows {
@@ -27,6 +28,7 @@ impl Rows {
             Self::Decisions => "decisions",
             Self::Plans => "plan_history",
             Self::Events => "outbox",
+            Self::Refusals => "refusals",
         }
     }
 
@@ -35,7 +37,7 @@ impl Rows {
         match self {
             Self::Attempts => &["amount", "worst"],
             Self::Decisions => &["cost"],
-            Self::Plans | Self::Events => &[],
+            Self::Plans | Self::Events | Self::Refusals => &[],
         }
     }
 }

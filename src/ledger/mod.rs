@@ -17,6 +17,7 @@ mod private;
 pub mod read;
 mod rebuild;
 pub mod record;
+pub mod refusals;
 mod schema;
 mod shared;
 pub mod spend;

@@ -2,6 +2,7 @@
 
 use crate::budget::PoolId;
 pub use crate::budget::Posting;
+pub use crate::live::RefusedStretch;
 use crate::money::{Currency, Money};
 use crate::price::{Bill, MeterChange};
 use crate::request::{Caller, Requirements};
@@ -23,6 +24,7 @@ pub enum Record {
     Plan(Box<PlanRecord>),
     Policy(PolicyRecord),
     Raise(RaiseRecord),
+    Refused(Vec<RefusedStretch>),
     /// The books have forgotten this pool: what its lease has left goes back.
     Return(Arc<PoolId>),
     /// An account was found exhausted under this limit; remembered over a restart.

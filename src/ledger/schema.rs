@@ -14,6 +14,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("schema/006_first_choice.sql"),
     include_str!("schema/007_prices.sql"),
     include_str!("schema/008_needs.sql"),
+    include_str!("schema/009_refusals.sql"),
 ];
 
 /// Brings the file up to the last migration. One that holds data is copied first, beside itself.

@@ -87,6 +87,7 @@ impl Write<'_> {
             Record::Plan(plan) => self.plan(plan),
             Record::Policy(policy) => self.policy(policy),
             Record::Raise(raise) => self.raise(raise),
+            Record::Refused(refused) => refused.iter().try_for_each(|refused| self.refused(refused)),
             Record::Return(pool) => self.take_back(pool),
             Record::Exhausted { pool, key, at, limit } => self.exhausted(pool, key, *at, *limit),
         }

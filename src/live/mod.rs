@@ -8,6 +8,7 @@ mod freeze;
 mod measures;
 mod mix;
 mod prices;
+mod refusals;
 mod standing;
 
 #[cfg(test)]
@@ -17,6 +18,7 @@ pub use answers::CallerAnswers;
 pub use measures::{Answered, Measures};
 pub use mix::Mixes;
 pub use prices::{BEFORE, PastPrices};
+pub use refusals::{Refusal, Refusals, RefusedStretch};
 pub use standing::{ProviderLive, ProviderNews, ProviderState};
 
 use crate::budget::{self, Books, RebuildRequest};
@@ -82,6 +84,8 @@ pub struct Live {
     /// Of prices: ladders, quotas, commitments and machines' time. Taken while `books` is held, never the other way round.
     pub counters: Mutex<Counters>,
     pub sessions: Mutex<Sessions>,
+    /// Requests that were turned away before there was a decision.
+    pub refusals: Mutex<Refusals>,
     /// Plans that changed outside the tick and are still to be recorded and told.
     changed: Mutex<Vec<PlanChange>>,
 }
@@ -115,6 +119,7 @@ impl Live {
             past_prices: ArcSwapOption::empty(),
             counters: Mutex::default(),
             sessions: Mutex::default(),
+            refusals: Mutex::default(),
             changed: Mutex::default(),
         };
         (live, rebuilds)

@@ -70,6 +70,12 @@ pub struct ExclusionLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RefusalLabels {
+    pub client: Arc<str>,
+    pub code: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct LimitLabels {
     pub of: &'static str,
     pub limit: &'static str,
@@ -89,6 +95,7 @@ pub struct Metrics {
     pub attempts: Family<AttemptLabels, Counter>,
     pub excluded: Family<ExclusionLabels, Counter>,
     pub limited: Family<LimitLabels, Counter>,
+    pub refusals: Family<RefusalLabels, Counter>,
     pub tokens: Family<TokenLabels, Counter>,
     pub spend: Family<ModelLabels, Counter>,
     pub held: Family<ModelLabels, Counter>,
@@ -115,6 +122,7 @@ impl Default for Metrics {
             attempts: Family::default(),
             excluded: Family::default(),
             limited: Family::default(),
+            refusals: Family::default(),
             tokens: Family::default(),
             spend: Family::default(),
             held: Family::default(),
@@ -219,6 +227,11 @@ impl Metrics {
             self.limited.clone(),
         );
         r.register(
+            "refusals",
+            "Requests turned away before there was a decision, by code",
+            self.refusals.clone(),
+        );
+        r.register(
             "tokens",
             "Tokens by model and kind (input, cache_read, output)",
             self.tokens.clone(),
@@ -300,7 +313,7 @@ mod tests {
             .skip(1)
             .filter_map(|rest| rest.split('"').nth(1))
             .collect();
-        assert_eq!(names.len(), 19, "{names:?}");
+        assert_eq!(names.len(), 20, "{names:?}");
         for name in names {
             assert!(
                 listed.contains(&format!("`planb_{name}")),

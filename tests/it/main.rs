@@ -24,6 +24,7 @@ mod plan_changes;
 mod plans;
 mod prices;
 mod projection;
+mod refusals;
 mod reload;
 mod rights;
 mod routes;
