@@ -8,7 +8,7 @@ use super::attempt::Attempt;
 use super::overdue::Overdue;
 use super::ticket::Ticket;
 use crate::dialect::chat::answer::usage_within;
-use crate::dialect::chat::mask::with_model;
+use crate::dialect::chat::mask::masked;
 use crate::failure::{Fault, Phase, classify};
 use crate::money::Money;
 use bytes::Bytes;
@@ -60,7 +60,7 @@ impl LargeAnswer {
         };
         answer.remember(&head);
         answer.head = Some(match shown_as {
-            Some(name) => with_model(&head, &name),
+            Some(name) => masked(&head, &name),
             None => head,
         });
         answer

@@ -183,10 +183,9 @@ async fn prepare_for(
     let held = chat
         .zip(session)
         .and_then(|(chat, key)| session::held(gateway, &policy, key, chat, &needs));
-    let (deadline, explain) = (wishes.deadline()?, wishes.explain()?);
-    let shown_as = client
-        .filter(|client| !client.exposes)
-        .map(|_| Arc::from(inbound.model()));
+    let hidden = hides(&policy, client, target);
+    let (deadline, explain) = (wishes.deadline()?, wishes.explain(hidden)?);
+    let shown_as = hidden.then(|| Arc::from(inbound.model()));
     let reshapes = reshape(rules, target, &inbound, &needs);
     Ok(Prepared {
         reshapes,
@@ -244,6 +243,15 @@ fn target(policy: &Policy, asked: &Asked<'_>, client: Option<&Client>) -> Result
     }
 }
 
+/// The client may not see who answers, or nobody may on this route.
+fn hides(policy: &Policy, client: Option<&Client>, target: Target) -> bool {
+    let of_route = match target {
+        Target::Route(id) => !policy.snapshot.route(id).exposes,
+        Target::Model(_) => false,
+    };
+    of_route || client.is_some_and(|client| !client.exposes)
+}
+
 pub fn not_found(name: &str) -> Told {
     let shown: String = name.chars().take(100).collect();
     nothing_serves(format!(
@@ -257,7 +265,7 @@ fn close(name: &str, route: &Route, criterion: Criterion<'_>) -> Told {
     nothing_serves(format!(
         "no route takes this request for the model `{shown}`; nearest: route `{}`, {}",
         route.name,
-        criterion.wanted(&route.matches)
+        criterion.told(&route.matches)
     ))
 }
 

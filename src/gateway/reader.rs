@@ -3,7 +3,7 @@
 //! Knows no socket and no clock: bytes are pushed in, events come out, in any chunking the same.
 
 use crate::catalog::Vendor;
-use crate::dialect::chat::mask::event_with_model;
+use crate::dialect::chat::mask::masked_event;
 use crate::dialect::chat::stream::{Progress, Seen};
 use crate::dialect::sse::{Frame, Parser};
 use crate::failure::{Finish, finish_of};
@@ -110,7 +110,7 @@ impl Reader {
             .progress
             .see(&data, |reason| matches!(finish_of(vendor, reason), Finish::Failed(_)));
         let shown = |raw: Bytes| match &self.shown_as {
-            Some(name) => event_with_model(&raw, &data, name),
+            Some(name) => masked_event(&raw, &data, name),
             None => raw,
         };
         match seen {

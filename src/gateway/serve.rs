@@ -368,7 +368,7 @@ impl Serving {
                 let headers = self.headers(&attempt);
                 self.ticket.finish(Some(attempt.model().name.clone()), "ok", 200);
                 Break(headers.whole(match &self.prepared.shown_as {
-                    Some(name) => mask::with_model(&bytes, name),
+                    Some(name) => mask::masked(&bytes, name),
                     None => bytes,
                 }))
             }

@@ -90,11 +90,13 @@ impl<'a> Wishes<'a> {
         }
     }
 
-    /// An explanation names models, so that it is not for a client that must not see their names.
-    pub fn explain(&self) -> Result<bool, Told> {
-        let hidden = self.client.is_some_and(|client| !client.exposes);
+    /// An explanation names models, so that it is not for who must not see their names.
+    pub fn explain(&self, hidden: bool) -> Result<bool, Told> {
         match self.constraint("x-planb-explain", Wish::Explain)? {
-            Some("1") if hidden => Err(not_allowed("x-planb-explain")),
+            Some("1") if hidden => Err(bad_request(
+                "header_not_allowed",
+                "`x-planb-explain` names models, which are not shown here (`expose: none`)",
+            )),
             asked => Ok(asked == Some("1")),
         }
     }

@@ -1,6 +1,6 @@
 //! What a client may call, say and see, and how long.
 
-use crate::support::{Call, Daemon, Policy, Price, Reply, Upstream, Usage, until};
+use crate::support::{Call, Daemon, Policy, Price, Reply, Upstream, Usage, completion, sse, until};
 use serde_json::{Value, json};
 
 const KEY: &str = "sk-client-search-0123";
@@ -190,6 +190,56 @@ async fn a_client_that_may_not_see_suppliers_never_does() {
             .await
             .expect_error(400),
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_route_that_exposes_nothing_shows_no_supplier_to_anybody() {
+    let upstream = Upstream::start("alpha", Price::LIST).await;
+    let (name, usage) = (upstream.model(), Usage::new(10, 5));
+    upstream.script(move |seen| {
+        let dress = |mut told: Value| {
+            told["provider"] = "alpha".into();
+            told["system_fingerprint"] = "fp_alpha".into();
+            told
+        };
+        if seen.json()["stream"] != true {
+            return Reply::json(200, &dress(completion(&name, "Hello.", usage))).billed(usage);
+        }
+        let events =
+            sse::completion_events(&name, "Hello.", None).into_iter().map(|event| {
+                match serde_json::from_str(event.trim_start_matches("data:").trim()) {
+                    Ok(told) => format!("data: {}\n\n", dress(told)),
+                    Err(_) => event,
+                }
+            });
+        Reply::stream(events).billed(usage)
+    });
+    let policy = Policy::new()
+        .provider(&upstream, "")
+        .model("only", &upstream, crate::support::LICENSED)
+        .route("name: chat, try: [only], expose: none")
+        .route("name: open, try: [only]");
+    let daemon = Daemon::start(&policy).await;
+    for stream in [false, true] {
+        let ask = |route| {
+            let mut body = hello_to(route);
+            body["stream"] = stream.into();
+            body
+        };
+        let shown = daemon.chat(&ask("open")).await.expect(200);
+        assert_eq!(shown.header("x-planb-provider"), Some("alpha"));
+        assert!(shown.text().contains("fp_alpha"), "{}", shown.text());
+        let hidden = daemon.chat(&ask("chat")).await.expect(200);
+        let seen = format!("{:?} {}", hidden.headers, hidden.text());
+        for word in ["alpha", "only", "system_fingerprint", "provider"] {
+            assert!(!seen.contains(word), "{word} shows in {seen}");
+        }
+        assert!(hidden.text().contains("Hello."), "{}", hidden.text());
+    }
+    let explain = |route| Call::chat(&hello_to(route)).header("x-planb-explain", "1");
+    explain("open").send(daemon.address()).await.expect(200);
+    let refused = explain("chat").send(daemon.address()).await.expect_error(400);
+    assert_eq!(refused.error_code(), "header_not_allowed");
 }
 
 #[tokio::test(flavor = "multi_thread")]

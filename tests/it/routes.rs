@@ -78,6 +78,12 @@ async fn a_request_goes_to_the_first_route_whose_every_criterion_holds() {
         message.contains("route `long`, which takes prompts above 1000 tokens"),
         "{message}"
     );
+    let told = ask("canary", &nothing).send(daemon.address()).await.expect_error(404);
+    let message = told.json()["error"]["message"].to_string();
+    assert!(message.contains("route `canary`, which asks for another"), "{message}");
+    for kept in ["x-env", "canary*", "team", "search"] {
+        assert!(!message.contains(kept), "{kept} is nobody else's business: {message}");
+    }
     let told = ask("nobody", &nothing).send(daemon.address()).await.expect_error(404);
     assert!(
         told.text().contains("no route serves the model `nobody`"),

@@ -27,6 +27,7 @@ pub(in crate::policy) struct Route {
     pub rates: Limits,
     pub shaping: Shaping,
     pub on_disconnect: Option<Word>,
+    pub expose: Option<Word>,
 }
 
 #[derive(Debug, Default)]
@@ -94,6 +95,7 @@ pub(super) fn read(node: &Node, report: &mut Report) -> Route {
         rates: rates(limits, report),
         shaping: shaping(fields, report),
         on_disconnect: fields.word("on_disconnect", report),
+        expose: fields.word("expose", report),
     }
 }
 

@@ -39,6 +39,7 @@ impl Resolver<'_, '_> {
             timeouts: self.timeouts(&written.timeouts),
             limits: self.limits(&written.rates),
             shaping: self.shaping(&written.shaping),
+            exposes: self.exposes(written.expose.as_ref()),
             on_disconnect: written
                 .on_disconnect
                 .as_ref()

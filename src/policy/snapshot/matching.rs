@@ -68,7 +68,17 @@ pub enum Criterion<'a> {
 }
 
 impl Criterion<'_> {
-    /// What the route asks for, for people: `which asks for the tag `team` to be `search``.
+    /// The same for whoever asks: without the names that a policy keeps to itself.
+    pub fn told(&self, of: &Match) -> String {
+        match self {
+            Self::Client => "which is for other clients".to_owned(),
+            Self::Tag(_) => "which asks for another tag".to_owned(),
+            Self::Header(_) => "which asks for another header".to_owned(),
+            Self::Dialect | Self::Size | Self::Tools | Self::Images => self.wanted(of),
+        }
+    }
+
+    /// What the route asks for, for its operators: `which asks for the tag `team` to be `search``.
     pub fn wanted(&self, of: &Match) -> String {
         let words = |texts: &[Arc<str>]| {
             texts
@@ -274,6 +284,7 @@ mod tests {
             limits: crate::policy::snapshot::Limits::default(),
             shaping: crate::policy::snapshot::Shaping::default(),
             on_disconnect: OnDisconnect::Cancel,
+            exposes: true,
         }
     }
 

@@ -102,4 +102,6 @@ pub struct Route {
     pub limits: Limits,
     pub shaping: Shaping,
     pub on_disconnect: OnDisconnect,
+    /// Its clients see the names of models and providers.
+    pub exposes: bool,
 }

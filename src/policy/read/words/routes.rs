@@ -35,9 +35,10 @@ pub(in crate::policy) static ROUTE: Section = Section {
         key("on_unsupported", Word(&["refuse", "drop"]), "refuse", "drop", "fields that the vendor refuses: the model is no candidate, or they are left out"),
         key("timeouts", In(&TIMEOUTS), "", "{total: 5m}", "the tightest of provider and route counts"),
         key("on_disconnect", Word(&["cancel", "finish"]), "cancel", "finish", "when the client leaves: `cancel` the call, or `finish` it for exact books"),
+        key("expose", Word(&["all", "none"]), "all", "none", "`none`: nobody sees the names of models and providers in its answers; as of clients"),
     ],
     later: &[
-        "heartbeat", "expose", "mirror", "resume", "cascade", "hedge", "approve", "residence", "refusals", "retry", "min_speed",
+        "heartbeat", "mirror", "resume", "cascade", "hedge", "approve", "residence", "refusals", "retry", "min_speed",
         "value", "wait", "drop",
     ],
 };
