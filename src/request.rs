@@ -69,6 +69,8 @@ pub enum Thinking {
 pub struct Extras {
     /// The service tier that it asks for.
     pub tier: Option<ServiceTier>,
+    /// It leaves the tier to the provider, which may choose a dearer one.
+    pub any_tier: bool,
     /// How long it wants its prompt kept in the provider's cache.
     pub cache: CacheLife,
     /// It sends or wants sound.

@@ -116,6 +116,11 @@ impl ServiceTier {
         }
     }
 
+    /// A request that says so lets the provider choose a dearer tier than the standard one.
+    pub fn is_open(word: &str) -> bool {
+        word == "auto"
+    }
+
     /// As requests and answers spell it (`default`, `auto`, `on_demand` and the like are the standard tier).
     pub fn of(word: &str) -> Option<Self> {
         match word {

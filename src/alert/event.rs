@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 pub enum EventKind {
     BudgetThreshold,
     BudgetExhausted,
+    /// A provider billed more than its bound allows.
+    BudgetOverdraft,
     PlanActivated,
     PlanReleased,
     /// It turned too often and is held on.
@@ -22,9 +24,10 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::BudgetThreshold,
         Self::BudgetExhausted,
+        Self::BudgetOverdraft,
         Self::PlanActivated,
         Self::PlanReleased,
         Self::PlanFlapping,
@@ -41,6 +44,7 @@ impl EventKind {
         match self {
             Self::BudgetThreshold => "budget.threshold",
             Self::BudgetExhausted => "budget.exhausted",
+            Self::BudgetOverdraft => "budget.overdraft",
             Self::PlanActivated => "plan.activated",
             Self::PlanReleased => "plan.released",
             Self::PlanFlapping => "plan.flapping",

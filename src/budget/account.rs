@@ -87,6 +87,7 @@ pub(super) struct Account {
     pub(super) plan_free: Money,
     pub(super) burn: HourlyBurn,
     pub(super) exhausted_at: Option<Timestamp>,
+    pub(super) overdraft_told: bool,
     /// Thresholds that were told, in basis points.
     told: Vec<u32>,
 }
@@ -101,6 +102,7 @@ impl Account {
             plan_free: Money::ZERO,
             burn: HourlyBurn::default(),
             exhausted_at: None,
+            overdraft_told: false,
             told: Vec::new(),
         }
     }

@@ -28,7 +28,7 @@ pub use notice::{Crossing, Notice, Violation};
 pub use outlook::{PastDecisions, PastFound, PastRequest, PastSpend};
 pub use pool::{Grant, GrantRequest};
 pub use pool_id::PoolId;
-pub use reserve::{End, Headroom, Posting, Refusal, ReservationId};
+pub use reserve::{End, Ended, Headroom, Posting, Refusal, ReservationId};
 
 #[cfg(test)]
 mod tests;

@@ -13,6 +13,8 @@ pub enum Crossing {
     Exhausted,
     /// The budget has as many keys as it may; new ones share `(other)`.
     KeysFull,
+    /// Something cost more than had been reserved for it.
+    Overdraft,
 }
 
 /// Something an alert may be about. Told once by these books; the outbox makes it once over restarts.
@@ -25,6 +27,8 @@ pub struct Notice {
     pub limit: Money,
     pub posted: Money,
     pub held: Money,
+    /// The part of `posted` beyond what had been reserved.
+    pub overdraft: Money,
     pub crossing: Crossing,
 }
 

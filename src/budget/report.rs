@@ -121,9 +121,37 @@ impl Books {
             limit,
             posted: spent.posted,
             held: spent.held.plus(unaccounted),
+            overdraft: spent.overdraft,
             crossing,
         };
         self.notices.extend(crossed.into_iter().map(notice));
+    }
+
+    /// A provider billed more than its bound allows: once for each account.
+    pub(super) fn tell_overdraft(&mut self, life: u64, account: usize) {
+        let Some(pool) = self.pools.get_mut(&life) else { return };
+        let limit = pool
+            .rule
+            .and_then(|rule| self.rules.get(rule))
+            .map(|rule| rule.budget.limit);
+        let (unaccounted, id) = (pool.unaccounted, pool.id.clone());
+        let (Some(limit), Some(account)) = (limit, pool.accounts.get_mut(account)) else {
+            return;
+        };
+        if std::mem::replace(&mut account.overdraft_told, true) {
+            return;
+        }
+        let spent = account.spent();
+        self.notices.push(Notice {
+            pool: id,
+            key: account.key.clone(),
+            at: self.now,
+            limit,
+            posted: spent.posted,
+            held: spent.held.plus(unaccounted),
+            overdraft: spent.overdraft,
+            crossing: Crossing::Overdraft,
+        });
     }
 
     pub(super) fn violate(&mut self, life: Option<u64>, violation: Violation) {

@@ -43,6 +43,14 @@ pub struct Posting {
     pub overdraft: Money,
 }
 
+/// What an end changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ended {
+    pub postings: Vec<Posting>,
+    /// Of what it corrects.
+    pub corrections: Vec<Posting>,
+}
+
 /// Why a request may not have the money. All but `Lease` are the answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
@@ -178,6 +186,22 @@ impl Books {
     /// Ends a reservation in every account it was taken from. The record with these postings must reach the ledger
     /// before the books are unlocked.
     pub fn end(&mut self, reservation: ReservationId, end: End) -> Vec<Posting> {
+        self.end_corrected(reservation, end, None).postings
+    }
+
+    /// The same, with what the end corrects of the ends before it: up or down, in every account that the reservation was
+    /// taken from, whether or not the attempt itself cost anything. It was leased long ago, so it is an overdraft, or takes
+    /// one back.
+    pub fn end_corrected(&mut self, reservation: ReservationId, end: End, correction: Option<Money>) -> Ended {
+        let touched = self.close(reservation, end);
+        let corrections = correction.map_or_else(Vec::new, |amount| self.correct(&touched, amount));
+        let mut postings = touched;
+        postings.retain(|posting| posting.posted != Money::ZERO || posting.held != Money::ZERO);
+        Ended { postings, corrections }
+    }
+
+    /// One posting for each account, those of nothing too.
+    fn close(&mut self, reservation: ReservationId, end: End) -> Vec<Posting> {
         let Some(open) = self.open.remove(&reservation.0) else {
             self.violate(None, Violation::UnknownReservation { id: reservation.0 });
             return Vec::new();
@@ -195,22 +219,23 @@ impl Books {
             let released = account.release(open.worst);
             account.own = account.own.plus(spent);
             account.burn.add(self.now, spent.total());
-            if !spent.is_zero() {
-                postings.push(Posting {
-                    budget: pool.id.budget.clone(),
-                    key: account.key.clone(),
-                    span: pool.id.span,
-                    shape: pool.id.shape.clone(),
-                    life,
-                    posted: spent.posted,
-                    held: spent.held,
-                    overdraft: spent.overdraft,
-                });
-            }
+            postings.push(Posting {
+                budget: pool.id.budget.clone(),
+                key: account.key.clone(),
+                span: pool.id.span,
+                shape: pool.id.shape.clone(),
+                life,
+                posted: spent.posted,
+                held: spent.held,
+                overdraft: spent.overdraft,
+            });
             pool.reserved = pool.reserved.minus(open.worst);
             pool.charge(spent, second);
             if let Err(violation) = released {
                 self.violate(Some(life), violation);
+            }
+            if spent.overdraft > Money::ZERO {
+                self.tell_overdraft(life, at);
             }
             if !spent.is_zero() {
                 self.judge(life, at);
@@ -219,9 +244,7 @@ impl Books {
         postings
     }
 
-    /// Corrects what was posted before, up or down, in the accounts that these postings went to. It was leased long ago,
-    /// so it is an overdraft, or takes one back. The record must reach the ledger before the books are unlocked.
-    pub fn adjust(&mut self, postings: &[Posting], amount: Money) -> Vec<Posting> {
+    fn correct(&mut self, postings: &[Posting], amount: Money) -> Vec<Posting> {
         let spent = Spent {
             posted: amount,
             held: Money::ZERO,

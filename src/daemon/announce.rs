@@ -75,6 +75,11 @@ fn line(kind: EventKind, data: &Value) -> Option<String> {
         ),
         EventKind::ProviderDown => format!("provider {} is {}: {}", word("provider"), word("state"), word("reason")),
         EventKind::ProviderRecovered => format!("provider {} is up again", word("provider")),
+        EventKind::BudgetOverdraft => format!(
+            "{}: something cost more than had been reserved for it, {} beyond in all",
+            budget(),
+            word("overdraft")
+        ),
         EventKind::BudgetThreshold => {
             let percent = (data["threshold"].as_f64().unwrap_or_default() * 10_000.0).round() / 100.0;
             format!("{} has passed {percent} %: {}", budget(), spent())

@@ -93,6 +93,7 @@ impl Ticker {
                 .await;
                 (EventKind::BudgetExhausted, None, "exhausted".to_owned())
             }
+            Crossing::Overdraft => (EventKind::BudgetOverdraft, None, "overdraft".to_owned()),
             Crossing::KeysFull => {
                 tracing::warn!(
                     budget = &*notice.pool.budget,
@@ -113,6 +114,7 @@ impl Ticker {
             "limit": notice.limit.to_string(),
             "posted": notice.posted.to_string(),
             "held": notice.held.to_string(),
+            "overdraft": notice.overdraft.to_string(),
             "currency": currency.code(),
         });
         let dedupe = format!(

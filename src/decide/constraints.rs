@@ -16,7 +16,7 @@ pub(super) fn check(
 ) -> Result<Candidate, Reason> {
     disabled(standing)?;
     credential(standing)?;
-    let quote = quote(standing)?;
+    let quote = quote(terms, needs, standing)?;
     standing.barred.retired()?;
     capabilities(needs, standing)?;
     let output = match output(terms, needs, standing, &quote) {
@@ -54,8 +54,8 @@ pub(super) fn unmet(terms: &Terms, needs: &Requirements, standing: &Standing<'_>
         state: super::State::default(),
         ..standing.clone()
     };
-    let quote = standing.quote.unwrap_or(Quote::FREE);
     let met = || {
+        let quote = quote(terms, needs, &unfunded)?;
         capabilities(needs, standing)?;
         let output = output(terms, needs, &unfunded, &quote)?;
         standing.barred.licensed_as_asked()?;
@@ -82,15 +82,28 @@ fn credential(standing: &Standing<'_>) -> Result<(), Reason> {
     }
 }
 
-/// An unpriced model is free only where no hard budget would have to count it.
-fn quote<'a>(standing: &Standing<'a>) -> Result<Quote<'a>, Reason> {
-    match (&standing.quote, standing.state.funds) {
-        (Some(quote), _) => Ok(*quote),
-        (None, None) => Ok(Quote::FREE),
-        (None, Some(funds)) => Err(Reason::Unpriced {
-            budget: funds.budget.clone(),
-        }),
+/// An unpriced model is free only where no hard budget would have to count it and nothing caps what it may cost.
+fn quote<'a>(terms: &Terms, needs: &Requirements, standing: &Standing<'a>) -> Result<Quote<'a>, Reason> {
+    if let Some(quote) = standing.quote {
+        return Ok(quote);
     }
+    if let Some(funds) = standing.state.funds {
+        return Err(Reason::Unpriced {
+            budget: funds.budget.clone(),
+        });
+    }
+    match caps(terms, needs).into_iter().find(|(cap, _)| cap.is_some()) {
+        Some((_, by)) => Err(Reason::UnpricedUnderCap { by }),
+        None => Ok(Quote::FREE),
+    }
+}
+
+/// What a request may cost at most, and who says so.
+pub(super) fn caps(terms: &Terms, needs: &Requirements) -> [(Option<Money>, &'static str); 2] {
+    [
+        (terms.max_cost, "the route's `limits.cost`"),
+        (needs.max_cost, "`x-planb-max-cost`"),
+    ]
 }
 
 fn capabilities(needs: &Requirements, standing: &Standing<'_>) -> Result<(), Reason> {
@@ -155,11 +168,8 @@ fn need(terms: &Terms, needs: &Requirements, model: &Model) -> Result<(), Reason
 }
 
 fn cost_caps(terms: &Terms, needs: &Requirements, worst: Money) -> Result<(), Reason> {
-    for (cap, by) in [
-        (terms.max_cost, "the route's `limits.cost`"),
-        (needs.max_cost, "`x-planb-max-cost`"),
-        (Some(MOST_OF_ONE_ATTEMPT), "planb itself"),
-    ] {
+    let own = (Some(MOST_OF_ONE_ATTEMPT), "planb itself");
+    for (cap, by) in caps(terms, needs).into_iter().chain([own]) {
         if let Some(cap) = cap.filter(|cap| worst > *cap) {
             return Err(Reason::CostCap { costs: worst, cap, by });
         }

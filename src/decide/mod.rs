@@ -58,12 +58,23 @@ pub struct Question<'a> {
     pub answers: &'a Answers,
     /// When it arrived: what prices go by.
     pub at: Timestamp,
-    /// The longest that it may take.
+    /// The longest that its client lets it take; the policy's timeouts may be shorter.
     pub patience: Duration,
     /// In place of dice: requests of one conversation share it, others differ.
     pub seed: u64,
     /// What the conversation has at the model that answered it last. It counts where the route keeps conversations.
     pub held: Option<Held>,
+}
+
+impl Question<'_> {
+    /// The longest that an attempt at this model may take.
+    pub fn patience_with(&self, snapshot: &Snapshot, id: ModelId) -> Duration {
+        let route = match self.target {
+            Target::Route(id) => Some(id),
+            Target::Model(_) => None,
+        };
+        self.patience.min(snapshot.patience(route, id))
+    }
 }
 
 /// A conversation's ties to the model that answered it last.
@@ -319,14 +330,15 @@ impl<'a> View<'a> {
 
     fn quote(&self, id: ModelId) -> Option<Quote<'_>> {
         let price = self.rules.snapshot.model(id).price.as_ref()?;
-        let quote = match self.present.shaped(id) {
-            Shaped::Needs(needs) => {
-                let moment = price::Moment::of(needs, self.question.at, self.question.patience);
-                price.quote(&moment)
-            }
-            _ => price.quote(&self.moment),
+        let moment = match self.present.shaped(id) {
+            Shaped::Needs(needs) => price::Moment::of(needs, self.question.at, self.question.patience),
+            _ => self.moment,
         };
-        Some(quote.at(self.present.positions(id)))
+        let moment = price::Moment {
+            patience: self.question.patience_with(self.rules.snapshot, id),
+            ..moment
+        };
+        Some(price.quote(&moment).at(self.present.positions(id)))
     }
 
     /// As they are on the way to this model.

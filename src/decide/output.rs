@@ -3,6 +3,7 @@
 //! The client's own bound is used as it is, or lowered where the route says so. Without one the bound is the largest
 //! that everything allows, so that a stock SDK call works on the smallest budget and nothing is cut while money is ample.
 
+use super::constraints::caps;
 use super::{Reason, Standing, Terms};
 use crate::money::Money;
 use crate::policy::defaults::MIN_OUTPUT;
@@ -208,10 +209,7 @@ impl Asked<'_> {
             .min()
             .unwrap_or(UNKNOWN_MAXIMUM);
         let mut bound = maximum.min(self.terms.max_output.unwrap_or(u64::MAX));
-        for (cap, by) in [
-            (self.terms.max_cost, "the route's `limits.cost`"),
-            (self.needs.max_cost, "`x-planb-max-cost`"),
-        ] {
+        for (cap, by) in caps(self.terms, self.needs) {
             let Some(cap) = cap else { continue };
             let costs = self.quote.worst(self.needs.input, self.billable(least));
             if costs > cap {

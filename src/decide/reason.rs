@@ -72,6 +72,10 @@ pub enum Reason {
     Unpriced {
         budget: Arc<str>,
     },
+    /// Nobody can say that it stays within a cost that is capped.
+    UnpricedUnderCap {
+        by: &'static str,
+    },
     /// The service tier that is asked for has no price at this model.
     ServiceTier {
         tier: &'static str,
@@ -127,7 +131,7 @@ impl Reason {
             Self::Retired { .. } => "retired",
             Self::License { .. } => "license",
             Self::MissingCredential { .. } => "missing_credential",
-            Self::Unpriced { .. } => "unpriced",
+            Self::Unpriced { .. } | Self::UnpricedUnderCap { .. } => "unpriced",
             Self::ServiceTier { .. } => "service_tier",
             Self::Plan { .. } => "plan",
             Self::Shed { .. } => "shed",
@@ -157,6 +161,7 @@ impl Reason {
             | Self::Context { .. }
             | Self::Output { .. }
             | Self::CostCap { .. }
+            | Self::UnpricedUnderCap { .. }
             | Self::ServiceTier { .. } => Family::Need,
             Self::License { breach, .. } if breach.is_of_request() => Family::Need,
             Self::License { .. } => Family::License,
@@ -205,6 +210,7 @@ impl fmt::Display for Reason {
             Self::License { license, breach } => write!(f, "licence `{license}` {breach}"),
             Self::MissingCredential { what } => f.write_str(what),
             Self::Unpriced { budget } => write!(f, "has no price, and the hard budget `{budget}` covers it"),
+            Self::UnpricedUnderCap { by } => write!(f, "has no price, and {by} caps what the request may cost"),
             Self::ServiceTier { tier } => write!(
                 f,
                 "has no price for `service_tier: {tier}`; its `price` may name one under `service`"

@@ -17,8 +17,9 @@ pub struct Refusal {
 /// For a decision whose `excluded` holds every model of the route.
 pub fn refusal(rules: Rules<'_>, question: &Question<'_>, decision: &Decision) -> Refusal {
     let terms = terms(rules, question.target);
-    let moment = price::Moment::of(question.needs, question.at, question.patience);
     let unmet = |exclusion: &Exclusion| {
+        let patience = question.patience_with(rules.snapshot, exclusion.id);
+        let moment = price::Moment::of(question.needs, question.at, patience);
         let standing = Standing {
             disabled: None,
             misfit: None,

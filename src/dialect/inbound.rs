@@ -5,9 +5,11 @@ use super::chat::request::{ChatRequest, Shape};
 use super::embeddings;
 use super::embeddings::request::EmbeddingsRequest;
 use super::members::Unreadable;
+use super::options;
 use crate::catalog::VendorFacts;
 use crate::request::Requirements;
 use bytes::Bytes;
+use std::sync::Arc;
 
 #[derive(Clone, Debug)]
 pub enum Inbound {
@@ -86,9 +88,10 @@ impl Inbound {
         }
     }
 
-    /// What it needs of a model by its own words; who asks is for others to say.
-    pub fn needs(&self) -> Requirements {
-        match self {
+    /// What it needs of a model by its own words; who asks is for others to say. `priced` are the fields that the policy
+    /// has prices for.
+    pub fn needs(&self, priced: &[Arc<str>]) -> Requirements {
+        let mut needs = match self {
             Self::Chat(chat) => chat.needs(),
             Self::Embeddings(embeddings) => Requirements {
                 input: embeddings.input,
@@ -96,7 +99,9 @@ impl Inbound {
                 embeds: true,
                 ..Requirements::default()
             },
-        }
+        };
+        needs.extras.options = options::options(self.body(), priced);
+        needs
     }
 
     /// The bytes for one provider.

@@ -6,6 +6,7 @@ pub mod embeddings;
 pub mod estimate;
 mod inbound;
 mod members;
+mod options;
 pub mod refused;
 pub mod shape;
 pub mod sse;

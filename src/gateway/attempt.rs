@@ -255,6 +255,9 @@ impl Attempt {
             } else {
                 cost
             };
+            if cost > tariff.worst {
+                self.tell_overdraft(&settlement.usage, cost, tariff.worst);
+            }
             let (end, amount) = match settlement.end {
                 EndKind::Posted => (End::Post(cost), cost),
                 EndKind::Voided => (End::Void, Money::ZERO),
@@ -263,10 +266,10 @@ impl Attempt {
                     (End::Hold, tariff.worst)
                 }
             };
-            let postings = books.end(reserved.reservation, end);
+            let ended = books.end_corrected(reserved.reservation, end, counted.adjustment);
             let adjustment = counted.adjustment.map(|amount| Adjustment {
                 amount,
-                postings: books.adjust(&postings, amount),
+                postings: ended.corrections,
             });
             if let Some(permit) = reserved.permit {
                 let record = AttemptRecord {
@@ -274,7 +277,7 @@ impl Attempt {
                     amount,
                     worst: tariff.worst,
                     bill,
-                    postings,
+                    postings: ended.postings,
                     meters: counted.changes,
                     adjustment,
                     ..self.record(&settlement)
@@ -297,6 +300,19 @@ impl Attempt {
         } else {
             Money::ZERO
         }
+    }
+
+    /// A provider billed more than its bound allows: more tokens, or a dearer tier than was asked for.
+    fn tell_overdraft(&self, usage: &Usage, billed: Money, reserved: Money) {
+        tracing::warn!(
+            model = &*self.model().name,
+            decision = &*self.decision,
+            %billed,
+            %reserved,
+            tier = usage.tier.map_or("", |tier| tier.word()),
+            asked = self.needs.extras.tier.map_or("", |tier| tier.word()),
+            "an answer cost more than had been reserved for it"
+        );
     }
 
     /// What a whole answer was like, for the decisions to come.

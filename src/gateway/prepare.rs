@@ -2,7 +2,6 @@
 
 use super::Gateway;
 use super::authenticate::authenticate;
-use super::deadlines::Deadlines;
 use super::failed::{Told, bad_request};
 use super::reshape::{Reshaped, Reshapes, reshape};
 use super::session;
@@ -67,15 +66,13 @@ impl Prepared {
         }
     }
 
-    /// It may take as long as the whole request may.
     pub fn question(&self, at: Timestamp) -> Question<'_> {
-        let total = Deadlines::of([Timeouts::default(), Timeouts::default(), self.timeouts()]).total;
         Question {
             target: self.target,
             needs: &self.needs,
             answers: &self.answers,
             at,
-            patience: self.deadline.map_or(total, |deadline| deadline.min(total)),
+            patience: self.deadline.unwrap_or(Duration::MAX),
             seed: self.seed,
             held: self.held,
         }
@@ -159,7 +156,7 @@ async fn prepare_for(
         caller: Arc::new(wishes.caller()),
         min_quality: wishes.min_quality()?,
         max_cost: wishes.max_cost(policy.snapshot.currency)?,
-        ..inbound.needs()
+        ..inbound.needs(&policy.snapshot.priced_fields)
     };
     let asked = Asked {
         model: inbound.model(),

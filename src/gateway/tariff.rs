@@ -53,7 +53,9 @@ impl Tariff {
         let Some(price) = prepared.policy.snapshot.model(candidate.id).price.as_ref() else {
             return tariff;
         };
-        let patience = prepared.question(tariff.at).patience;
+        let patience = prepared
+            .question(tariff.at)
+            .patience_with(&prepared.policy.snapshot, candidate.id);
         let quote = price.quote(&Moment::of(prepared.needs_of(candidate.id), tariff.at, patience));
         let timed = price
             .compute(tariff.at)

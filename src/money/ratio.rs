@@ -63,6 +63,12 @@ impl Ratio {
         self.numerator == self.denominator
     }
 
+    /// The larger one.
+    #[must_use]
+    pub fn dearer(self, other: Self) -> Self {
+        if other.exceeds(self) { other } else { self }
+    }
+
     /// Is it the larger one?
     pub fn exceeds(self, other: Self) -> bool {
         u128::from(self.numerator) * u128::from(other.denominator)

@@ -191,6 +191,7 @@ fn snapshot_of<'f>(
         licenses: draft.licenses,
         rates: draft.rates,
         providers: draft.providers,
+        priced_fields: snapshot::priced_fields(&draft.models),
         models: draft.models,
         clients: draft.clients,
         route_index: snapshot::RouteIndex::new(&draft.routes),

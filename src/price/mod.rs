@@ -7,6 +7,7 @@ mod counters;
 mod kinds;
 mod meter;
 mod moment;
+mod option;
 mod quote;
 mod sheet;
 #[cfg(test)]
@@ -17,6 +18,7 @@ pub use counters::{Counted, Counters, MeterChange, MeterRow, Promise};
 pub use kinds::{Kind, Kinds, Rates};
 pub use meter::{Meter, Position, Positions, Unit};
 pub use moment::Moment;
+pub use option::option;
 pub use quote::{Bill, Drawn, Quote};
 pub use sheet::{Commitment, Compute, Fees, FlatFee, FreeQuota, LadderKind, LadderSheet, Service, Sheet, WindowSheet};
 pub use version::MOST_WINDOWS;
@@ -85,6 +87,12 @@ impl Price {
     /// What is paid at an instant for having the model at all.
     pub fn flat_fee(&self, at: Timestamp) -> Option<FlatFee> {
         self.version(at)?.flat
+    }
+
+    /// Fields of a request that change what it costs, at one time or another.
+    pub fn priced_fields(&self) -> impl Iterator<Item = &str> {
+        let options = self.versions.iter().flat_map(|version| &version.options);
+        options.map(|(option, _)| option::field(option))
     }
 
     /// It has counters, so that what it says depends on what was used before.

@@ -14,6 +14,7 @@ pub struct Moment<'a> {
     pub patience: Duration,
     pub thinking: Thinking,
     pub tier: Option<ServiceTier>,
+    pub any_tier: bool,
     pub cache: CacheLife,
     pub audio: bool,
     pub images: bool,
@@ -31,6 +32,7 @@ impl<'a> Moment<'a> {
             patience: Duration::ZERO,
             thinking: Thinking::Unstated,
             tier: None,
+            any_tier: false,
             cache: CacheLife::Unsaid,
             audio: false,
             images: false,
@@ -44,6 +46,7 @@ impl<'a> Moment<'a> {
     pub fn of(needs: &'a Requirements, at: Timestamp, patience: Duration) -> Self {
         let Extras {
             tier,
+            any_tier,
             cache,
             audio,
             searches,
@@ -56,6 +59,7 @@ impl<'a> Moment<'a> {
             patience,
             thinking: needs.thinking,
             tier: *tier,
+            any_tier: *any_tier,
             cache: *cache,
             audio: *audio,
             images: needs.images,

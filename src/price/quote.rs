@@ -381,14 +381,15 @@ impl<'p> Quote<'p> {
         times.times(self.options)
     }
 
-    /// A tier that is asked for may be refused and the standard one billed.
+    /// A tier that is asked for may be refused and the standard one billed; one that is left to the provider may be any
+    /// that is served without being asked for.
     fn dearest_service(&self, version: &Version) -> Ratio {
-        let asked = self.service(version, None);
-        if self.options.exceeds(asked) {
-            self.options
-        } else {
-            asked
-        }
+        const UNASKED: [ServiceTier; 2] = [ServiceTier::Priority, ServiceTier::Scale];
+        let unasked = UNASKED.into_iter().filter(|_| self.moment.any_tier);
+        let may_be = unasked
+            .filter_map(|tier| version.service.get(tier))
+            .map(|times| times.times(self.options));
+        may_be.fold(self.options.dearer(self.service(version, None)), Ratio::dearer)
     }
 
     fn dearest_input(&self, version: &Version, rates: &Rates) -> Rate {

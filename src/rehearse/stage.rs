@@ -5,7 +5,6 @@ use crate::decide::explain::{Explanation, PlanLine};
 use crate::decide::{self, Question, Rules, Target};
 use crate::plan::{self, Effective};
 use crate::policy::cases::{Ask, Step};
-use crate::policy::defaults;
 use crate::policy::snapshot::{Asked, HeaderValues, ModelId, Snapshot};
 use crate::request::Requirements;
 use jiff::Timestamp;
@@ -64,7 +63,7 @@ impl Stage {
             needs: &needs,
             answers: &self.snapshot.selectors.ask(&needs.caller),
             at: self.now,
-            patience: self.patience(target),
+            patience: Duration::MAX,
             seed: 0,
             held: None,
         };
@@ -100,7 +99,7 @@ impl Stage {
             needs: &needs,
             answers: &self.snapshot.selectors.ask(&needs.caller),
             at: self.now,
-            patience: self.patience(target),
+            patience: Duration::MAX,
             seed: 0,
             held: None,
         };
@@ -125,15 +124,6 @@ impl Stage {
         let outcome = Outcome::new(&self.snapshot, target, decision, budget_left, refused);
         explanation.refused = outcome.refused.as_ref().map(ToString::to_string);
         outcome.explained(explanation)
-    }
-
-    /// As long as a request may take: a price may change meanwhile.
-    fn patience(&self, target: Target) -> Duration {
-        let total = match target {
-            Target::Route(id) => self.snapshot.route(id).timeouts.total,
-            Target::Model(_) => None,
-        };
-        total.or(defaults::TIMEOUTS.total).unwrap_or_default()
     }
 
     fn line(&self, plan: usize) -> PlanLine {

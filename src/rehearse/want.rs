@@ -227,7 +227,7 @@ impl Setting {
             }
             Reason::License { license, .. } => vec![Tweak::License(license.clone())],
             Reason::Disabled { .. } | Reason::SwitchedOff | Reason::Retired { .. } => vec![Tweak::Enable(name)],
-            Reason::Unpriced { .. } => vec![Tweak::Priced(name)],
+            Reason::Unpriced { .. } | Reason::UnpricedUnderCap { .. } => vec![Tweak::Priced(name)],
             // Its release is among the plans that touch the request; the others leave nothing to change.
             Reason::Plan { .. }
             | Reason::Shed { .. }

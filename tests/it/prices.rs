@@ -1,6 +1,9 @@
 //! Prices that depend on what was used before, on the date or on another currency, as a daemon bills them.
 
-use crate::support::{CENT, Daemon, LICENSED, Policy, Upstream, cents, one_cent, run};
+use crate::support::{
+    CENT, COMPETITOR, Call, Daemon, LICENSED, Policy, Price, Reply, Sink, Upstream, Usage, cents, completion, one_cent,
+    run,
+};
 use serde_json::{Value, json};
 
 fn priced(upstream: &Upstream, price: &str) -> Policy {
@@ -132,4 +135,132 @@ async fn a_price_in_another_currency_is_billed_in_it_and_counts_in_the_budgets()
     let checked = run(&["check", policy.to_str().unwrap()]);
     let said = String::from_utf8_lossy(&checked.stdout).into_owned();
     assert!(said.contains("paid whether or not it is used: 200 CNY/month"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_correction_reaches_the_budgets_also_where_the_attempt_that_made_it_cost_nothing() {
+    let upstream = cents().await;
+    let price = "{input: 0 USD/M, output: 10 USD/M, \
+                 ladder: {per: year, kind: whole, steps: [{above: 2000, output: 0 USD/M}]}}";
+    let daemon = Daemon::start(&priced(&upstream, price)).await;
+    assert_eq!(asked(&daemon).await.0, "0.01 USD");
+    assert_eq!(daemon.settled("month").await.posted, CENT);
+    let (cost, attempts) = asked(&daemon).await;
+    assert_eq!((cost.as_str(), &attempts[1]["cost"]), ("0 USD", &json!("-0.01")));
+    assert_eq!(daemon.settled("month").await.posted, 0, "both are free now");
+    let proven = daemon.cli(&["ledger", "check"]);
+    assert!(proven.status.success(), "{}", String::from_utf8_lossy(&proven.stdout));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn any_field_of_a_request_may_have_a_price_whatever_its_value_is() {
+    let upstream = cents().await;
+    let price = "{input: 0 USD/M, output: 10 USD/M, \
+                 multipliers: {\"region=eu\": 150%, \"rush=true\": 200%, \"lanes=2\": 300%}}";
+    let daemon = Daemon::start(&priced(&upstream, price)).await;
+    for (field, value, cost) in [
+        ("region", json!("eu"), "0.015"),
+        ("region", json!("us"), "0.01"),
+        ("rush", json!(true), "0.02"),
+        ("lanes", json!(2.0), "0.03"),
+        ("other", json!("eu"), "0.01"),
+    ] {
+        let mut request = one_cent();
+        request[field] = value.clone();
+        let answer = daemon.chat(&request).await.expect(200);
+        assert_eq!(
+            answer.header("x-planb-cost"),
+            Some(&*format!("{cost} USD")),
+            "{field}: {value}"
+        );
+        assert_eq!(upstream.last().json()[field], value, "and it goes to the provider");
+        let decision = daemon.decision(&answer).await;
+        let reserved: i64 = daemon
+            .ledger()
+            .query_row(
+                "SELECT worst FROM attempts WHERE decision = ?1",
+                [decision["id"].as_str()],
+                |row| row.get(0),
+            )
+            .unwrap();
+        let cents: f64 = cost.parse().unwrap();
+        assert_eq!(reserved, (cents * 1e9).round() as i64, "{field}: {value}");
+    }
+}
+
+/// Answers that name the tier by which they are billed.
+fn answers_of_tier(upstream: &Upstream, tier: &'static str) {
+    upstream.script(move |seen| {
+        let model = seen.json()["model"].as_str().unwrap_or("").to_owned();
+        let usage = Usage::new(10, 1_000);
+        let mut body = completion(&model, "A whole cent of words", usage);
+        body["service_tier"] = tier.into();
+        Reply::json(200, &body).billed(usage)
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dearer_tier_than_was_asked_for_is_posted_and_told() {
+    let (upstream, sink) = (cents().await, Sink::start().await);
+    answers_of_tier(&upstream, "priority");
+    let price = "{input: 0 USD/M, output: 10 USD/M, service: {priority: 200%}}";
+    let policy = priced(&upstream, price).alert(&sink, "budget");
+    let daemon = Daemon::start(&policy).await;
+    let mut open = one_cent();
+    open["service_tier"] = "auto".into();
+    let answer = daemon.chat(&open).await.expect(200);
+    assert_eq!(answer.header("x-planb-cost"), Some("0.02 USD"));
+    assert_eq!(daemon.settled("month").await.posted, 2 * CENT);
+    let overdraft = async || daemon.json("/planb/budgets").await["budgets"][0]["overdraft"].clone();
+    assert_eq!(overdraft().await, "0", "it may be any tier, and so it was reserved");
+    assert_eq!(asked(&daemon).await.0, "0.02 USD");
+    let books = daemon.settled("month").await;
+    assert_eq!((books.posted, overdraft().await), (4 * CENT, json!("0.01")));
+    let told = sink.got("budget.overdraft", 1).await;
+    assert_eq!(told.body["data"]["overdraft"], "0.01");
+    assert!(
+        daemon
+            .said()
+            .contains("an answer cost more than had been reserved for it")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_without_a_price_is_kept_from_requests_whose_cost_is_capped() {
+    let (first, second) = (cents().await, Upstream::start("beta", Price::OUTPUT_ONLY).await);
+    second.answers("A whole cent of words", Usage::new(10, 1_000));
+    let unpriced = format!("provider: alpha, name: alpha-model, {LICENSED}");
+    let policy = Policy::new()
+        .provider(&first, "")
+        .provider(&second, "")
+        .model_line("first", &unpriced)
+        .model("second", &second, COMPETITOR)
+        .route("name: chat, try: [first, second]")
+        .route("name: capped, try: [first, second], limits: {cost: 1 USD}")
+        .route("name: alone, try: [first]");
+    let daemon = Daemon::start(&policy).await;
+    let ask = |route: &str, cap: Option<&str>| {
+        let mut request = one_cent();
+        request["model"] = route.into();
+        let call = Call::chat(&request);
+        match cap {
+            Some(cap) => call.header("x-planb-max-cost", cap),
+            None => call,
+        }
+    };
+    for (route, cap, served) in [
+        ("chat", None, "first"),
+        ("chat", Some("1 USD"), "second"),
+        ("capped", None, "second"),
+    ] {
+        let answer = ask(route, cap).send(daemon.address()).await.expect(200);
+        assert_eq!(answer.header("x-planb-model"), Some(served), "{route} {cap:?}");
+    }
+    let refused = ask("alone", Some("1 USD")).send(daemon.address()).await;
+    assert_eq!(refused.status, 400, "{}", refused.text());
+    assert!(
+        refused.text().contains("has no price, and `x-planb-max-cost` caps"),
+        "{}",
+        refused.text()
+    );
 }

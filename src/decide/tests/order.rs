@@ -325,3 +325,54 @@ proptest! {
         prop_assert!(places.is_sorted(), "warm ones first");
     }
 }
+
+#[test]
+fn the_longest_that_an_attempt_may_take_is_its_models_own_and_not_the_default() {
+    let price = "price: {input: 1 USD/M, output: 0 USD/M, windows: [{hours: [\"12:00-13:00\"], times: 300%}]}";
+    let compiled = |provider: &str, model: &str, route: &str| {
+        compiled(&format!(
+            "providers: {{hub: {{vendor: openai, api_key: env:KEY{provider}}}}}\n\
+             models: {{m: {{provider: hub, name: mine, supply: competitor, context: 8k{model}, {price}}}}}\n\
+             routes: [{{name: chat, try: [m]{route}}}]\n"
+        ))
+    };
+    let at = "2026-11-23T11:00:00Z".parse().unwrap();
+    let worst = |snapshot: &Snapshot, patience| {
+        let effective = Effective::compose(snapshot, &[]);
+        let rules = Rules {
+            snapshot,
+            effective: &effective,
+        };
+        let needs = Requirements {
+            output_bound: Some(1),
+            ..needs()
+        };
+        let question = Question {
+            target: Target::Route(RouteId(0)),
+            needs: &needs,
+            answers: &snapshot.selectors.ask(&needs.caller),
+            at,
+            patience,
+            seed: 1,
+            held: None,
+        };
+        survey(rules, &question, &Calm).candidates[0].worst.to_string()
+    };
+    let (cheap, dear) = ("0.001", "0.003");
+    let long = ", timeouts: {total: 2h}";
+    assert_eq!(worst(&compiled("", "", ""), Duration::MAX), cheap, "ten minutes");
+    assert_eq!(worst(&compiled(long, "", ""), Duration::MAX), dear);
+    assert_eq!(worst(&compiled("", long, ""), Duration::MAX), dear);
+    assert_eq!(worst(&compiled("", "", long), Duration::MAX), dear);
+    let tighter = ", timeouts: {total: 30m}";
+    assert_eq!(
+        worst(&compiled(long, tighter, ""), Duration::MAX),
+        cheap,
+        "the tightest counts"
+    );
+    assert_eq!(
+        worst(&compiled(long, "", ""), Duration::from_secs(60)),
+        cheap,
+        "the client is in a hurry"
+    );
+}

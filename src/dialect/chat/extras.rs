@@ -1,4 +1,5 @@
-//! What a request may be billed for besides plain tokens: tiers, caches, sound, searches, priced options.
+//! What a request may be billed for besides plain tokens: tiers, caches, sound, searches. What the policy prices besides
+//! is read by its words, in [`crate::dialect::Inbound::needs`].
 
 use crate::dialect::members::Unreadable;
 use crate::request::Extras;
@@ -9,14 +10,14 @@ use std::borrow::Cow;
 
 /// Searches, fetches and tool uses that a request without a bound of its own is reserved for.
 const UNBOUNDED: u32 = 5;
-/// Options that have a price somewhere.
-const PRICED: [&str; 2] = ["inference_geo", "speed"];
 
 /// `raw` gives a top-level member's JSON where it is not `null`.
 pub(super) fn extras<'a>(body: &[u8], raw: impl Fn(&str) -> Option<&'a str>) -> Result<Extras, Unreadable> {
     let holds = |word: &str| memchr::memmem::find(body, word.as_bytes()).is_some();
+    let (tier, any_tier) = tier(raw("service_tier"))?;
     let mut extras = Extras {
-        tier: tier(raw("service_tier"))?,
+        tier,
+        any_tier,
         cache: cache(&holds),
         audio: holds("input_audio") || raw("modalities").is_some_and(|json| json.contains("audio")),
         ..Extras::default()
@@ -40,28 +41,23 @@ pub(super) fn extras<'a>(body: &[u8], raw: impl Fn(&str) -> Option<&'a str>) -> 
         };
         *counted = counted.saturating_add(most);
     }
-    for name in PRICED {
-        let value = raw(name).and_then(|json| serde_json::from_str::<Cow<'_, str>>(json).ok());
-        if let Some(value) = value {
-            if name == "speed" && value == "fast" {
-                extras.tier = extras.tier.or(Some(ServiceTier::Fast));
-            }
-            extras.options.push(format!("{name}={value}").into());
-        }
+    let speed = raw("speed").and_then(|json| serde_json::from_str::<Cow<'_, str>>(json).ok());
+    if speed.is_some_and(|speed| speed == "fast") {
+        extras.tier = extras.tier.or(Some(ServiceTier::Fast));
     }
     Ok(extras)
 }
 
 /// A tier whose price planb cannot know is refused; whether a model has a price for a known one is for the decision.
-fn tier(json: Option<&str>) -> Result<Option<ServiceTier>, Unreadable> {
-    let Some(json) = json else { return Ok(None) };
+fn tier(json: Option<&str>) -> Result<(Option<ServiceTier>, bool), Unreadable> {
+    let Some(json) = json else { return Ok((None, false)) };
     let wrong = |_| Unreadable::Wrong {
         field: "service_tier",
         expected: "a string",
     };
     let word: Cow<'_, str> = serde_json::from_str(json).map_err(wrong)?;
     match ServiceTier::of(&word) {
-        Some(tier) => Ok(Some(tier)),
+        Some(tier) => Ok((Some(tier), ServiceTier::is_open(&word))),
         None => Err(Unreadable::UnknownTier(word.chars().take(40).collect())),
     }
 }

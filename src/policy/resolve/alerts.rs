@@ -11,9 +11,10 @@ use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 /// Events of this version; their first words are patterns, too.
-pub(in crate::policy) const EVENTS: [&str; 12] = [
+pub(in crate::policy) const EVENTS: [&str; 13] = [
     "budget.threshold",
     "budget.exhausted",
+    "budget.overdraft",
     "plan.activated",
     "plan.released",
     "plan.flapping",

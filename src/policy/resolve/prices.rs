@@ -6,7 +6,7 @@ use crate::period::Period;
 use crate::policy::mask::shown;
 use crate::policy::read;
 use crate::policy::source::{Place, Word};
-use crate::price::{Compute, Fees, FlatFee, Kind, Kinds, Price, Service, Sheet};
+use crate::price::{Compute, Fees, FlatFee, Kind, Kinds, Price, Service, Sheet, option};
 use crate::usage::ServiceTier;
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -233,19 +233,17 @@ impl Resolver<'_, '_> {
     fn options(&mut self, written: &[(Word, Word)]) -> Vec<(Arc<str>, Ratio)> {
         let mut options = Vec::new();
         for (name, word) in written {
-            let named = name
-                .text
-                .split_once('=')
-                .is_some_and(|(option, value)| !option.is_empty() && !value.is_empty());
-            if !named && !name.broken {
+            let parts = name.text.split_once('=');
+            let named = parts.filter(|(field, value)| !field.is_empty() && !value.is_empty());
+            if named.is_none() && !name.broken {
                 self.unreadable(
                     name,
                     "option of a request",
                     "write `NAME=VALUE`, such as `inference_geo=us`",
                 );
             }
-            if let Some(points) = self.percentage(word) {
-                options.push((Arc::clone(&name.text), Ratio::basis_points(points)));
+            if let (Some(points), Some((field, value))) = (self.percentage(word), named) {
+                options.push((option(field, value), Ratio::basis_points(points)));
             }
         }
         options

@@ -34,11 +34,15 @@ pub use shaping::{Clamp, Path, Shaping};
 pub use traits::{LicenseId, Listed, Retirement, Traits};
 
 use super::condition::{ModelFacts, MoreFacts, Selectors};
+use super::defaults::TIMEOUTS;
 use crate::catalog::ThinkingSwitch;
 use crate::license::License;
 use crate::money::{Currency, Ratio};
+use crate::price::Price;
 use jiff::tz::TimeZone;
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Index into [`Snapshot::providers`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -69,6 +73,8 @@ pub struct Snapshot {
     pub rates: Vec<(Currency, Ratio)>,
     pub providers: Vec<Provider>,
     pub models: Vec<Model>,
+    /// Fields of a request that some price goes by.
+    pub priced_fields: Arc<[Arc<str>]>,
     pub clients: Vec<Client>,
     pub routes: Vec<Route>,
     pub route_index: RouteIndex,
@@ -122,10 +128,29 @@ impl Snapshot {
         self.model(id).traits.thinking_switch
     }
 
+    /// The longest that an attempt at the model may take on a route: the tightest of what is given, else the default.
+    pub fn patience(&self, route: Option<RouteId>, id: ModelId) -> Duration {
+        let route = route.and_then(|id| self.routes.get(id.0)).map(|route| route.timeouts);
+        let given = [
+            self.provider_of(id).timeouts.total,
+            self.model(id).timeouts.total,
+            route.and_then(|timeouts| timeouts.total),
+        ];
+        let tightest = given.into_iter().flatten().min();
+        tightest.or(TIMEOUTS.total).unwrap_or_default()
+    }
+
     /// What selectors may know of a model.
     pub fn facts(&self, id: ModelId) -> &Arc<ModelFacts> {
         &self.selectors.models()[id.0]
     }
+}
+
+/// Each once.
+pub(super) fn priced_fields(models: &[Model]) -> Arc<[Arc<str>]> {
+    let prices = models.iter().filter_map(|model| model.price.as_ref());
+    let fields: BTreeSet<&str> = prices.flat_map(Price::priced_fields).collect();
+    fields.into_iter().map(Arc::from).collect()
 }
 
 /// What selectors may know of each model.

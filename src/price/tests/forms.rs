@@ -10,6 +10,9 @@ use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use std::time::Duration;
 
+/// What a request may ask for that has a price.
+const OPTIONS: [&str; 2] = ["geo=us", "fast=true"];
+
 /// A finite run of random numbers, from which all else is drawn.
 struct Dice(std::vec::IntoIter<u32>);
 
@@ -114,7 +117,7 @@ impl Dice {
             tiers,
             windows: (0..self.below(3)).map(|_| self.window()).collect(),
             service,
-            options: vec![("geo=us".into(), self.ratio())],
+            options: OPTIONS.map(|option| (option.into(), self.ratio())).into(),
             account: self.ratio(),
             fees: Fees {
                 request: Money::from_nanos(self.below(9_000_000) as i64),
@@ -142,19 +145,21 @@ impl Dice {
 
     fn moment<'a>(&mut self, at: Timestamp, options: &'a [std::sync::Arc<str>]) -> Moment<'a> {
         let thinking = [Thinking::Off, Thinking::Unstated, Thinking::On][self.below(3) as usize];
+        let tier = self.one_in(3).then(|| ServiceTier::ALL[self.below(7) as usize]);
         let cache = [CacheLife::Unsaid, CacheLife::Short, CacheLife::Hour, CacheLife::HalfDay][self.below(4) as usize];
         Moment {
             at,
             patience: Duration::from_secs(self.below(20_000)),
             thinking,
-            tier: self.one_in(3).then(|| ServiceTier::ALL[self.below(7) as usize]),
+            tier,
+            any_tier: tier == Some(ServiceTier::Standard) && self.one_in(2),
             cache,
             audio: self.one_in(3),
             images: self.one_in(3),
             searches: self.below(3) as u32,
             fetches: self.below(3) as u32,
             tool_calls: self.below(3) as u32,
-            options: if self.one_in(2) { options } else { &[] },
+            options: &options[self.below(3) as usize..],
         }
     }
 
@@ -185,7 +190,13 @@ impl Dice {
             web_searches: Some(self.below(u64::from(moment.searches) + 1)),
             web_fetches: self.below(u64::from(moment.fetches) + 1),
             tool_calls: self.below(u64::from(moment.tool_calls) + 1),
-            tier: [None, Some(ServiceTier::Standard), moment.tier][self.below(3) as usize],
+            tier: if moment.any_tier {
+                [ServiceTier::Standard, ServiceTier::Priority, ServiceTier::Scale]
+                    .get(self.below(4) as usize)
+                    .copied()
+            } else {
+                [None, Some(ServiceTier::Standard), moment.tier][self.below(3) as usize]
+            },
             time: Duration::from_millis(self.below(moment.patience.as_millis() as u64 + 1)),
             ..usage
         }
@@ -203,7 +214,7 @@ proptest! {
         let by_tokens = sheet.ladder.as_ref().is_some_and(|ladder| ladder.meter.unit == Unit::Tokens);
         let committed = sheet.commitment.is_some();
         let price = Price::of(vec![sheet]);
-        let options: [std::sync::Arc<str>; 1] = ["geo=us".into()];
+        let options = OPTIONS.map(Into::into);
         let (mut counters, mut posted, mut at_steps) = (Counters::default(), Money::ZERO, Vec::<Vec<Money>>::new());
         let mut at = Timestamp::UNIX_EPOCH;
         for _ in 0..4 {

@@ -180,6 +180,35 @@ fn the_tier_that_the_answer_names_is_billed_and_the_dearer_one_reserved() {
 }
 
 #[test]
+fn a_tier_that_is_left_to_the_provider_is_reserved_at_the_dearest_that_it_may_choose() {
+    let mut service = Service::default();
+    service.set(ServiceTier::Priority, Ratio::basis_points(20_000));
+    service.set(ServiceTier::Ultrafast, Ratio::basis_points(60_000));
+    let price = Price::of(vec![Sheet {
+        service,
+        ..plain("2", "6")
+    }]);
+    let open = Moment {
+        tier: Some(ServiceTier::Standard),
+        any_tier: true,
+        ..now()
+    };
+    let quote = price.quote(&open);
+    let answered = Usage {
+        tier: Some(ServiceTier::Priority),
+        ..used(1_000_000, 0)
+    };
+    assert_eq!(
+        quote.worst(1_000_000, 0).to_string(),
+        "4",
+        "nobody is served quicker still unasked"
+    );
+    assert_eq!(quote.cost(&answered).to_string(), "4");
+    assert_eq!(quote.cost(&used(1_000_000, 0)).to_string(), "2");
+    assert_eq!(quote.expected(1_000_000, 0).to_string(), "2");
+}
+
+#[test]
 fn multipliers_stack_and_fees_are_left_out_of_them() {
     let mut service = Service::default();
     service.set(ServiceTier::Batch, Ratio::basis_points(5_000));

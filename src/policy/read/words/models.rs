@@ -15,7 +15,7 @@ pub(in crate::policy) static MODEL: Section = Section {
         key("context", Size, "the catalogue's, else unknown", "1M", "tokens in and out together"),
         key("max_output", Size, "the catalogue's, else `context`", "64k", "the longest answer"),
         key("min_output", Size, "1k, 4k where it thinks within its output", "500", "an answer that would have to be shorter is not started"),
-        key("price", Either(&[In(&PRICE), List(&In(&PRICE))]), "free where `supply: local`, else unpriced", "{input: 2 USD/M, output: 6 USD/M}", "what its use costs, or a list of prices over time. A hosted model without one is *unpriced*, and never used under a hard budget"),
+        key("price", Either(&[In(&PRICE), List(&In(&PRICE))]), "free where `supply: local`, else unpriced", "{input: 2 USD/M, output: 6 USD/M}", "what its use costs, or a list of prices over time. A hosted model without one is *unpriced*, and never used under a hard budget or a cap on the cost of a request"),
         key("tools", Truth, "the catalogue's, else true", "false", "can call tools"),
         key("images", Truth, "the catalogue's, else true", "false", "can read images"),
         key("json_schema", Truth, "the catalogue's, else true", "false", "can answer by a JSON schema"),

@@ -46,7 +46,7 @@ pub(in crate::policy) static PRICE: Section = Section {
         key("tiers", List(&In(&TIER)), "", "[{above: 128k, input: 4 USD/M, output: 12 USD/M}]", "rates for the whole of a request with more input, ascending"),
         key("windows", List(&In(&WINDOW)), "", "[{days: [mon-fri], hours: [\"09:00-18:00\"], times: 200%}]", "hours in which other rates count; the first that is open"),
         key("service", In(&SERVICE), "the catalogue's", "{flex: 50%, priority: 200%}", "what a service tier multiplies; the tier that the answer names is billed"),
-        key("multipliers", Options(&Percentage), "the catalogue's", "{\"inference_geo=us\": 110%}", "what an option of the request multiplies"),
+        key("multipliers", Options(&Percentage), "the catalogue's", "{\"inference_geo=us\": 110%}", "what a field at the top of the request multiplies where it has this value, a text, a number, `true` or `false`"),
         key("discount", Percentage, "0%", "10%", "off everything"),
         key("surcharge", Percentage, "0%", "5%", "on everything"),
         key("ladder", In(&LADDER), "", "{per: month, steps: [{above: 100M, input: 1.6 USD/M, output: 4.8 USD/M}]}", "other rates from a volume on"),
