@@ -7,15 +7,15 @@
 use super::Gateway;
 use super::claim::Claim;
 use super::limits::Admission;
+use super::reserved::Reserved;
 use super::session;
-use super::tariff::{Billed, Tariff};
+use super::tariff::Billed;
 use super::ticket::Ticket;
 use super::wished::Wished;
-use crate::budget::{End, ReservationId};
+use crate::budget::End;
 use crate::decide::{Candidate, Target};
 use crate::failure::{Billing, Failure};
 use crate::health::{Outcome, Quotas};
-use crate::ledger::Permit;
 use crate::ledger::record::Record;
 use crate::ledger::record::{Adjustment, AttemptRecord, EndKind};
 use crate::live::{Answered, Policy};
@@ -31,15 +31,6 @@ use http::HeaderMap;
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// What was reserved for an attempt, before it is sent.
-pub struct Reserved {
-    pub reservation: ReservationId,
-    pub permit: Option<Permit>,
-    /// When its money was taken: it posts to the period of this instant.
-    pub at: Timestamp,
-    pub tariff: Tariff,
-}
 
 pub struct Attempt {
     gateway: Arc<Gateway>,

@@ -4,7 +4,7 @@
 //! waited for, and is told as "not now" when it takes too long.
 
 use super::Gateway;
-use super::attempt::Reserved;
+use super::reserved::Reserved;
 use super::tariff::Tariff;
 use crate::budget::{Charges, Facts, Refusal, ReservationId};
 use crate::ledger::{LedgerError, Permit};

@@ -1,26 +1,27 @@
 //! Drives one request from its decision to its answer: candidate by candidate, as the course says.
 
+mod keys;
 mod refuse;
 
 use super::Gateway;
 use super::attempt::Attempt;
-use super::attempt::Reserved;
 use super::body::ResponseBody;
 use super::deadlines::Deadlines;
 use super::exchange::{Exchanged, Wire, exchange};
 use super::failed::Told;
 use super::headers::AnswerHeaders;
-use super::key::{Chosen, UsedKeys};
 use super::large::LargeAnswer;
 use super::limits::admit_request;
 use super::overdue::Watched;
 use super::prepare::{Prepared, prepare};
 use super::reserve::{LEDGER_WITHIN, NoMoney, reserve};
+use super::reserved::Reserved;
 use super::stream::{AnswerStream, StreamLimits};
-use super::survey::{self, Survey, survey, survey_in_order};
+use super::survey::{Survey, survey, survey_in_order};
 use super::tariff::Tariff;
 use super::ticket::Ticket;
 use super::turned_away::TurnedAway;
+use super::wished;
 use crate::budget::Facts;
 use crate::decide::{self, Candidate, Refusal, Stay};
 use crate::dialect::chat::mask;
@@ -35,6 +36,7 @@ use crate::uptime::Uptime;
 use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Incoming;
+use keys::{Chosen, UsedKeys};
 use std::net::IpAddr;
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::sync::Arc;
@@ -72,7 +74,7 @@ pub async fn serve(
     }
     let mut ticket = open(gateway, &prepared, &survey);
     ticket.admission = admission;
-    ticket.wished = survey::observe(gateway, &prepared, &survey).map(Arc::new);
+    ticket.wished = wished::observe(gateway, &prepared, &survey).map(Arc::new);
     if prepared.finishes_alone() && !prepared.inbound.stream() {
         return finish_alone(gateway, prepared, survey, ticket).await;
     }
@@ -140,16 +142,16 @@ fn excluded(prepared: &Prepared, survey: &Survey) -> Vec<ExcludedRecord> {
     survey.decision.excluded.iter().map(record).collect()
 }
 
-pub(super) struct Serving {
-    pub(super) gateway: Arc<Gateway>,
-    pub(super) prepared: Prepared,
+struct Serving {
+    gateway: Arc<Gateway>,
+    prepared: Prepared,
     survey: Survey,
     ticket: Ticket,
-    pub(super) deadline: Uptime,
+    deadline: Uptime,
     /// Why the last candidate that lacked money did.
     money: Option<NoMoney>,
     /// Keys that it was sent with.
-    pub(super) used_keys: UsedKeys,
+    used_keys: UsedKeys,
     /// How often the decision may still be made anew.
     anew: u8,
 }
@@ -454,7 +456,7 @@ impl Serving {
         self.gateway.clock.instant(self.deadline.min(own))
     }
 
-    pub(super) fn exclude(&mut self, candidate: Candidate, reason: &'static str, detail: String) {
+    fn exclude(&mut self, candidate: Candidate, reason: &'static str, detail: String) {
         let model = self.prepared.policy.snapshot.model(candidate.id).name.clone();
         self.ticket.excluded.push(ExcludedRecord { model, reason, detail });
     }

@@ -6,9 +6,8 @@ use super::limits;
 use super::prepare::Prepared;
 use super::reserve::{LEDGER_WITHIN, LOOK_AGAIN};
 use super::reshape::{self, Reshapes};
-use super::wished::Wished;
 use crate::budget::Headroom;
-use crate::decide::{self, Decision, Funds, Present, Reason, Shaped, Speed, State, Target, Wait};
+use crate::decide::{self, Decision, Funds, Present, Shaped, Speed, State, Target, Wait};
 use crate::health::{Options, Verdict};
 use crate::limit::Full;
 use crate::live::Policy;
@@ -289,41 +288,4 @@ fn funds_of(headroom: Headroom) -> Option<Funds> {
         remaining,
         closed: None,
     })
-}
-
-/// Feeds the books with the worst case that the request's first paid choice has, also where money excluded it: what
-/// `exhausted` is measured by. Returns what would have been asked first without plans.
-pub fn observe(gateway: &Gateway, prepared: &Prepared, survey: &Survey) -> Option<Wished> {
-    let now = gateway.clock.now();
-    if prepared.policy.snapshot.budgets.is_empty() {
-        return Wished::of(None, prepared, survey, now);
-    }
-    let terms = decide::terms(prepared.rules(), prepared.target);
-    let mut books = gateway.live.books.lock();
-    for id in terms.candidates.iter() {
-        let Some(worst) = worst_of(&survey.decision, *id) else {
-            continue;
-        };
-        let charges = books.charges_by(&prepared.answers, *id, &prepared.needs.caller, now);
-        if !charges.is_empty() {
-            books.observe(&charges, worst);
-            break;
-        }
-    }
-    Wished::of(Some(&books), prepared, survey, now)
-}
-
-fn worst_of(decision: &Decision, id: ModelId) -> Option<Money> {
-    let candidate = decision.candidates.iter().find(|candidate| candidate.id == id);
-    let needed = || {
-        let exclusion = decision.excluded.iter().find(|exclusion| exclusion.id == id)?;
-        match &exclusion.reason {
-            Reason::Budget { needs, .. } => Some(*needs),
-            _ => None,
-        }
-    };
-    candidate
-        .map(|candidate| candidate.worst)
-        .or_else(needed)
-        .filter(|worst| *worst > Money::ZERO)
 }

@@ -7,7 +7,7 @@ use super::Gateway;
 use super::prepare::Prepared;
 use super::survey::Survey;
 use crate::budget::{Books, Charges};
-use crate::decide::Target;
+use crate::decide::{self, Decision, Reason, Target};
 use crate::live::Policy;
 use crate::money::Money;
 use crate::policy::snapshot::{ModelId, RouteId};
@@ -32,7 +32,7 @@ pub struct Wished {
 
 impl Wished {
     /// `books` where there are budgets at all.
-    pub fn of(books: Option<&Books>, prepared: &Prepared, survey: &Survey, now: Timestamp) -> Option<Self> {
+    fn of(books: Option<&Books>, prepared: &Prepared, survey: &Survey, now: Timestamp) -> Option<Self> {
         let choice = survey.decision.wished?;
         let caller = &prepared.needs.caller;
         let charges = books.map(|books| books.charges_by(&prepared.answers, choice.id, caller, now));
@@ -93,4 +93,41 @@ impl Over<'_> {
             Target::Model(_) => None,
         }
     }
+}
+
+/// Feeds the books with the worst case that the request's first paid choice has, also where money excluded it: what
+/// `exhausted` is measured by. Returns what would have been asked first without plans.
+pub fn observe(gateway: &Gateway, prepared: &Prepared, survey: &Survey) -> Option<Wished> {
+    let now = gateway.clock.now();
+    if prepared.policy.snapshot.budgets.is_empty() {
+        return Wished::of(None, prepared, survey, now);
+    }
+    let terms = decide::terms(prepared.rules(), prepared.target);
+    let mut books = gateway.live.books.lock();
+    for id in terms.candidates.iter() {
+        let Some(worst) = worst_of(&survey.decision, *id) else {
+            continue;
+        };
+        let charges = books.charges_by(&prepared.answers, *id, &prepared.needs.caller, now);
+        if !charges.is_empty() {
+            books.observe(&charges, worst);
+            break;
+        }
+    }
+    Wished::of(Some(&books), prepared, survey, now)
+}
+
+fn worst_of(decision: &Decision, id: ModelId) -> Option<Money> {
+    let candidate = decision.candidates.iter().find(|candidate| candidate.id == id);
+    let needed = || {
+        let exclusion = decision.excluded.iter().find(|exclusion| exclusion.id == id)?;
+        match &exclusion.reason {
+            Reason::Budget { needs, .. } => Some(*needs),
+            _ => None,
+        }
+    };
+    candidate
+        .map(|candidate| candidate.worst)
+        .or_else(needed)
+        .filter(|worst| *worst > Money::ZERO)
 }

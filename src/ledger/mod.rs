@@ -10,6 +10,7 @@ mod error;
 mod files;
 mod handle;
 mod meters;
+mod needs;
 mod open;
 mod past;
 mod plans;

@@ -1,7 +1,7 @@
 //! One record into the tables: the SQL of everything that is written.
 
-use super::decided::write_needs;
 use super::error::LedgerError;
+use super::needs::write_needs;
 use super::record::{DecisionRecord, Delivery, OutboxEvent, PlanRecord, PolicyRecord, Posting, RaiseRecord, Record};
 use super::text::{count, names, tags, time};
 use crate::budget::{Grant, GrantRequest, PoolId, Spent};

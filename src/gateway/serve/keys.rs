@@ -1,11 +1,11 @@
 //! Which of a provider's keys an attempt is made with: the one whose turn it is among those that are there, do not rest,
 //! have room under their limits, and have not failed this request before.
 
-use super::claim::Claim;
-use super::limits::{self, Admission, admit};
-use super::serve::Serving;
+use super::Serving;
 use crate::decide::Candidate;
 use crate::failover::{NotTaken, Turn};
+use crate::gateway::claim::Claim;
+use crate::gateway::limits::{self, Admission, admit};
 use crate::health::{Options, Verdict, WaitReason};
 use crate::limit::{Full, Kind};
 use crate::policy::snapshot::{ModelId, ProviderKey};
