@@ -5,7 +5,7 @@
 use super::{fail, print};
 use crate::daemon::projection::{shown, traffic};
 use crate::ledger::FILE_NAME;
-use crate::ledger::decided::decided_in;
+use crate::ledger::decided::sample_in;
 use crate::money::Currency;
 use crate::policy::diff::{self, Change};
 use crate::policy::snapshot::Snapshot;
@@ -113,8 +113,8 @@ fn projection(path: &Path, days: u16, old: Snapshot, new: Snapshot) -> Result<Pr
     let now = Timestamp::now();
     let since = now.saturating_sub(SignedDuration::from_hours(24 * i64::from(days)));
     let since = since.unwrap_or(Timestamp::UNIX_EPOCH);
-    let decided = decided_in(&file, since, MOST).map_err(|error| error.to_string())?;
-    let found = project(&Arc::new(old), &Arc::new(new), &traffic(decided), now);
+    let recorded = sample_in(&file, since, MOST).map_err(|error| error.to_string())?;
+    let found = project(&Arc::new(old), &Arc::new(new), &traffic(recorded), now, &mut || true);
     found.ok_or_else(|| {
         format!(
             "{} has no requests of the last {days} days to decide again",
@@ -126,12 +126,17 @@ fn projection(path: &Path, days: u16, old: Snapshot, new: Snapshot) -> Result<Pr
 fn moved(projection: &Projection, currency: Currency) -> String {
     let Projection {
         requests,
+        of,
         moved,
         before,
         after,
         ..
     } = projection;
-    let mut text = format!("\nof {requests} recorded requests {moved} move\n");
+    let taken = match of.checked_sub(*requests as u64) {
+        None | Some(0) => String::new(),
+        Some(_) => format!(", taken evenly from {of},"),
+    };
+    let mut text = format!("\nof {requests} recorded requests{taken} {moved} move\n");
     for (from, to, count) in &projection.moves {
         let _ = writeln!(text, "  {count:>8}  {from} -> {to}");
     }

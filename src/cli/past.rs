@@ -1,7 +1,7 @@
 //! `planb explain --decision ID`: what the ledger has of a decision, and the same request decided again by the policy that was
 //! in force, where the ledger has its text.
 
-use crate::daemon::projection::traffic;
+use crate::daemon::projection::question;
 use crate::ledger::FILE_NAME;
 use crate::ledger::decided::decision_in;
 use crate::ledger::read::DecisionView;
@@ -31,20 +31,19 @@ pub fn explain(state: &Path, id: &str) -> Result<String, String> {
         return Ok(text);
     };
     let snapshot = Arc::new(compiled.snapshot);
-    for one in traffic(vec![decided]) {
-        let active: Vec<bool> = snapshot
-            .plans
-            .iter()
-            .map(|plan| one.plans.contains(&plan.name))
-            .collect();
-        let stage = Stage::new(snapshot.clone(), World::quiet(&snapshot), &active, one.at);
-        let outcome = stage.ask(&one.ask);
-        text.push_str("\ndecided again by that policy, with its plans, providers up and budgets full\n");
-        match (&outcome.explanation, &outcome.refused) {
-            (Some(explanation), _) => text.push_str(&explanation.to_string()),
-            (None, Some(refused)) => text.push_str(&format!("refused: {refused}\n")),
-            (None, None) => {}
-        }
+    let one = question(decided);
+    let active: Vec<bool> = snapshot
+        .plans
+        .iter()
+        .map(|plan| one.plans.contains(&plan.name))
+        .collect();
+    let stage = Stage::new(snapshot.clone(), World::quiet(&snapshot), &active, one.at);
+    let outcome = stage.ask(&one.ask);
+    text.push_str("\ndecided again by that policy, with its plans, providers up and budgets full\n");
+    match (&outcome.explanation, &outcome.refused) {
+        (Some(explanation), _) => text.push_str(&explanation.to_string()),
+        (None, Some(refused)) => text.push_str(&format!("refused: {refused}\n")),
+        (None, None) => {}
     }
     Ok(text)
 }

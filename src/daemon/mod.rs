@@ -37,6 +37,7 @@ use crate::upstream::credentials::Credentials;
 use crate::upstream::local::LocalServers;
 use crate::watch::{Change, Changes, ReadError, Watch, read_sources};
 use announce::Announcer;
+use projection::Projector;
 use reload::Reloader;
 use state_dir::{Address, StateDir, StateError};
 use std::net::SocketAddr;
@@ -223,11 +224,15 @@ impl Daemon {
         ready: impl FnOnce(),
     ) -> Result<(), DaemonError> {
         let (tasks, connections) = (TaskTracker::new(), TaskTracker::new());
+        let (edits, told) = tokio::sync::mpsc::channel(projection::PLACES);
+        let projector = Projector::new(self.gateway.clone(), self.announcer.clone(), self.stop.clone());
+        tasks.spawn(projector.run(told));
         let reloader = Reloader {
             gateway: self.gateway.clone(),
             announcer: self.announcer.clone(),
             path: options.policy.clone(),
             listen: options.listen,
+            edits,
         };
         // Before anybody is told that the daemon is there: a signal is answered from then on.
         let hangups = signal(SignalKind::hangup()).map_err(DaemonError::Signals)?;

@@ -14,10 +14,11 @@ use crate::policy::{Compiled, compile, diff};
 use crate::upstream::local::LocalSpec;
 use crate::watch::read_sources;
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tokio::sync::mpsc::Sender;
 
 pub struct Reloader {
     pub gateway: Arc<Gateway>,
@@ -25,6 +26,8 @@ pub struct Reloader {
     /// `None`: the built-in quickstart, which does not change.
     pub path: Option<PathBuf>,
     pub listen: SocketAddr,
+    /// Who tells of edits that are in force.
+    pub edits: Sender<projection::Edit>,
 }
 
 /// What the files hold now, beside what is in force.
@@ -181,7 +184,7 @@ impl Reloader {
             .filter(|view| rebuilt.contains(&view.budget) && view.span.contains(now))
             .map(|view| json!({"budget": &*view.budget, "key": &*view.key, "starts_at": view.posted.plus(view.held).to_string()}))
             .collect();
-        let mut data = json!({
+        let data = json!({
             "hash": &*policy.snapshot.hash,
             "before": &*old.snapshot.hash,
             "source": &*policy.snapshot.origin,
@@ -190,24 +193,16 @@ impl Reloader {
             "currency": policy.snapshot.currency.code(),
         });
         self.tell(events).await;
-        let (gateway, announcer) = (gateway.clone(), self.announcer.clone());
         // Told with what it would have meant for the last days; nobody waits for that but the event.
-        self.gateway.tasks.spawn(async move {
-            let projection = projection::of(&gateway, old.snapshot.clone(), policy.snapshot.clone()).await;
-            let shown = projection.map(|found| projection::shown(&found, policy.snapshot.currency.code()));
-            data["monthly_change"] = shown
-                .as_ref()
-                .map_or(Value::Null, |shown| shown["monthly_change"].clone());
-            data["moved_share"] = shown.as_ref().map_or(Value::Null, |shown| shown["moved_share"].clone());
-            gateway.live.project(&policy.snapshot.hash, shown);
-            let event = AlertEvent {
-                kind: EventKind::PolicyReloaded,
-                at: now,
-                dedupe: None,
-                data,
-            };
-            announcer.announce(event).await;
-        });
+        let edit = projection::Edit {
+            old: old.snapshot.clone(),
+            new: policy.snapshot.clone(),
+            at: now,
+            data,
+        };
+        if self.edits.send(edit).await.is_err() {
+            tracing::error!("the reload could not be announced");
+        }
     }
 }
 

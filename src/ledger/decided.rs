@@ -25,16 +25,30 @@ pub struct Decided {
     pub usage: Option<Usage>,
 }
 
+/// Recorded requests of a stretch of time: all, or so many taken evenly.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sample {
+    pub decided: Vec<Decided>,
+    /// How many they stand for.
+    pub of: u64,
+}
+
 impl Ledger {
-    /// Decisions since an instant, the newest first.
-    pub async fn decided(&self, since: Timestamp, most: u32) -> Result<Vec<Decided>, LedgerError> {
-        self.read(move |connection| decided(connection, since, most)).await
+    /// At most `most` of the requests since an instant, the oldest first; fewer once `go_on` says no.
+    pub async fn sample(
+        &self,
+        since: Timestamp,
+        most: u32,
+        mut go_on: impl FnMut() -> bool + Send + 'static,
+    ) -> Result<Sample, LedgerError> {
+        self.read(move |connection| sample(connection, since, most, &mut go_on))
+            .await
     }
 }
 
 /// The same of a ledger's file, while a daemon writes to it and when none runs.
-pub fn decided_in(path: &Path, since: Timestamp, most: u32) -> Result<Vec<Decided>, LedgerError> {
-    Ok(decided(&open(path)?, since, most)?)
+pub fn sample_in(path: &Path, since: Timestamp, most: u32) -> Result<Sample, LedgerError> {
+    Ok(sample(&open(path)?, since, most, &mut || true)?)
 }
 
 /// What the file has of one decision.
@@ -72,12 +86,37 @@ const SELECT: &str = "SELECT d.*, a.input AS used_input, a.cache_read AS used_ca
      a.reasoning AS used_reasoning
      FROM decisions d LEFT JOIN attempts a ON a.decision = d.id AND a.outcome = 'ok'";
 
-fn decided(connection: &Connection, since: Timestamp, most: u32) -> rusqlite::Result<Vec<Decided>> {
-    let sql = format!("{SELECT} WHERE d.at >= ?1 ORDER BY d.at DESC LIMIT ?2");
-    let mut statement = connection.prepare(&sql)?;
-    let rows = statement.query_map(params![time(since), most], read)?;
-    let found: Vec<Option<Decided>> = rows.collect::<rusqlite::Result<_>>()?;
-    Ok(found.into_iter().flatten().collect())
+/// Rows are numbered as they are recorded, so that neither the count nor any of them needs a look at the others: it costs
+/// the same in a ledger of any size.
+fn sample(
+    connection: &Connection,
+    since: Timestamp,
+    most: u32,
+    go_on: &mut dyn FnMut() -> bool,
+) -> rusqlite::Result<Sample> {
+    let since = time(since);
+    let ends =
+        "SELECT (SELECT rowid FROM decisions WHERE at >= ?1 ORDER BY at LIMIT 1), (SELECT max(rowid) FROM decisions)";
+    let ends: (Option<i64>, Option<i64>) =
+        connection.query_row(ends, [&since], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (Some(first), Some(last)) = ends else {
+        return Ok(Sample::default());
+    };
+    let of = last.abs_diff(first).saturating_add(1);
+    let step = usize::try_from(of.div_ceil(u64::from(most.max(1)))).unwrap_or(usize::MAX);
+    let mut statement = connection.prepare(&format!("{SELECT} WHERE d.rowid = ?1 AND d.at >= ?2"))?;
+    let mut found = Sample {
+        decided: Vec::new(),
+        of,
+    };
+    for row in (first..=last).step_by(step) {
+        if !go_on() {
+            break;
+        }
+        let one = statement.query_row(params![row, since], read).optional()?;
+        found.decided.extend(one.flatten());
+    }
+    Ok(found)
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Option<Decided>> {

@@ -14,7 +14,7 @@ mod world;
 
 pub use coverage::{Coverage, KINDS as COVERAGE_KINDS};
 pub use outcome::{Outcome, Refused};
-pub use projection::{Projection, Traffic, project};
+pub use projection::{Projection, Sample, Traffic, project};
 pub use stage::Stage;
 pub use timeline::Timeline;
 pub use verdict::{Failure, Verdict};

@@ -28,9 +28,18 @@ pub struct Traffic {
     pub usage: Option<Usage>,
 }
 
+/// Requests, and how many they stand for.
+#[derive(Clone, Debug, Default)]
+pub struct Sample {
+    pub requests: Vec<Traffic>,
+    pub of: u64,
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Projection {
+    /// Decided again, and the number of recorded ones that they stand for.
     pub requests: usize,
+    pub of: u64,
     /// Requests that another model would serve, or none.
     pub moved: usize,
     /// What they would have cost under the old and the new policy.
@@ -50,22 +59,42 @@ impl Projection {
             self.moved as f64 / self.requests as f64
         }
     }
+
+    /// What the change would come to in a month in which as much was asked as in these seconds.
+    fn a_month(&self, seconds: i64) -> Money {
+        let of = i64::try_from(self.of).unwrap_or(i64::MAX);
+        let requests = i64::try_from(self.requests).unwrap_or(i64::MAX);
+        self.after
+            .minus(self.before)
+            .scaled_down(MONTH.saturating_mul(of), seconds.max(LEAST).saturating_mul(requests))
+    }
 }
 
-/// `None` without traffic, and where the two reckon in different currencies.
-pub fn project(old: &Arc<Snapshot>, new: &Arc<Snapshot>, traffic: &[Traffic], now: Timestamp) -> Option<Projection> {
-    let oldest = traffic.iter().map(|one| one.at).min()?;
+/// `None` without traffic, where the two reckon in different currencies, and once `go_on` says no.
+pub fn project(
+    old: &Arc<Snapshot>,
+    new: &Arc<Snapshot>,
+    sample: &Sample,
+    now: Timestamp,
+    go_on: &mut dyn FnMut() -> bool,
+) -> Option<Projection> {
+    let requests = &sample.requests;
+    let oldest = requests.iter().map(|one| one.at).min()?;
     if old.currency != new.currency {
         return None;
     }
-    let mean = mean_output(traffic);
+    let mean = mean_output(requests);
     let (mut before, mut after) = (Side::new(old), Side::new(new));
     let mut projection = Projection {
-        requests: traffic.len(),
+        requests: requests.len(),
+        of: sample.of.max(requests.len() as u64),
         ..Projection::default()
     };
     let mut moves: BTreeMap<(String, String), usize> = BTreeMap::new();
-    for one in traffic {
+    for one in requests {
+        if !go_on() {
+            return None;
+        }
         let usage = one.usage.unwrap_or(Usage {
             input: one.ask.needs.input,
             output: one.ask.needs.output_bound.map_or(mean, |bound| bound.min(mean)),
@@ -80,8 +109,7 @@ pub fn project(old: &Arc<Snapshot>, new: &Arc<Snapshot>, traffic: &[Traffic], no
             *moves.entry((from, to)).or_default() += 1;
         }
     }
-    let seconds = now.duration_since(oldest).as_secs().max(LEAST);
-    projection.monthly_change = projection.after.minus(projection.before).scaled_down(MONTH, seconds);
+    projection.monthly_change = projection.a_month(now.duration_since(oldest).as_secs());
     projection.moves = moves.into_iter().map(|((from, to), count)| (from, to, count)).collect();
     projection.moves.sort_by_key(|(.., count)| std::cmp::Reverse(*count));
     Some(projection)
@@ -176,6 +204,13 @@ plans: [{name: save, when: 'hour > 22', change: {chat: {pick: cheapest}}}]
         }
     }
 
+    fn sample(requests: &[Traffic], of: u64) -> Sample {
+        Sample {
+            requests: requests.to_vec(),
+            of,
+        }
+    }
+
     #[test]
     fn an_edit_is_reckoned_on_what_was_asked_for_a_month() {
         let (old, new) = (
@@ -184,7 +219,9 @@ plans: [{name: save, when: 'hour > 22', change: {chat: {pick: cheapest}}}]
         );
         let day = Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_secs(LEAST);
         let recorded = [traffic(1_000, &[]), traffic(100_000, &[]), traffic(1_000, &["save"])];
-        let found = project(&old, &new, &recorded, day).unwrap();
+        let project =
+            |old, new, (requests, of): (&[Traffic], u64)| project(old, new, &sample(requests, of), day, &mut || true);
+        let found = project(&old, &new, (&recorded, 3)).unwrap();
         assert_eq!(
             (found.requests, found.moved),
             (3, 1),
@@ -197,7 +234,22 @@ plans: [{name: save, when: 'hour > 22', change: {chat: {pick: cheapest}}}]
         );
         let month = Money::parse("-6").unwrap().scaled_down(MONTH, LEAST);
         assert_eq!(found.monthly_change, month);
-        assert_eq!(project(&old, &old, &recorded, day).unwrap().moved, 0);
-        assert_eq!(project(&old, &new, &[], day), None);
+        let each_stands_for_two = project(&old, &new, (&recorded, 6)).unwrap();
+        assert_eq!(each_stands_for_two.monthly_change, month.plus(month));
+        assert_eq!(each_stands_for_two.moved_share(), found.moved_share());
+        assert_eq!(project(&old, &old, (&recorded, 3)).unwrap().moved, 0);
+        assert_eq!(project(&old, &new, (&[], 0)), None);
+    }
+
+    #[test]
+    fn nothing_is_reckoned_on_once_nobody_wants_it() {
+        let (old, recorded) = (snapshot(POLICY), vec![traffic(1_000, &[]); 5]);
+        let mut asked = 0;
+        let mut twice = || {
+            asked += 1;
+            asked <= 2
+        };
+        let found = project(&old, &old, &sample(&recorded, 5), Timestamp::UNIX_EPOCH, &mut twice);
+        assert_eq!((found, asked), (None, 3));
     }
 }

@@ -44,6 +44,7 @@ async fn an_edit_says_which_share_of_requests_moves_and_what_a_month_would_cost(
         "{projected}"
     );
     let event = sink.got("policy.reloaded", 1).await.body;
+    assert_eq!(event["data"]["projection"], "done", "{event}");
     assert_eq!(event["data"]["moved_share"], json!(1.0), "{event}");
     assert_eq!(event["data"]["monthly_change"], projected["monthly_change"]);
 
@@ -63,4 +64,36 @@ async fn an_edit_says_which_share_of_requests_moves_and_what_a_month_would_cost(
     let said = String::from_utf8_lossy(&told.stdout).into_owned();
     assert!(said.contains("of 1 recorded requests 1 move"), "{told:?}");
     assert!(said.contains("first -> second"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn edits_that_follow_one_another_at_once_are_all_told_and_the_last_is_projected() {
+    let (one, two) = (
+        Upstream::start("alpha", Price::LIST).await,
+        Upstream::start("beta", Price::LIST).await,
+    );
+    let sink = Sink::start().await;
+    let (first, second) = sides(&one, &two, &sink);
+    let daemon = Daemon::start(&first).await;
+    daemon.chat(&hello()).await.expect(200);
+    let mut hashes = vec![daemon.policy_hash().await];
+    for edit in 0..6 {
+        daemon.edit(if edit % 2 == 0 { &second } else { &first }).await;
+        hashes.push(daemon.policy_hash().await);
+    }
+    let policy = daemon
+        .when("/planb/policy", "the last edit is projected", |policy| {
+            !policy["projected"].is_null()
+        })
+        .await;
+    assert_eq!(policy["projected"]["moved_share"], json!(1.0));
+    sink.got("policy.reloaded", 6).await;
+    let told = sink.accepted("policy.reloaded");
+    let steps = told.iter().map(|event| {
+        let data = &event.body["data"];
+        assert_eq!(data["projection"] == "done", data["moved_share"].is_number(), "{data}");
+        (data["before"].clone(), data["hash"].clone())
+    });
+    let expected = hashes.windows(2).map(|pair| (json!(pair[0]), json!(pair[1])));
+    assert_eq!(steps.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
 }

@@ -254,3 +254,27 @@ async fn spend_adds_up_by_every_question() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_sample_is_taken_evenly_and_says_how_many_it_stands_for() {
+    let (_directory, path) = place();
+    let (ledger, _) = Ledger::open(&path, noon()).unwrap();
+    let none = ledger.sample(noon(), 3, || true).await.unwrap();
+    assert_eq!((none.decided.len(), none.of), (0, 0));
+    for at in 0..12 {
+        let record = decision(&format!("d{at}"), noon() + SignedDuration::from_mins(at));
+        ledger.send(Record::Decision(Box::new(record))).await.unwrap();
+    }
+    let since = noon() + SignedDuration::from_mins(2);
+    let sample = ledger.sample(since, 4, || true).await.unwrap();
+    let minutes = sample.decided.iter().map(|one| one.at.duration_since(noon()).as_mins());
+    assert_eq!((minutes.collect::<Vec<_>>(), sample.of), (vec![2, 5, 8, 11], 10));
+    let all = ledger.sample(since, 10, || true).await.unwrap();
+    assert_eq!((all.decided.len(), all.of), (10, 10));
+    let mut wanted = 3;
+    let cut = move || {
+        wanted -= 1;
+        wanted >= 0
+    };
+    assert_eq!(ledger.sample(since, 10, cut).await.unwrap().decided.len(), 3);
+}
