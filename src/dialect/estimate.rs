@@ -5,30 +5,38 @@
 //! Chinese characters by more. One pass, no allocation. It is no tokenizer: exact counting of a large prompt costs more
 //! than it saves on the way of a request.
 
+mod media;
+
+pub use media::PER_IMAGE;
+use media::Within;
+
 /// What a chat template adds around each message (role markers, separators).
 const PER_OBJECT: u64 = 6;
-/// Dearest image of the served vendors at ordinary resolution; a remote image's size is unknown before it is billed.
-pub const PER_IMAGE: u64 = 8_192;
-/// A data URI is measured by its media, not by its text; audio is the densest at some 25 tokens a second.
-const DATA_BYTES_PER_TOKEN: u64 = 32;
 
 /// Tokens of a JSON value whose strings a template renders as text (messages): structure and keys are free,
 /// every object costs what a template adds.
 pub fn of_messages(json: &[u8]) -> u64 {
     let mut count = 0;
     let mut at = 0;
+    let mut within = Within::default();
     while let Some(byte) = json.get(at) {
         match byte {
             b'"' => {
                 let end = string_end(json, at);
                 let inner = json.get(at + 1..end).unwrap_or_default();
-                if !is_key(json, end) {
-                    count += of_string(inner);
+                if is_key(json, end) {
+                    within.enter(inner);
+                } else {
+                    count += within.media(inner).unwrap_or_else(|| of_text(inner));
                 }
                 at = end + 1;
             }
             b'{' => {
                 count += PER_OBJECT;
+                at += 1;
+            }
+            b'}' => {
+                within = Within::default();
                 at += 1;
             }
             _ => at += 1,
@@ -68,13 +76,6 @@ pub fn of_text(text: &[u8]) -> u64 {
         at += length;
     }
     count
-}
-
-fn of_string(inner: &[u8]) -> u64 {
-    if inner.starts_with(b"data:") {
-        return PER_IMAGE.max(inner.len() as u64 / DATA_BYTES_PER_TOKEN);
-    }
-    of_text(inner)
 }
 
 /// The index of the closing quote (or the end) of the string that opens at `at`.
@@ -155,11 +156,12 @@ fn blanks(text: &[u8], at: usize) -> (u64, usize) {
     (1 + length as u64 / 16, length)
 }
 
+/// Never less than the character itself: extension A of the Chinese characters, and half of a pair, are the dearest.
 fn escape(text: &[u8], at: usize) -> (u64, usize) {
-    if text.get(at + 1) == Some(&b'u') {
-        (2, 6)
-    } else {
-        (1, 2)
+    match (text.get(at + 1), text.get(at + 2)) {
+        (Some(b'u'), Some(b'3' | b'4' | b'd' | b'D')) => (3, 6),
+        (Some(b'u'), _) => (2, 6),
+        _ => (1, 2),
     }
 }
 

@@ -7,6 +7,7 @@ pub mod estimate;
 mod inbound;
 mod members;
 mod options;
+mod plain;
 pub mod refused;
 pub mod shape;
 pub mod sse;

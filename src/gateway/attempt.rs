@@ -308,7 +308,14 @@ impl Attempt {
 
     /// What a whole answer was like, for the decisions to come.
     fn measure(&self, settlement: &Settlement) {
-        if settlement.outcome != "ok" || settlement.usage.estimated {
+        if settlement.outcome != "ok" {
+            return;
+        }
+        if let Some(session) = self.session {
+            let model = (self.candidate.id, self.key);
+            session::answered(&self.gateway, &self.policy, session, model, &settlement.usage);
+        }
+        if settlement.usage.estimated {
             return;
         }
         let route = match self.target {
@@ -326,9 +333,6 @@ impl Attempt {
         self.policy.measures.answered(route, self.candidate.id, answered);
         if let Some(route) = route {
             self.policy.mixes.answered(route, &settlement.usage);
-        }
-        if let Some(key) = self.session {
-            session::answered(&self.gateway, &self.policy, key, self.candidate.id, &settlement.usage);
         }
     }
 

@@ -147,6 +147,10 @@ pub async fn admit(
         }
         if seat.as_ref().is_none_or(|seat| seat.scope != full.scope) {
             seat = Seated::take(gateway, &full.scope);
+            if seat.is_some() {
+                // Who left before it sat down could not wake it.
+                continue;
+            }
         }
         let Some(waiting) = &seat else {
             return Err(refused(gateway, full));
@@ -180,6 +184,7 @@ impl Seated {
         let waker = wake.clone();
         let mut book = gateway.live.limits.lock();
         let seat = book.join(scope, Arc::new(move || waker.notify_one()))?;
+        gateway.metrics.queued.inc();
         Some(Self {
             gateway: gateway.clone(),
             scope: scope.clone(),
@@ -192,6 +197,7 @@ impl Seated {
 impl Drop for Seated {
     fn drop(&mut self) {
         self.gateway.live.limits.lock().leave(self.seat);
+        self.gateway.metrics.queued.dec();
     }
 }
 

@@ -48,6 +48,8 @@ pub struct Prepared {
     /// The conversation that it goes on with, where the route keeps those.
     pub session: Option<SessionKey>,
     pub held: Option<Held>,
+    /// The label of the key with which the conversation has what is held.
+    pub held_key: Option<Arc<str>>,
     /// The route's name, or `planb/NAME`.
     pub route: Arc<str>,
     /// From `x-planb-deadline`.
@@ -180,6 +182,7 @@ async fn prepare_for(
     let held = chat
         .zip(session)
         .and_then(|(chat, key)| session::held(gateway, &policy, key, chat, &needs));
+    let (held, held_key) = held.unzip();
     let hidden = hides(&policy, client, target);
     let (deadline, explain) = (wishes.deadline()?, wishes.explain(hidden)?);
     let shown_as = hidden.then(|| Arc::from(inbound.model()));
@@ -190,6 +193,7 @@ async fn prepare_for(
         seed: session.map_or_else(|| seed(&id), SessionKey::seed),
         session,
         held,
+        held_key,
         id,
         inbound,
         needs: Arc::new(needs),

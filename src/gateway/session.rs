@@ -41,19 +41,20 @@ pub fn key(keyer: &Keyer, headers: &HeaderMap, chat: &ChatRequest, caller: &Call
     }
 }
 
-/// What the conversation has at the model that answered it last, if it was answered before and that model is still there.
+/// What the conversation has at the model that answered it last, if it was answered before and that model is still there;
+/// and the label of the key with which alone it has that.
 pub fn held(
     gateway: &Gateway,
     policy: &Policy,
     key: SessionKey,
     chat: &ChatRequest,
     needs: &Requirements,
-) -> Option<Held> {
+) -> Option<(Held, Arc<str>)> {
     let now = gateway.clock.uptime();
     let session: Session = gateway.live.sessions.lock().get(key, now)?.clone();
     let named = |name: &Arc<str>| policy.snapshot.model_named(name);
     let going_on = chat.conversation();
-    Some(Held {
+    let held = Held {
         model: named(&session.model)?,
         lock: if going_on.answers_a_call {
             Some(Lock::ToolLoop)
@@ -63,23 +64,30 @@ pub fn held(
         cached: session.is_warm(now).then(|| session.cached_share(needs.input, now)),
         moved_from: session.moved_from.as_ref().and_then(named),
         replanned: session.plans != plans_of(policy),
-    })
+    };
+    Some((held, session.key))
 }
 
-/// An answer came whole.
-pub fn answered(gateway: &Gateway, policy: &Policy, key: SessionKey, model: ModelId, usage: &Usage) {
+/// An answer came whole, with that one of the provider's keys. It counts however little the provider says of its usage:
+/// the next request may go on with a tool call.
+pub fn answered(gateway: &Gateway, policy: &Policy, session: SessionKey, model: (ModelId, usize), usage: &Usage) {
+    let (model, key) = model;
     let (of, vendor) = (policy.snapshot.model(model), policy.snapshot.provider_of(model).vendor);
     let minutes = vendor.facts().cache_minutes.map(u64::from);
     let answer = Answered {
         model: of.name.clone(),
+        key: policy
+            .keys(model)
+            .get(key)
+            .map_or_else(Arc::default, |key| key.credential.clone()),
         input: usage.input,
-        cache_read: usage.cache_read.saturating_add(usage.cache_read_explicit),
+        cache_read: (!usage.estimated).then(|| usage.cache_read.saturating_add(usage.cache_read_explicit)),
         output: usage.output,
         lifetime: minutes.map_or(USUAL_LIFETIME, |minutes| Duration::from_secs(minutes * 60)),
         plans: plans_of(policy),
         now: gateway.clock.uptime(),
     };
-    gateway.live.sessions.lock().answered(key, answer);
+    gateway.live.sessions.lock().answered(session, answer);
 }
 
 /// A number that differs when other plans are active.

@@ -167,6 +167,8 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         self.finish(None, "cancelled", CLIENT_LEFT);
+        // Whoever sees it gone finds its place free.
+        self.admission = None;
         self.gateway.metrics.in_flight.dec();
     }
 }

@@ -230,14 +230,16 @@ impl Health {
         })
     }
 
-    /// Whose turn it is among a provider's keys (credential and weight); `usable` says which may be chosen.
+    /// Whose turn it is among a provider's keys (credential and weight); `usable` says which may be chosen, `wanted`
+    /// which one of those a conversation stays with.
     pub fn next_key(
         &mut self,
         provider: &Arc<str>,
         keys: &[(Arc<str>, u32)],
+        wanted: Option<usize>,
         usable: impl Fn(usize) -> bool,
     ) -> Option<usize> {
-        self.rotation.next(provider, keys, usable)
+        self.rotation.next(provider, keys, wanted, usable)
     }
 
     /// The first meaningful event came: a probe has its answer long before a stream's end.

@@ -1,7 +1,8 @@
 //! Whose turn it is among the several keys of a provider: smooth, by weight, and the same for the same history.
 //!
 //! Each choice credits every key that may be used with its weight and takes the whole from the one that is chosen, so
-//! that a heavy key is spread over the round rather than used in a row.
+//! that a heavy key is spread over the round rather than used in a row. A conversation may ask for the key that it was
+//! answered with; others then get theirs later.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,20 +14,24 @@ pub(super) struct Rotation {
 }
 
 impl Rotation {
-    /// `keys`: credential and weight; `usable` says which may be chosen. The first wins a tie.
+    /// `keys`: credential and weight; `usable` says which may be chosen, `wanted` which one of those is chosen whoever's
+    /// turn it is. The first wins a tie.
     pub(super) fn next(
         &mut self,
         provider: &Arc<str>,
         keys: &[(Arc<str>, u32)],
+        wanted: Option<usize>,
         usable: impl Fn(usize) -> bool,
     ) -> Option<usize> {
+        let wanted = wanted.filter(|at| *at < keys.len() && usable(*at));
         let mut best: Option<(usize, i64)> = None;
         let mut total = 0;
         for (at, (key, weight)) in keys.iter().enumerate().filter(|(at, _)| usable(*at)) {
             total += i64::from(*weight);
             let credit = self.credit.entry((provider.clone(), key.clone())).or_default();
             *credit += i64::from(*weight);
-            if best.is_none_or(|(_, most)| *credit > most) {
+            let leads = best.is_none_or(|(_, most)| *credit > most);
+            if wanted.map_or(leads, |wanted| wanted == at) {
                 best = Some((at, *credit));
             }
         }
@@ -34,6 +39,13 @@ impl Rotation {
         let key = keys.get(chosen)?;
         if let Some(credit) = self.credit.get_mut(&(provider.clone(), key.0.clone())) {
             *credit -= total;
+        }
+        // Turns alone never owe more than a round; conversations that stay could for ever.
+        let round = keys.iter().map(|(_, weight)| i64::from(*weight)).sum::<i64>();
+        for (key, _) in keys {
+            if let Some(credit) = self.credit.get_mut(&(provider.clone(), key.clone())) {
+                *credit = (*credit).clamp(-round, round);
+            }
         }
         Some(chosen)
     }
@@ -55,7 +67,7 @@ mod tests {
     }
 
     fn turns(rotation: &mut Rotation, keys: &[(Arc<str>, u32)], count: usize) -> Vec<usize> {
-        let mut next = || rotation.next(&"p".into(), keys, |_| true).unwrap();
+        let mut next = || rotation.next(&"p".into(), keys, None, |_| true).unwrap();
         (0..count).map(|_| next()).collect()
     }
 
@@ -72,12 +84,25 @@ mod tests {
     #[test]
     fn a_key_that_rests_is_passed_over_and_owes_nothing_afterwards() {
         let (mut rotation, keys) = (Rotation::default(), keys(&[1, 1]));
-        let only_second = |rotation: &mut Rotation| rotation.next(&"p".into(), &keys, |at| at == 1);
+        let only_second = |rotation: &mut Rotation| rotation.next(&"p".into(), &keys, None, |at| at == 1);
         for _ in 0..10 {
             assert_eq!(only_second(&mut rotation), Some(1));
         }
         assert_eq!(turns(&mut rotation, &keys, 4), [0, 1, 0, 1]);
-        assert_eq!(rotation.next(&"p".into(), &keys, |_| false), None);
+        assert_eq!(rotation.next(&"p".into(), &keys, None, |_| false), None);
+    }
+
+    #[test]
+    fn a_wanted_key_is_given_while_it_may_be_used_and_counts_as_its_turn() {
+        let (mut rotation, keys) = (Rotation::default(), keys(&[1, 1]));
+        let provider: Arc<str> = "p".into();
+        for _ in 0..1_000 {
+            assert_eq!(rotation.next(&provider, &keys, Some(0), |_| true), Some(0));
+        }
+        assert_eq!(rotation.next(&provider, &keys, Some(0), |at| at == 1), Some(1));
+        // What it owes is bounded: the others are not sent elsewhere for ever.
+        assert_eq!(turns(&mut rotation, &keys, 6).iter().filter(|at| **at == 0).count(), 2);
+        assert!([Some(0), Some(1)].contains(&rotation.next(&provider, &keys, Some(7), |_| true)));
     }
 
     proptest! {

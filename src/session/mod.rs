@@ -25,6 +25,8 @@ const WHOLE: u32 = 10_000;
 pub struct Session {
     /// The policy's name of the model that answered last.
     pub model: Arc<str>,
+    /// The label of the credential that it was asked with: the cache, and what a provider stores, are an account's.
+    pub key: Arc<str>,
     /// The model that answered before that one, where the conversation has moved.
     pub moved_from: Option<Arc<str>>,
     /// Tokens of the last prompt and its answer: the most that its model may have cached.
@@ -58,8 +60,10 @@ impl Session {
 #[derive(Clone, Debug)]
 pub struct Answered {
     pub model: Arc<str>,
+    pub key: Arc<str>,
     pub input: u64,
-    pub cache_read: u64,
+    /// `None` where the provider did not say: nothing is learned of its cache then.
+    pub cache_read: Option<u64>,
     pub output: u64,
     /// How long its provider keeps a prompt.
     pub lifetime: Duration,
@@ -98,16 +102,17 @@ impl Sessions {
 
 impl Session {
     fn after(before: Option<Self>, answer: Answered) -> Self {
-        let stayed = before.as_ref().filter(|before| before.model == answer.model);
+        let same = |before: &&Self| before.model == answer.model && before.key == answer.key;
         // Of a first answer nothing could be cached: it says nothing of the next.
-        let hits = stayed
-            .filter(|before| before.is_warm(answer.now))
-            .and_then(|before| {
+        let stayed = before.as_ref().filter(same).filter(|before| before.is_warm(answer.now));
+        let hits = stayed.map_or(WHOLE, |before| {
+            let found = answer.cache_read.and_then(|read| {
                 let could = before.cached.min(answer.input);
-                let share = (answer.cache_read.saturating_mul(u64::from(WHOLE))).checked_div(could)?;
+                let share = read.saturating_mul(u64::from(WHOLE)).checked_div(could)?;
                 Some(u32::try_from(share).unwrap_or(WHOLE).min(WHOLE))
-            })
-            .unwrap_or(WHOLE);
+            });
+            found.unwrap_or(before.hits)
+        });
         let moved_from = match before {
             Some(before) if before.model == answer.model => before.moved_from,
             Some(before) => Some(before.model),
@@ -115,6 +120,7 @@ impl Session {
         };
         Self {
             model: answer.model,
+            key: answer.key,
             moved_from,
             cached: answer.input.saturating_add(answer.output),
             hits,
@@ -136,8 +142,9 @@ mod tests {
     fn answer(model: &str, input: u64, cache_read: u64, seconds: u64) -> Answered {
         Answered {
             model: model.into(),
+            key: "k".into(),
             input,
-            cache_read,
+            cache_read: Some(cache_read),
             output: 0,
             lifetime: Duration::from_secs(300),
             plans: 1,
@@ -168,6 +175,26 @@ mod tests {
         assert_eq!(sessions.get(key(1), at(20)).unwrap().cached_share(9_000, at(20)), 5_000);
         sessions.answered(key(1), answer("a", 9_000, 0, 20));
         assert_eq!(sessions.get(key(1), at(30)).unwrap().cached_share(9_000, at(30)), 0);
+    }
+
+    #[test]
+    fn another_keys_cache_is_another_one_and_silence_teaches_nothing() {
+        let mut sessions = Sessions::default();
+        sessions.answered(key(1), answer("a", 8_000, 0, 0));
+        sessions.answered(key(1), answer("a", 8_000, 2_000, 10));
+        let silent = Answered {
+            cache_read: None,
+            ..answer("a", 8_000, 0, 20)
+        };
+        sessions.answered(key(1), silent);
+        assert_eq!(sessions.get(key(1), at(20)).unwrap().hits, 2_500);
+        let other = Answered {
+            key: "l".into(),
+            ..answer("a", 8_000, 0, 30)
+        };
+        sessions.answered(key(1), other);
+        let session = sessions.get(key(1), at(30)).unwrap();
+        assert_eq!((session.hits, session.key.as_ref()), (WHOLE, "l"));
     }
 
     #[test]

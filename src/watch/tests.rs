@@ -205,7 +205,10 @@ async fn the_same_content_again_is_no_edit() {
     fs::write(&key, "a").unwrap();
     let (watch, mut changes) = Watch::begin(Some(policy.clone()), QUICK, true).unwrap();
     watch.set_credentials(vec![key.clone()]);
-    fs::write(&policy, "one").unwrap();
+    // In place it would be empty for a moment, which is an edit.
+    let same = folder.path().join(".same");
+    fs::write(&same, "one").unwrap();
+    fs::rename(&same, &policy).unwrap();
     // The key's change comes later, so a false edit would have been reported with it or before it, and first.
     fs::write(&key, "b").unwrap();
     assert_eq!(next(&mut changes).await, Change::Credentials);

@@ -33,7 +33,7 @@ async fn a_client_that_stops_reading_is_given_up_at_the_streams_deadline() {
         .fold(Reply::stream_head(), |reply, _| reply.chunk(&event))
         .stall();
     upstream.always(endless);
-    let daemon = Daemon::start(&counted(&upstream, "timeouts: {total: 2s}")).await;
+    let daemon = Daemon::start(&counted(&upstream, "timeouts: {total: 10s}")).await;
     let open = Call::chat(&streamed()).open(daemon.address()).await.unwrap();
     upstream.left(1).await;
     let books = daemon.settled("all").await;

@@ -148,3 +148,74 @@ async fn a_key_that_is_not_there_is_passed_over() {
     }
     assert_eq!(used(&first), [B, B, B]);
 }
+
+fn said_in(conversation: &str) -> Call {
+    Call::chat(&hello()).header("x-session-id", conversation)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_conversation_keeps_its_key_while_that_may_be_used_and_others_take_turns() {
+    let (first, second) = two().await;
+    let policy = policy(&first, &second, "file:a.key, file:b.key")
+        .route("name: sticky, match: {model: [chat-sticky]}, try: [first, second], stick: conversation");
+    let daemon = Daemon::start(&policy).await;
+    let ask = |conversation: &str| {
+        let mut body = hello();
+        body["model"] = json!("chat-sticky");
+        let call = Call::chat(&body).header("x-session-id", conversation);
+        let to = daemon.address();
+        async move { call.send(to).await.expect(200) }
+    };
+    for _ in 0..3 {
+        ask("one").await;
+        ask("two").await;
+        ask("two").await;
+    }
+    let keys = used(&first);
+    let (one, two) = (&keys[0], &keys[1]);
+    assert_ne!(one, two, "the second conversation takes the other key's turn");
+    let expected: Vec<_> = [one, two, two].into_iter().cycle().take(9).cloned().collect();
+    assert_eq!(keys, expected);
+    // Where the route keeps no conversations, all take turns.
+    for _ in 0..4 {
+        said_in("one").send(daemon.address()).await.expect(200);
+    }
+    let turns: std::collections::HashSet<_> = used(&first)[9..].iter().cloned().collect();
+    assert_eq!(turns.len(), 2);
+    // Its key is spent: it goes to the other, and stays there.
+    let body =
+        json!({"error": {"message": "out of money", "type": "insufficient_quota", "code": "insufficient_quota"}});
+    refuse_first(&first, 429, &body);
+    let of_a = if one == A { "one" } else { "two" };
+    for _ in 0..3 {
+        ask(of_a).await;
+    }
+    let last = used(&first);
+    assert_eq!(last[last.len() - 4..], [A, B, B, B]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_tool_loop_is_held_though_its_provider_tells_no_usage() {
+    let (first, second) = two().await;
+    let (words, quiet) = ("breaker: none, cooldown: none", Usage::new(10, 5));
+    let mut answer = crate::support::completion("m", "Asking", quiet);
+    answer.as_object_mut().unwrap().remove("usage");
+    second.always(Reply::json(200, &answer));
+    first.always(Reply::json(500, &json!({"error": {"message": "no"}})));
+    let policy = Policy::new()
+        .provider(&first, words)
+        .provider(&second, words)
+        .model("first", &first, LICENSED)
+        .model("second", &second, COMPETITOR)
+        .route("name: chat, try: [first, second], stick: conversation");
+    let daemon = Daemon::start(&policy).await;
+    let by = |answer: crate::support::Answer| answer.header("x-planb-model").unwrap().to_owned();
+    assert_eq!(by(daemon.chat(&hello()).await.expect(200)), "second");
+    first.answers("Hello", Usage::new(10, 5));
+    let mut on = hello();
+    let call = json!({"role": "assistant", "content": null, "tool_calls":
+        [{"id": "1", "type": "function", "function": {"name": "now", "arguments": "{}"}}]});
+    let told = json!({"role": "tool", "tool_call_id": "1", "content": "noon"});
+    on["messages"].as_array_mut().unwrap().extend([call, told]);
+    assert_eq!(by(daemon.chat(&on).await.expect(200)), "second", "it asked the tool");
+}

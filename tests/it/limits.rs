@@ -132,11 +132,13 @@ async fn a_crowd_in_flight_is_bounded_and_its_places_come_back() {
     // A client that leaves frees its place.
     three[0].abort();
     until("its place is free", || {
-        let call = call.clone();
+        let (call, upstream) = (call.clone(), &upstream);
         async move {
-            let open = tokio::time::timeout(std::time::Duration::from_millis(200), call.send(to)).await;
             // It waits at the gate: it was let in.
-            open.map_or(Ok(()), |answer| Err(answer.text()))
+            tokio::select! {
+                answer = call.send(to) => Err(answer.text()),
+                () = upstream.reached(4) => Ok(()),
+            }
         }
     })
     .await;
@@ -186,7 +188,7 @@ async fn who_waits_in_the_queue_is_served_in_turn_and_nobody_else_waits() {
     let held = gate.clone();
     let plain = crate::support::upstream::answer("Hello", Usage::new(10, 5));
     upstream.script(move |seen| plain(seen).behind(&held));
-    let words = "limits: {in_flight: 1, queue: 2, wait: 30s}";
+    let words = "limits: {in_flight: 1, queue: 2, wait: 60s}";
     let daemon = Daemon::start(&Policy::one_with(&upstream, words)).await;
     let to = daemon.address();
     let ask = |text: &str| {
@@ -198,7 +200,7 @@ async fn who_waits_in_the_queue_is_served_in_turn_and_nobody_else_waits() {
     let mut waiting = Vec::new();
     for (number, text) in ["two", "three"].into_iter().enumerate() {
         waiting.push(ask(text));
-        daemon.in_flight(number + 2).await;
+        daemon.gauge("planb_queued", number + 1).await;
     }
     daemon.chat(&hello()).await.expect_error(429);
     gate.open();

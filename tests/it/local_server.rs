@@ -286,7 +286,7 @@ fn started_with(port: u16, hosted: &Upstream, words: &str) -> Policy {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_idle_server_is_stopped_and_started_again_at_the_next_need() {
     let hosted = Upstream::start("alpha", Price::LIST).await;
-    let daemon = start(&started_with(free_port(), &hosted, "idle: 1s")).await;
+    let daemon = start(&started_with(free_port(), &hosted, "idle: 5s")).await;
     let mut request = hello();
     request["model"] = json!("home");
     daemon.chat(&request).await.expect(200);

@@ -162,7 +162,7 @@ async fn a_bad_edit_changes_nothing_and_shows_everywhere() {
         .text()
         .replace("try: [only]", "try: [onyl]")
         .replace("supply: licensed", "suply: licensed");
-    std::fs::write(daemon.home.policy(), &broken).unwrap();
+    daemon.home.replace_text(&broken);
     let rejected = sink.got("policy.rejected", 1).await;
     assert!(rejected.genuine);
     assert!(rejected.body["data"].to_string().contains("onyl"), "{}", rejected.body);
@@ -349,15 +349,16 @@ async fn a_file_that_is_gone_keeps_the_policy_and_is_said_once() {
         daemon.chat(&hello()).await.expect(200);
     }
     assert_eq!(daemon.policy_hash().await, before);
-    // What comes back as it was is no edit, and nothing is rejected any more.
-    daemon.home.write(&policy);
+    // What comes back as it was is no edit, and nothing is rejected any more. Whole at once: half of it would be an
+    // edit to reject.
+    daemon.home.replace(&policy);
     daemon
         .when("/planb/status", "nothing is rejected any more", |status| {
             status["policy"]["rejected"].is_null()
         })
         .await;
     let edited = policy.route("name: more, try: [only]");
-    daemon.home.write(&edited);
+    daemon.home.replace(&edited);
     let reloaded = sink.got("policy.reloaded", 1).await;
     let changes = reloaded.body["data"]["changes"].to_string();
     assert!(changes.contains("more"), "{changes}");

@@ -1,7 +1,7 @@
 //! Live signals: what plans read is true of the running daemon, and what requests are told apart by is found once.
 
 use crate::support::{
-    COMPETITOR, Call, Daemon, Home, LICENSED, Policy, Price, Reply, Upstream, Usage, completion, fault, one_cent,
+    COMPETITOR, Call, Daemon, Home, LICENSED, Policy, Price, Reply, Upstream, Usage, completion, fault, one_cent, until,
 };
 use serde_json::{Value, json};
 
@@ -42,12 +42,18 @@ async fn requests_in_steady_state_evaluate_no_condition() {
     };
     assert_eq!(ask("gold").await.header("x-planb-model"), Some("first"));
     assert_eq!(ask("tin").await.header("x-planb-model"), Some("second"));
+    // What the daemon finds out at its start may come after its first requests.
+    until("twenty requests of each evaluate nothing", || async {
+        let before = evaluated(&daemon, "selector").await;
+        for _ in 0..20 {
+            assert_eq!(ask("gold").await.header("x-planb-model"), Some("first"));
+            assert_eq!(ask("tin").await.header("x-planb-model"), Some("second"));
+        }
+        let more = evaluated(&daemon, "selector").await - before;
+        if more == 0.0 { Ok(()) } else { Err(more.to_string()) }
+    })
+    .await;
     let before = evaluated(&daemon, "selector").await;
-    for _ in 0..20 {
-        assert_eq!(ask("gold").await.header("x-planb-model"), Some("first"));
-        assert_eq!(ask("tin").await.header("x-planb-model"), Some("second"));
-    }
-    assert_eq!(evaluated(&daemon, "selector").await, before);
     ask("new").await;
     assert!(
         evaluated(&daemon, "selector").await > before,
@@ -160,17 +166,8 @@ async fn a_budget_over_a_route_finds_its_spend_again() {
     daemon
         .edit(&policy.budget("code", "limit: 1 USD, per: day, covers: 'route == \"code\"'"))
         .await;
-    let found = daemon.settled("code").await;
-    let spent: Value = json!(
-        daemon
-            .ledger()
-            .query_row("SELECT sum(amount) FROM attempts WHERE route = 'code'", [], |row| row
-                .get::<_, i64>(
-                0
-            ))
-            .unwrap()
-    );
-    assert_eq!(json!(found.posted), spent);
+    // Beta alone serves that route.
+    daemon.posted("code", second.invoice()).await;
 }
 
 /// A model of a cent a request and one of a tenth of it.

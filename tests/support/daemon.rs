@@ -45,8 +45,12 @@ impl Home {
     /// Beside it and renamed over it, as most editors do.
     pub fn replace(&self, policy: &Policy) {
         self.write_files(policy);
+        self.replace_text(&policy.text());
+    }
+
+    pub fn replace_text(&self, text: &str) {
         let beside = self.folder().join(".policy.yaml.new");
-        std::fs::write(&beside, policy.text()).unwrap();
+        std::fs::write(&beside, text).unwrap();
         std::fs::rename(beside, self.policy()).unwrap();
     }
 
@@ -200,13 +204,18 @@ impl Daemon {
 
     /// Waits until so many requests are under way.
     pub async fn in_flight(&self, count: usize) {
-        let line = format!("planb_in_flight {count}");
+        self.gauge("planb_in_flight", count).await;
+    }
+
+    /// Waits until a metric without labels has this value.
+    pub async fn gauge(&self, name: &str, value: usize) {
+        let line = format!("{name} {value}");
         until(&line, || async {
             let text = self.get("/metrics").await.text();
             if text.lines().any(|known| known == line) {
                 Ok(())
             } else {
-                Err(text.lines().filter(|known| known.contains("in_flight")).collect())
+                Err(text.lines().filter(|known| known.contains(name)).collect())
             }
         })
         .await;
@@ -257,6 +266,18 @@ impl Daemon {
         Books::read(&idle, name)
     }
 
+    /// The books of a budget once so much is posted: a new one is first rebuilt from the ledger.
+    pub async fn posted(&self, name: &str, nanos: i64) -> Books {
+        let what = format!("{nanos} nano-units are posted to {name}");
+        let found = self
+            .when("/planb/budgets", &what, |value| {
+                let books = Books::read(value, name);
+                books.posted == nanos && books.reserved == 0
+            })
+            .await;
+        Books::read(&found, name)
+    }
+
     /// Whether a plan is active, from `/planb/plans`.
     pub async fn plan(&self, name: &str) -> Value {
         named(&self.json("/planb/plans").await["plans"], name)
@@ -272,10 +293,10 @@ impl Daemon {
         self.status().await["policy"]["hash"].as_str().unwrap().to_owned()
     }
 
-    /// Writes the policy in place and waits until it is in force.
+    /// Replaces the policy and waits until it is in force. Nobody can see a half of it.
     pub async fn edit(&self, policy: &Policy) {
         let before = self.policy_hash().await;
-        self.home.write(policy);
+        self.home.replace(policy);
         self.when("/planb/status", "the edit is in force", |status| {
             status["policy"]["hash"] != before.as_str()
         })

@@ -19,10 +19,11 @@ pub use sink::Sink;
 pub use upstream::{Price, Upstream, Usage, completion};
 pub use wire::{Gate, Reply, Seen};
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long a test waits for a state before it fails with the last thing it saw.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(25);
 
 /// Asks `probe` until it answers `Ok`; fails with its last `Err`.
@@ -59,10 +60,21 @@ pub fn nanos(decimal: &str) -> i64 {
     sign * (parse(whole) * 1_000_000_000 + parse(&format!("{fraction:0<9}")))
 }
 
-/// A port nobody listens on at the moment.
+/// A port nobody listens on at the moment, outside the range from which the system hands ports out: none of the many
+/// listeners and connections of the other tests can be given it meanwhile.
 pub fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
+    const FIRST: u32 = 12_000;
+    const COUNT: u32 = 20_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    // Several test processes may run side by side.
+    let start = std::process::id().wrapping_mul(197);
+    loop {
+        let at = start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        let port = u16::try_from(FIRST + at % COUNT).unwrap();
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 mod tests {

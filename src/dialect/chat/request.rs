@@ -7,6 +7,7 @@ use super::extras::extras;
 use crate::catalog::{ThinkingSwitch, VendorFacts};
 use crate::dialect::estimate;
 use crate::dialect::members::{Member, STRIPPED, Unreadable, cut, json_string, key_range, members, parse, splice};
+use crate::dialect::plain::plain;
 use crate::request::{Extras, Requirements, Thinking};
 use bytes::Bytes;
 use serde::Deserialize;
@@ -85,7 +86,22 @@ pub struct Shape {
 }
 
 impl ChatRequest {
+    /// Words that only their escapes hide are found all the same.
     pub fn read(body: Bytes) -> Result<Self, Unreadable> {
+        let Some(plain) = plain(&body) else {
+            return Self::read_as_written(body);
+        };
+        let (own, seen) = (Self::read_as_written(body)?, Self::read_as_written(plain)?);
+        Ok(Self {
+            images: seen.images,
+            audio: seen.audio,
+            extras: seen.extras,
+            input: own.input.max(seen.input),
+            ..own
+        })
+    }
+
+    fn read_as_written(body: Bytes) -> Result<Self, Unreadable> {
         let members = members(&body)?;
         let field = |name: &str| members.iter().find(|member| member.name == name);
         let raw = |name: &str| {
@@ -330,12 +346,24 @@ fn has_parts(messages: &str, word: &str) -> bool {
     let Ok(messages) = serde_json::from_str::<Vec<Message<'_>>>(messages) else {
         return true;
     };
-    messages.iter().filter_map(|message| message.content).any(|content| {
-        let parts: Vec<ContentPart<'_>> = serde_json::from_str(content.get()).unwrap_or_default();
-        parts
-            .iter()
-            .any(|part| part.kind.as_deref().is_some_and(|kind| kind.contains(word)))
-    })
+    let contents = messages.iter().filter_map(|message| message.content);
+    contents
+        .filter(|content| content.get().starts_with('['))
+        .any(|content| {
+            // What a lenient provider makes of a part that cannot be read nobody knows.
+            let Ok(parts) = serde_json::from_str::<Vec<&RawValue>>(content.get()) else {
+                return true;
+            };
+            parts
+                .iter()
+                .any(|part| match serde_json::from_str::<ContentPart<'_>>(part.get()) {
+                    Ok(part) => part.kind.is_some_and(|kind| kind.contains(word)),
+                    Err(_) => {
+                        !part.get().starts_with('"')
+                            && memchr::memmem::find(part.get().as_bytes(), word.as_bytes()).is_some()
+                    }
+                })
+        })
 }
 
 fn is_out(member: &Member<'_>, body: &Bytes, unwanted: &[&str]) -> bool {

@@ -3,6 +3,7 @@
 
 use crate::dialect::estimate;
 use crate::dialect::members::{STRIPPED, Unreadable, cut, json_string, members, parse, splice};
+use crate::dialect::plain::plain;
 use bytes::Bytes;
 use serde_json::value::RawValue;
 use std::ops::Range;
@@ -29,9 +30,11 @@ impl EmbeddingsRequest {
             found.ok_or(Unreadable::Missing(name))
         };
         let model = field("model")?;
+        let input = plain(&Bytes::copy_from_slice(field("input")?.json(&body).as_bytes()));
+        let input = input.and_then(|plain| String::from_utf8(plain.to_vec()).ok());
         Ok(Self {
             model: parse(model.json(&body), "model", "a string")?,
-            input: tokens(field("input")?.json(&body))?,
+            input: tokens(input.as_deref().unwrap_or(field("input")?.json(&body)))?,
             model_at: model.value.clone(),
             cut: cut(&members, &body, |member| STRIPPED.contains(&member.name.as_ref())),
             body,

@@ -1,5 +1,6 @@
 //! Which of a provider's keys an attempt is made with: the one whose turn it is among those that are there, do not rest,
-//! have room under their limits, and have not failed this request before.
+//! have room under their limits, and have not failed this request before. A conversation keeps its key while its cache is
+//! warm or its model holds it: both are of an account.
 
 use super::Serving;
 use crate::decide::Candidate;
@@ -44,7 +45,9 @@ impl Serving {
             1 => Some(0).filter(|at| usable(*at)),
             _ => {
                 let keys = provider.weighted_keys();
-                self.gateway.live.health.lock().next_key(&provider.name, &keys, usable)
+                let wanted = self.held_key(candidate.id, &keys);
+                let mut health = self.gateway.live.health.lock();
+                health.next_key(&provider.name, &keys, wanted, usable)
             }
         };
         let Some((key, name)) = next.and_then(|key| Some((key, names.get(key)?))) else {
@@ -69,6 +72,15 @@ impl Serving {
             Err(Verdict::Wait { until, reason }) => Err(self.resting(candidate, until, reason)),
             Err(Verdict::Ready) => Err(NotTaken::Barred),
         }
+    }
+
+    fn held_key(&self, model: ModelId, keys: &[(Arc<str>, u32)]) -> Option<usize> {
+        let held = self.prepared.held.filter(|held| held.model == model)?;
+        if held.cached.is_none() && held.lock.is_none() {
+            return None;
+        }
+        let label = self.prepared.held_key.as_ref()?;
+        keys.iter().position(|(known, _)| known == label)
     }
 
     fn look(&self, turn: &Turn, candidate: Candidate, credentials: &[Option<Arc<Credential>>]) -> Looked {

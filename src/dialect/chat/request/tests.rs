@@ -288,3 +288,69 @@ fn thinking_is_switched_off_whatever_the_client_says_of_it() {
         assert_eq!(object["seed"], 7);
     }
 }
+
+/// Requests that ask for what is billed or served apart.
+const SPECIAL: [&str; 8] = [
+    r#"{"model":"a","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"https://x/i.png"}}]}]}"#,
+    r#"{"model":"a","messages":[{"role":"user","content":[{"type":"input_audio","input_audio":{"data":"AAAA","format":"wav"}}]}],"modalities":["text","audio"]}"#,
+    r#"{"model":"a","messages":[{"role":"system","content":[{"type":"text","text":"x","cache_control":{"type":"ephemeral","ttl":"1h"}}]}]}"#,
+    r#"{"model":"a","messages":[],"prompt_cache_retention":"24h"}"#,
+    r#"{"model":"a","messages":[],"prompt_cache_options":{"ttl":"12h"}}"#,
+    r#"{"model":"a","messages":[],"tools":[{"type":"web_search_20260209","max_uses":2},{"type":"code_interpreter"}]}"#,
+    r#"{"model":"a","messages":[],"response_format":{"type":"json_schema","json_schema":{}},"service_tier":"flex","inference_geo":"us"}"#,
+    r#"{"model":"a","messages":[{"role":"user","content":"abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz 㐀㐁㐂 你好 Straße 🙂 12 34"}],"max_tokens":5}"#,
+];
+
+#[test]
+fn what_escapes_hide_is_found_and_counted_all_the_same() {
+    for json in SPECIAL {
+        let plain = read(json);
+        for every in 1..7 {
+            let text = crate::dialect::plain::tests::escaped(json, every);
+            let request = read(&text);
+            assert_eq!(
+                (request.images, request.audio, request.tools, request.json_schema),
+                (plain.images, plain.audio, plain.tools, plain.json_schema),
+                "{text}"
+            );
+            assert_eq!(request.extras, plain.extras, "{text}");
+            assert!(
+                request.input >= plain.input,
+                "{} < {}: {text}",
+                request.input,
+                plain.input
+            );
+            assert_eq!(
+                (&request.model, request.output_bound),
+                (&plain.model, plain.output_bound)
+            );
+            assert_eq!(request.body(), text.as_bytes(), "and the bytes stay the client's");
+        }
+    }
+}
+
+#[test]
+fn a_part_that_cannot_be_read_hides_no_image() {
+    let images = |part: &str| {
+        let text = r#"{"type":"text","text":"a"}"#;
+        read(&format!(
+            r#"{{"model":"a","messages":[{{"content":[{text},{part}]}}]}}"#
+        ))
+        .images
+    };
+    assert!(images(
+        r#"{"type":"text","type":"image_url","image_url":"https://x/i"}"#
+    ));
+    assert!(images(r#"{"type":7},{"type":"image_url"}"#));
+    assert!(!images(r#"{"type":"text","text":"an image"}"#));
+}
+
+proptest! {
+    #[test]
+    fn no_way_of_writing_a_prompt_is_cheaper(text in "\\PC{0,80}", every in 1_usize..5) {
+        let message = serde_json::Value::from(text);
+        let json = format!(r#"{{"model":"a","messages":[{{"role":"user","content":{message}}}]}}"#);
+        let escaped = crate::dialect::plain::tests::escaped(&json, every);
+        prop_assert!(read(&escaped).input >= read(&json).input, "{}", escaped);
+    }
+}
