@@ -1,7 +1,8 @@
 //! One attempt into the tables: its row, what explains its bill, its postings and its meters.
 
+use super::hours::Standing;
 use super::record::{Adjustment, AttemptRecord};
-use super::text::{count, tags, time};
+use super::text::{count, names, tags, time};
 use super::write::Write;
 use crate::price::{Bill, Kind};
 use rusqlite::{named_params, params};
@@ -9,8 +10,10 @@ use serde_json::{Map, Value};
 
 impl Write<'_> {
     pub(super) fn attempt(&mut self, a: &AttemptRecord) -> rusqlite::Result<()> {
-        self.row(a)?;
+        let standing = self.standing(a)?;
+        self.row(a, &standing)?;
         let attempt = self.connection.last_insert_rowid();
+        self.count_attempt(a, &standing);
         for posting in &a.postings {
             self.post(attempt, posting, a.currency)?;
         }
@@ -20,7 +23,7 @@ impl Write<'_> {
             .map_or(Ok(()), |adjustment| self.adjustment(a, adjustment))
     }
 
-    fn row(&self, a: &AttemptRecord) -> rusqlite::Result<()> {
+    fn row(&self, a: &AttemptRecord, standing: &Standing) -> rusqlite::Result<()> {
         let (usage, bill) = (&a.usage, a.bill.as_ref());
         let rate = |kind| bill.map(|bill| bill.rates.get(kind).nanos_per_million());
         self.run(
@@ -28,13 +31,14 @@ impl Write<'_> {
              route, key, territory, ended, outcome, class, status, input, cache_read, cache_read_explicit, cache_write, cache_write_1h, cache_write_12h,
              input_audio, input_image, output, reasoning, output_audio, thinking, web_searches, web_fetches, tool_calls,
              service_tier, machine_ms, estimated, amount, worst, currency, rate_input, rate_cache_read, rate_output,
-             rates, price_from, billed, billed_currency, exchange, free_tokens, prepaid, first_token_ms, total_ms)
+             rates, price_from, billed, billed_currency, exchange, free_tokens, prepaid, first_token_ms, total_ms,
+             again, firsts, cache_saved, prepaid_worth, licenses)
              VALUES (:incarnation, :decision, :number, :at, :model, :provider, :supply, :upstream, :client, :tags, :purpose,
              :route, :key, :territory, :ended, :outcome, :class, :status, :input, :cache_read, :cache_read_explicit, :cache_write,
              :cache_write_1h, :cache_write_12h, :input_audio, :input_image, :output, :reasoning, :output_audio, :thinking,
              :web_searches, :web_fetches, :tool_calls, :service_tier, :machine_ms, :estimated, :amount, :worst, :currency,
              :rate_input, :rate_cache_read, :rate_output, :rates, :price_from, :billed, :billed_currency, :exchange,
-             :free_tokens, :prepaid, :first_token_ms, :total_ms)",
+             :free_tokens, :prepaid, :first_token_ms, :total_ms, :again, :firsts, :cache_saved, :prepaid_worth, :licenses)",
             named_params! {
                 ":incarnation": self.incarnation,
                 ":decision": a.decision,
@@ -87,18 +91,24 @@ impl Write<'_> {
                 ":prepaid": bill.map_or(0, |bill| bill.prepaid.nanos()),
                 ":first_token_ms": a.first_token_ms.map(count),
                 ":total_ms": count(a.total_ms),
+                ":again": standing.again,
+                ":firsts": standing.firsts,
+                ":cache_saved": standing.cache_saved.nanos(),
+                ":prepaid_worth": standing.prepaid.nanos(),
+                ":licenses": names(&a.licenses),
             },
         )
     }
 
     /// Corrects what attempts before this one cost. A row of its own, so that every row stays what it was.
     fn adjustment(&mut self, a: &AttemptRecord, adjustment: &Adjustment) -> rusqlite::Result<()> {
+        self.count_adjustment(a, adjustment.amount);
         self.run(
             "INSERT INTO attempts (incarnation, decision, number, at, model, provider, supply, upstream, client, tags,
              purpose, ended, outcome, class, status, input, cache_read, output, reasoning, estimated, amount, worst,
-             currency, total_ms, route, key, territory)
+             currency, total_ms, route, key, territory, licenses)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 'posted', 'adjustment', '', 0, 0, 0, 0, 0, 0, ?12, 0,
-             ?13, 0, ?14, ?15, ?16)",
+             ?13, 0, ?14, ?15, ?16, ?17)",
             params![
                 self.incarnation,
                 a.decision,
@@ -116,6 +126,7 @@ impl Write<'_> {
                 a.caller.route,
                 a.key,
                 a.caller.territory,
+                names(&a.licenses),
             ],
         )?;
         let row = self.connection.last_insert_rowid();

@@ -10,6 +10,10 @@ pub enum LedgerError {
         "the ledger {path} was written by a newer planb (schema {found}; this one knows {known}): use that version, or another state directory"
     )]
     Newer { path: PathBuf, found: i64, known: i64 },
+    #[error(
+        "the ledger {path} was written by an older planb (schema {found}; this one reads {known}): start `planb serve` on it once, which brings it up to date and keeps a copy"
+    )]
+    Older { path: PathBuf, found: i64, known: i64 },
     #[error("the ledger {path} is damaged: {reason}")]
     Damaged { path: PathBuf, reason: String },
     #[error("the ledger cannot be copied to {path}: {reason}")]

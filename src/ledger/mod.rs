@@ -4,11 +4,13 @@
 //! the answer (a lease) waits for a disk. People read over connections of their own. Nothing is ever deleted.
 
 mod attempts;
+pub mod charges;
 pub mod copy;
 pub mod decided;
 mod error;
 mod files;
 mod handle;
+mod hours;
 mod meters;
 mod needs;
 mod open;

@@ -4,11 +4,13 @@
 use super::error::LedgerError;
 use super::handle::Ledger;
 use super::record::RaiseRecord;
+use super::schema::MIGRATIONS;
 use super::text::{read_names, read_time, time};
 use crate::money::{Currency, Money};
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 use serde::Serialize;
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -179,6 +181,19 @@ pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY)?;
     Ok(connection)
+}
+
+/// The same for what was added later: a file that no daemon of this version has opened lacks it.
+pub(super) fn open_current(path: &Path) -> Result<Connection, LedgerError> {
+    let connection = open(path)?;
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let known = MIGRATIONS.len() as i64;
+    let path = path.to_owned();
+    match found.cmp(&known) {
+        Ordering::Less => Err(LedgerError::Older { path, found, known }),
+        Ordering::Equal => Ok(connection),
+        Ordering::Greater => Err(LedgerError::Newer { path, found, known }),
+    }
 }
 
 fn decisions(connection: &Connection, query: &DecisionQuery) -> rusqlite::Result<Vec<DecisionView>> {

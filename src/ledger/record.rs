@@ -69,6 +69,8 @@ pub struct AttemptRecord {
     /// Which of the provider's keys, by its name in the policy; empty where it needs none.
     pub key: Arc<str>,
     pub caller: Arc<Caller>,
+    /// The licences that the model is used under.
+    pub licenses: Vec<Arc<str>>,
     pub end: EndKind,
     /// `ok`, `failed` or `cancelled`.
     pub outcome: &'static str,

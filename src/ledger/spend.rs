@@ -1,11 +1,14 @@
-//! Where the money went: attempts summed by one of the questions people ask. Reads the file alone.
+//! Where the money went: attempts summed by one of the questions people ask, from the hours that were summed when they
+//! were written, and from rows only at the edges of a span. Reads the file alone.
 
 use super::error::LedgerError;
-use super::read::open;
+use super::hours::Split;
+use super::read::open_current;
 use super::text::time;
 use crate::money::Money;
 use jiff::Timestamp;
-use rusqlite::{Connection, params};
+use rusqlite::types::Value;
+use rusqlite::{Connection, Row, params, params_from_iter};
 use std::path::Path;
 
 /// What a line of the sum stands for.
@@ -17,8 +20,61 @@ pub enum By {
     Route,
     Client,
     Tag(String),
-    /// Days of UTC.
+    Use,
+    Territory,
+    /// Hours, days and months of UTC.
+    Hour,
     Day,
+    Month,
+}
+
+impl By {
+    /// In order of time, not of money.
+    pub const fn is_time(&self) -> bool {
+        matches!(self, Self::Hour | Self::Day | Self::Month)
+    }
+
+    /// Only the tag's name comes from outside, and it is bound as a parameter.
+    const fn column(&self) -> &'static str {
+        match self {
+            Self::Model => "nullif(model, '')",
+            Self::Provider => "nullif(provider, '')",
+            Self::Supply => "nullif(supply, '')",
+            Self::Route => "nullif(route, '')",
+            Self::Client => "nullif(client, '')",
+            Self::Tag(_) => "(SELECT nullif(t.value, '') FROM json_each(tags) t WHERE t.key = :tag)",
+            Self::Use => "nullif(purpose, '')",
+            Self::Territory => "nullif(territory, '')",
+            Self::Hour => "hour || ':00Z'",
+            Self::Day => "substr(hour, 1, 10)",
+            Self::Month => "substr(hour, 1, 7)",
+        }
+    }
+
+    /// A request that went on at another model counts once at each of them, and once altogether.
+    const fn requests(&self) -> &'static str {
+        match self {
+            Self::Model => "model_requests",
+            Self::Provider => "provider_requests",
+            Self::Supply => "supply_requests",
+            _ => "requests",
+        }
+    }
+}
+
+/// Which requests; empty is all of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Only {
+    pub route: Option<String>,
+    pub client: Option<String>,
+    /// All of them must be there with these values; the empty value is a tag that is not there.
+    pub tags: Vec<(String, String)>,
+}
+
+impl Only {
+    pub fn is_everything(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -28,6 +84,7 @@ pub struct SpendQuery {
     pub since: Timestamp,
     /// Exclusive.
     pub until: Timestamp,
+    pub only: Only,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,9 +100,23 @@ pub struct SpendRow {
     pub held: Money,
     /// The part of `posted` that rests on planb's own count of tokens.
     pub estimated: Money,
+    /// The part of `posted` that corrects what a ladder re-rated.
+    pub adjusted: Money,
+    /// The part of `posted` that a commitment had paid for.
+    pub prepaid: Money,
+    /// What attempts after a request's first cost: at the same model, and at another.
+    pub retries: Money,
+    pub fallbacks: Money,
+    /// What attempts cost, or may cost, that gave no answer.
+    pub failed: Money,
+    /// What prompt caches saved against plain input.
+    pub cache_saved: Money,
+    /// Answered requests whose first choice without plans is known, and what they cost less than they would have there.
+    pub compared: i64,
+    pub saved: Money,
 }
 
-/// The lines, dearest first (days in order), and one total a currency.
+/// The lines, dearest first (times in order), and one total a currency.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Spend {
     pub rows: Vec<SpendRow>,
@@ -57,16 +128,24 @@ const UNACCOUNTED: &str = "(unaccounted)";
 const NONE: &str = "(none)";
 
 pub fn spend(path: &Path, query: &SpendQuery) -> Result<Spend, LedgerError> {
-    let connection = open(path)?;
-    let mut rows = grouped(&connection, &query.by.expression(), query)?;
-    if query.by == By::Day {
-        rows.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut connection = open_current(path)?;
+    // One state of the file for all that is asked of it.
+    let frozen = connection.transaction()?;
+    let name = format!("coalesce({}, '{NONE}')", query.by.column());
+    let mut rows = grouped(&frozen, &name, query.by.requests(), query)?;
+    if query.by.is_time() {
+        rows.sort_by(|a, b| (&a.name, &a.currency).cmp(&(&b.name, &b.currency)));
     } else {
         let money = |row: &SpendRow| row.posted.plus(row.held);
         rows.sort_by(|a, b| money(b).cmp(&money(a)).then_with(|| a.name.cmp(&b.name)));
     }
-    let mut totals = grouped(&connection, "'total'", query)?;
-    for lost in unaccounted(&connection, query)? {
+    let mut totals = grouped(&frozen, "'total'", "requests", query)?;
+    let lost = if query.only.is_everything() {
+        unaccounted(&frozen, query)?
+    } else {
+        Vec::new()
+    };
+    for lost in lost {
         match totals.iter_mut().find(|total| total.currency == lost.currency) {
             Some(total) => total.held = total.held.plus(lost.held),
             None => totals.push(SpendRow {
@@ -79,38 +158,40 @@ pub fn spend(path: &Path, query: &SpendQuery) -> Result<Spend, LedgerError> {
     Ok(Spend { rows, totals })
 }
 
-impl By {
-    /// Only the tag's name comes from outside, and it is bound as a parameter.
-    fn expression(&self) -> String {
-        let column = match self {
-            Self::Model => "a.model",
-            Self::Provider => "a.provider",
-            Self::Supply => "a.supply",
-            Self::Route => "(SELECT d.route FROM decisions d WHERE d.id = a.decision)",
-            Self::Client => "nullif(a.client, '')",
-            Self::Tag(_) => "(SELECT nullif(t.value, '') FROM json_each(a.tags) t WHERE t.key = ?3)",
-            Self::Day => "substr(a.at, 1, 10)",
-        };
-        format!("coalesce({column}, '{NONE}')")
-    }
+/// Hours and rows under one set of names. What a row adds is what it added to its hour.
+pub(super) const SPENT: &str = "(
+    SELECT hour, model, provider, supply, route, client, tags, purpose, territory, currency, requests, model_requests,
+        provider_requests, supply_requests, attempts, input, cache_read, output, posted, held, estimated, adjusted,
+        prepaid, retries, fallbacks, failed, cache_saved
+    FROM spend_hours WHERE hour >= :from AND hour < :to
+    UNION ALL
+    SELECT substr(at, 1, 13), model, provider, supply, route, client, tags, purpose, territory, currency, firsts & 1,
+        (firsts >> 1) & 1, (firsts >> 2) & 1, (firsts >> 3) & 1, outcome <> 'adjustment', input, cache_read, output,
+        iif(ended = 'posted', amount, 0), iif(ended = 'held', amount, 0), iif(ended = 'posted' AND estimated, amount, 0),
+        iif(outcome = 'adjustment', amount, 0), prepaid_worth, iif(again = 'retry', amount, 0),
+        iif(again = 'fallback', amount, 0), iif(outcome = 'failed', amount, 0), cache_saved
+    FROM attempts WHERE (at >= :since AND at < :head) OR (at >= :tail AND at < :until))";
 
-    fn tag(&self) -> &str {
-        match self {
-            Self::Tag(name) => name,
-            _ => "",
-        }
-    }
-}
+const ASKED: &str = "(
+    SELECT hour, route, client, tags, purpose, territory, model, provider, supply, currency, compared, saved
+    FROM request_hours WHERE hour >= :from AND hour < :to AND compared > 0
+    UNION ALL
+    SELECT substr(d.at, 1, 13), d.route, d.client, d.tags, d.purpose, d.territory, d.chosen, coalesce(a.provider, ''),
+        coalesce(a.supply, ''), d.currency, 1, d.first_cost - d.cost
+    FROM decisions d LEFT JOIN attempts a ON a.decision = d.id AND a.outcome = 'ok' AND a.model = d.chosen
+    WHERE ((d.at >= :since AND d.at < :head) OR (d.at >= :tail AND d.at < :until))
+        AND d.first_choice <> '' AND d.outcome = 'ok' AND d.chosen IS NOT NULL)";
 
-fn grouped(connection: &Connection, name: &str, query: &SpendQuery) -> rusqlite::Result<Vec<SpendRow>> {
-    let mut statement = connection.prepare(&format!(
-        "SELECT {name} AS name, a.currency, count(DISTINCT iif(a.outcome <> 'adjustment', a.decision, NULL)),
-         count(iif(a.outcome <> 'adjustment', 1, NULL)), sum(a.input), sum(a.cache_read),
-         sum(a.output), sum(iif(a.ended = 'posted', a.amount, 0)), sum(iif(a.ended = 'held', a.amount, 0)),
-         sum(iif(a.ended = 'posted' AND a.estimated, a.amount, 0))
-         FROM attempts a WHERE a.at >= ?1 AND a.at < ?2 AND ?3 IS NOT NULL GROUP BY 1, 2"
-    ))?;
-    let rows = statement.query_map(params![time(query.since), time(query.until), query.by.tag()], |row| {
+fn grouped(connection: &Connection, name: &str, requests: &str, query: &SpendQuery) -> rusqlite::Result<Vec<SpendRow>> {
+    let only = Filter::of(query);
+    let sql = format!(
+        "SELECT {name} AS name, currency, sum({requests}), sum(attempts), sum(input), sum(cache_read), sum(output),
+         sum(posted), sum(held), sum(estimated), sum(adjusted), sum(prepaid), sum(retries), sum(fallbacks), sum(failed),
+         sum(cache_saved) FROM {SPENT} WHERE {} GROUP BY 1, 2",
+        only.condition
+    );
+    let mut rows = only.rows(connection, &sql, |row| {
+        let money = |at| row.get(at).map(Money::from_nanos);
         Ok(SpendRow {
             name: row.get(0)?,
             currency: row.get(1)?,
@@ -119,12 +200,99 @@ fn grouped(connection: &Connection, name: &str, query: &SpendQuery) -> rusqlite:
             input: row.get(4)?,
             cached: row.get(5)?,
             output: row.get(6)?,
-            posted: Money::from_nanos(row.get(7)?),
-            held: Money::from_nanos(row.get(8)?),
-            estimated: Money::from_nanos(row.get(9)?),
+            posted: money(7)?,
+            held: money(8)?,
+            estimated: money(9)?,
+            adjusted: money(10)?,
+            prepaid: money(11)?,
+            retries: money(12)?,
+            fallbacks: money(13)?,
+            failed: money(14)?,
+            cache_saved: money(15)?,
+            ..SpendRow::default()
         })
     })?;
-    rows.collect()
+    let sql = format!(
+        "SELECT {name} AS name, currency, sum(compared), sum(saved) FROM {ASKED} WHERE {} GROUP BY 1, 2",
+        only.condition
+    );
+    let saved = only.rows(connection, &sql, |row| {
+        Ok(SpendRow {
+            name: row.get(0)?,
+            currency: row.get(1)?,
+            compared: row.get(2)?,
+            saved: Money::from_nanos(row.get(3)?),
+            ..SpendRow::default()
+        })
+    })?;
+    for found in saved {
+        let same = |row: &&mut SpendRow| row.name == found.name && row.currency == found.currency;
+        match rows.iter_mut().find(same) {
+            Some(row) => (row.compared, row.saved) = (found.compared, found.saved),
+            // A free model's answer that nobody was asked to pay for.
+            None => rows.push(found),
+        }
+    }
+    Ok(rows)
+}
+
+/// A query's span and its conditions, with what is bound to their names.
+pub(super) struct Filter {
+    pub(super) condition: String,
+    bound: Vec<(String, Value)>,
+}
+
+impl Filter {
+    pub(super) fn of(query: &SpendQuery) -> Self {
+        let split = Split::of(query.since, query.until);
+        let span = [
+            (":since", split.since),
+            (":head", split.head),
+            (":from", split.from),
+            (":to", split.to),
+            (":tail", split.tail),
+            (":until", split.until),
+        ];
+        let mut bound: Vec<(String, Value)> = span.map(|(name, text)| (name.to_owned(), text.into())).into();
+        if let By::Tag(name) = &query.by {
+            bound.push((":tag".to_owned(), name.clone().into()));
+        }
+        let mut condition = "true".to_owned();
+        for (column, wanted) in [("route", &query.only.route), ("client", &query.only.client)] {
+            if let Some(wanted) = wanted {
+                condition.push_str(&format!(" AND {column} = :{column}"));
+                bound.push((format!(":{column}"), wanted.clone().into()));
+            }
+        }
+        for (at, (name, value)) in query.only.tags.iter().enumerate() {
+            condition.push_str(&format!(
+                " AND coalesce((SELECT t.value FROM json_each(tags) t WHERE t.key = :name{at}), '') = :value{at}"
+            ));
+            bound.push((format!(":name{at}"), name.clone().into()));
+            bound.push((format!(":value{at}"), value.clone().into()));
+        }
+        Self { condition, bound }
+    }
+
+    pub(super) fn rows<T>(
+        &self,
+        connection: &Connection,
+        sql: &str,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<Vec<T>> {
+        let mut statement = connection.prepare(sql)?;
+        let mut values = vec![Value::Null; statement.parameter_count()];
+        for (name, value) in &self.bound {
+            // A name that this statement does not use.
+            let Some(at) = statement.parameter_index(name)? else {
+                continue;
+            };
+            if let Some(place) = values.get_mut(at - 1) {
+                *place = value.clone();
+            }
+        }
+        statement.query_map(params_from_iter(values), read)?.collect()
+    }
 }
 
 /// The same unrecorded money is missing from every budget that covered it: the largest sum of one budget counts.

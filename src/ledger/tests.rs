@@ -1,6 +1,6 @@
 use super::record::*;
 use super::schema::{MIGRATIONS, backup_path, migrate};
-use super::spend::{By, SpendQuery, spend};
+use super::spend::{By, Only, SpendQuery, spend};
 use super::writer::Command;
 use super::*;
 use crate::budget::{Books, Charges, End, Facts, Refusal, ReservationId, UNACCOUNTED_KEY};
@@ -22,6 +22,7 @@ mod docs;
 mod model;
 mod reads;
 mod selectors;
+mod spent;
 mod trouble;
 
 fn usd(nanos: i64) -> Money {
@@ -167,6 +168,7 @@ fn attempt(decision: &str, at: Timestamp, team: &str, end: EndKind, amount: Mone
         upstream: "qwen3.8-max".into(),
         key: "second".into(),
         caller: facts.caller.clone(),
+        licenses: Vec::new(),
         end,
         outcome: "ok",
         class: "",
@@ -276,6 +278,7 @@ async fn after_a_crash_the_unrecorded_rest_of_a_lease_is_held() {
         by: By::Model,
         since: Timestamp::UNIX_EPOCH,
         until: Timestamp::MAX,
+        only: Only::default(),
     };
     let rows = spend(&path, &query).unwrap().rows;
     assert!(

@@ -19,7 +19,7 @@ pub struct Proof {
 const MOST: usize = 20;
 
 /// A query answers with one line of text for each place where its promise is broken.
-const PROMISES: [(&str, &str); 8] = [
+const PROMISES: [(&str, &str); 10] = [
     (
         "the file is whole",
         "SELECT * FROM pragma_integrity_check WHERE integrity_check <> 'ok'",
@@ -71,6 +71,28 @@ const PROMISES: [(&str, &str); 8] = [
         "no lease of an earlier daemon is open",
         "SELECT p.budget || ' ' || p.period_start || ', start ' || l.incarnation FROM leases l JOIN pools p ON p.id = l.pool
          WHERE l.ended_at IS NULL AND l.incarnation < (SELECT max(number) FROM incarnations)",
+    ),
+    (
+        "every hour of spend is the sum of its attempts",
+        "SELECT coalesce(h.hour, r.hour) || ' ' || coalesce(h.model, r.model) || ': ' || coalesce(h.nanos, 0) || ' of ' || coalesce(r.nanos, 0)
+             || ', ' || coalesce(h.attempts, 0) || ' of ' || coalesce(r.attempts, 0) || ' attempts'
+         FROM (SELECT hour, model, currency, sum(posted + held) AS nanos, sum(attempts) AS attempts, sum(input + output) AS tokens
+               FROM spend_hours GROUP BY 1, 2, 3) h
+         FULL JOIN (SELECT substr(at, 1, 13) AS hour, model, currency, sum(amount) AS nanos,
+                           sum(outcome <> 'adjustment') AS attempts, sum(input + output) AS tokens
+                    FROM attempts GROUP BY 1, 2, 3) r
+           ON r.hour = h.hour AND r.model = h.model AND r.currency = h.currency
+         WHERE (h.nanos, h.attempts, h.tokens) IS NOT (r.nanos, r.attempts, r.tokens)",
+    ),
+    (
+        "every hour of requests is the sum of its decisions",
+        "SELECT coalesce(h.hour, r.hour) || ' ' || coalesce(h.model, r.model) || ': ' || coalesce(h.requests, 0) || ' of ' || coalesce(r.requests, 0)
+         FROM (SELECT hour, model, currency, sum(requests) AS requests, sum(first_cost) AS nanos FROM request_hours GROUP BY 1, 2, 3) h
+         FULL JOIN (SELECT substr(at, 1, 13) AS hour, coalesce(chosen, '') AS model, currency, count(*) AS requests,
+                           sum(first_cost) AS nanos
+                    FROM decisions WHERE first_choice <> '' GROUP BY 1, 2, 3) r
+           ON r.hour = h.hour AND r.model = h.model AND r.currency = h.currency
+         WHERE (h.requests, h.nanos) IS NOT (r.requests, r.nanos)",
     ),
 ];
 

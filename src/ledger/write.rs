@@ -1,6 +1,8 @@
 //! One record into the tables: the SQL of everything that is written.
 
 use super::error::LedgerError;
+
+use super::hours::Hours;
 use super::needs::write_needs;
 use super::record::{DecisionRecord, Delivery, OutboxEvent, PlanRecord, PolicyRecord, Posting, RaiseRecord, Record};
 use super::text::{count, names, tags, time};
@@ -18,6 +20,8 @@ pub(super) struct Memory {
     pools: HashMap<u64, i64>,
     /// What each of the books' pools has ended so far, as far as it was recorded: a rebuild leaves that out.
     own: HashMap<u64, HashMap<Arc<str>, Spent>>,
+    /// Provider and supply of each model when an attempt at it was recorded last.
+    pub(super) served: HashMap<Arc<str>, (Arc<str>, &'static str)>,
     staged: Vec<(u64, Arc<str>, Spent)>,
     returned: Vec<u64>,
 }
@@ -57,6 +61,7 @@ pub(super) struct Write<'a> {
     pub(super) memory: &'a mut Memory,
     /// An event was put into the outbox.
     pub(super) rang: bool,
+    pub(super) hours: Hours,
     /// What was posted since [`Write::sum_up`], by pool's row, life and key.
     sums: HashMap<(i64, u64, Arc<str>), Spent>,
 }
@@ -68,6 +73,7 @@ impl<'a> Write<'a> {
             incarnation,
             memory,
             rang: false,
+            hours: Hours::default(),
             sums: HashMap::new(),
         }
     }
@@ -204,7 +210,7 @@ impl Write<'_> {
                 ],
             )?;
         }
-        Ok(())
+        self.write_hours()
     }
 
     fn decision(&mut self, d: &DecisionRecord) -> rusqlite::Result<()> {
@@ -213,35 +219,36 @@ impl Write<'_> {
             .iter()
             .map(|e| serde_json::json!({"model": e.model, "reason": e.reason, "detail": e.detail}))
             .collect();
-        self.run(
+        let mut statement = self.connection.prepare_cached(
             "INSERT INTO decisions (id, at, route, dialect, stream, plans, chosen, excluded, client, tags, purpose,
              input, cost, currency, outcome, status, policy, territory, first_choice, first_cost, needs)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)
              ON CONFLICT (id) DO NOTHING",
-            params![
-                d.id,
-                time(d.at),
-                d.route,
-                d.dialect,
-                d.stream,
-                names(&d.plans),
-                d.chosen,
-                serde_json::Value::from(excluded).to_string(),
-                d.caller.client,
-                tags(&d.caller.tags),
-                d.caller.purpose,
-                count(d.input),
-                d.cost.nanos(),
-                d.currency.code(),
-                d.outcome,
-                d.status,
-                d.policy_hash,
-                d.caller.territory,
-                d.first_choice.as_deref().unwrap_or_default(),
-                d.first_cost.nanos(),
-                write_needs(&d.needs),
-            ],
-        )
+        )?;
+        let rows = statement.execute(params![
+            d.id,
+            time(d.at),
+            d.route,
+            d.dialect,
+            d.stream,
+            names(&d.plans),
+            d.chosen,
+            serde_json::Value::from(excluded).to_string(),
+            d.caller.client,
+            tags(&d.caller.tags),
+            d.caller.purpose,
+            count(d.input),
+            d.cost.nanos(),
+            d.currency.code(),
+            d.outcome,
+            d.status,
+            d.policy_hash,
+            d.caller.territory,
+            d.first_choice.as_deref().unwrap_or_default(),
+            d.first_cost.nanos(),
+            write_needs(&d.needs),
+        ])?;
+        if rows == 0 { Ok(()) } else { self.count_decision(d) }
     }
 
     fn event(&mut self, e: &OutboxEvent) -> rusqlite::Result<()> {

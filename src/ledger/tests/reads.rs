@@ -198,13 +198,10 @@ async fn spend_adds_up_by_every_question() {
         .await
         .unwrap();
     ledger
-        .send(Record::Attempt(Box::new(attempt(
-            "d1",
-            noon(),
-            "a",
-            EndKind::Held,
-            usd(5),
-        ))))
+        .send(Record::Attempt(Box::new(AttemptRecord {
+            number: 2,
+            ..attempt("d1", noon(), "a", EndKind::Held, usd(5))
+        })))
         .await
         .unwrap();
     ledger
@@ -227,6 +224,7 @@ async fn spend_adds_up_by_every_question() {
             by,
             since: noon(),
             until: noon() + SignedDuration::from_secs(1),
+            only: Only::default(),
         };
         spend(&path, &query).unwrap()
     };
@@ -234,7 +232,7 @@ async fn spend_adds_up_by_every_question() {
         (By::Model, vec!["qwen-max"]),
         (By::Provider, vec!["qwen"]),
         (By::Supply, vec!["licensed"]),
-        (By::Route, vec!["chat", "(none)"]),
+        (By::Route, vec!["(none)", "chat"]),
         (By::Client, vec!["(none)"]),
         (By::Tag("team".to_owned()), vec!["a", "b"]),
         (By::Tag("te'am\"".to_owned()), vec!["(none)"]),

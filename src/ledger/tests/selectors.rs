@@ -167,6 +167,7 @@ async fn new_budgets_take_over_exactly_what_their_selectors_cover() {
         by: By::Model,
         since: Timestamp::UNIX_EPOCH,
         until: Timestamp::MAX,
+        only: Only::default(),
     };
     assert_eq!(spend(&path, &query).unwrap().totals[0].posted, usd(60 + 310));
 }

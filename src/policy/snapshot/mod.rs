@@ -94,6 +94,14 @@ impl Snapshot {
         &self.models[id.0]
     }
 
+    /// The licences that a model is used under.
+    pub fn license_names(&self, id: ModelId) -> Vec<Arc<str>> {
+        let licenses = self.model(id).licenses();
+        licenses
+            .filter_map(|of| Some(self.licenses.get(of.0)?.name.clone()))
+            .collect()
+    }
+
     pub fn provider_of(&self, id: ModelId) -> &Provider {
         self.provider(self.model(id).provider)
     }
