@@ -7,7 +7,7 @@ use planb::budget::{Books, End, Facts, Grant, Rebuilt};
 use planb::money::{Currency, Money};
 use planb::period::{Period, Start};
 use planb::policy::condition::ModelFacts;
-use planb::policy::snapshot::{Budget, Enforce};
+use planb::policy::snapshot::{Budget, Cycle, Enforce, Held};
 use planb::request::Caller;
 use std::hint::black_box;
 use std::sync::{Arc, Mutex};
@@ -77,13 +77,14 @@ fn books(count: usize) -> (Mutex<Books>, Facts) {
         name: format!("budget{number}").into(),
         limit: Money::MAX,
         raises: Vec::new(),
-        per: Period::Month,
-        start: Start::default(),
+        cycle: Cycle::Calendar(Period::Month, Start::default()),
         timezone: None,
         enforce: Enforce::Hard,
         covers: None,
         each: None,
         alert_at: vec![5_000, 8_000],
+        carry_over: None,
+        held: Held::Keep,
         shape: format!("budget{number}").into(),
     };
     let budgets: Vec<Budget> = (0..count).map(budget).collect();
@@ -95,6 +96,7 @@ fn books(count: usize) -> (Mutex<Books>, Facts) {
             accounts: Vec::new(),
             unaccounted: Money::ZERO,
             granted: Money::ZERO,
+            known: true,
         });
         books.grant(&Grant {
             pool,

@@ -3,7 +3,10 @@
 //! A period is found by wall time, so a clock that steps back finds the old period again. No clock is read here.
 
 pub mod calendar;
+mod rolling;
 pub mod window;
+
+pub use rolling::{BUCKETS, Rolling};
 
 use jiff::civil::{Date, DateTime, Weekday};
 use jiff::tz::TimeZone;
@@ -120,7 +123,25 @@ fn months_from(day: i8, month: i8, each: i32, today: Date) -> Date {
     first.saturating_add(i64::from(day - 1).days())
 }
 
+/// The end of what has none, to the second, as everything that is written down.
+const FOREVER: Timestamp = Timestamp::constant(253_402_200_000, 0);
+
 impl Span {
+    /// From a beginning on for ever; all before it while it has not come.
+    pub fn since(first: Option<Timestamp>, at: Timestamp) -> Self {
+        let first = first.unwrap_or(Timestamp::UNIX_EPOCH);
+        if at < first {
+            return Self {
+                start: Timestamp::UNIX_EPOCH,
+                end: first,
+            };
+        }
+        Self {
+            start: first,
+            end: FOREVER,
+        }
+    }
+
     pub fn contains(&self, at: Timestamp) -> bool {
         self.start <= at && at < self.end
     }

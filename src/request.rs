@@ -47,6 +47,9 @@ pub struct Caller {
     pub purpose: Arc<str>,
     /// The name of the route that serves the request; `planb/NAME` for one model asked for by name.
     pub route: Arc<str>,
+    /// What the client calls the run that it is part of, else a keyed hash of the conversation; empty where no budget
+    /// asks. No selector reads it.
+    pub run: Arc<str>,
     /// Where the answer is used: an ISO 3166 code or `EU`, in capitals; empty where nobody said.
     pub territory: Arc<str>,
 }

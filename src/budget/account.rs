@@ -2,6 +2,7 @@
 
 use super::forecast::HourlyBurn;
 use super::notice::{Crossing, Violation};
+use super::window::Buckets;
 use crate::money::Money;
 use crate::period::Span;
 use jiff::Timestamp;
@@ -57,7 +58,10 @@ pub struct AccountView {
     pub key: Arc<str>,
     pub span: Span,
     pub hard: bool,
+    /// Raises and what was carried over are in it.
     pub limit: Money,
+    /// What the period before has left.
+    pub carried: Money,
     pub posted: Money,
     pub reserved: Money,
     pub held: Money,
@@ -83,6 +87,8 @@ pub(super) struct Account {
     /// What ended here since.
     pub(super) own: Spent,
     pub(super) reserved: Money,
+    /// Of a sliding window, when that was; else empty.
+    pub(super) buckets: Buckets,
     /// What its requests would have cost at their first choice without plans.
     pub(super) plan_free: Money,
     pub(super) burn: HourlyBurn,
@@ -99,6 +105,7 @@ impl Account {
             base: Spent::default(),
             own: Spent::default(),
             reserved: Money::ZERO,
+            buckets: Buckets::default(),
             plan_free: Money::ZERO,
             burn: HourlyBurn::default(),
             exhausted_at: None,
@@ -121,6 +128,12 @@ impl Account {
             });
         }
         Ok(())
+    }
+
+    /// Thresholds that are no longer reached may be told again: a credit was topped up.
+    pub(super) fn rearm(&mut self, used: Money, limit: Money) {
+        self.told
+            .retain(|basis_points| used >= limit.scaled_down(i64::from(*basis_points), 10_000));
     }
 
     /// Thresholds that `used` has reached and that nobody was told of.

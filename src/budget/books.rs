@@ -4,16 +4,17 @@ use super::account::Spent;
 use super::charge::{Charge, Charges, Facts, Slot, covers, key_of};
 use super::forecast::Outlook;
 use super::notice::{Notice, Violation};
-use super::pool::{Grant, GrantRequest, Pool, State};
+use super::pool::{Grant, GrantRequest, LeaseTerms, Pool, State};
 use super::pool_id::PoolId;
+use super::room::Room;
 use super::worst::WorstCases;
 use crate::money::{Currency, Money};
 use crate::period::Span;
 use crate::policy::condition::{Answers, ModelFacts, Selectors};
-use crate::policy::snapshot::{Budget, ModelId, Raise};
+use crate::policy::snapshot::{Budget, Cycle, ModelId, Raise};
 use crate::request::Caller;
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -24,6 +25,8 @@ pub struct RebuildRequest {
     pub budget: Budget,
     /// With the facts of the models in force; what a record leaves out is found there by name.
     pub selectors: Arc<Selectors>,
+    /// A pool that the store does not have stays unmade: the budget was not in force then.
+    pub only_if_known: bool,
 }
 
 /// The store's answer to a [`RebuildRequest`]: everything but what this pool itself has ended.
@@ -35,12 +38,16 @@ pub struct Rebuilt {
     pub unaccounted: Money,
     /// What is leased to this pool already: the lease of the pool whose reservations it took over.
     pub granted: Money,
+    /// The store has such a pool.
+    pub known: bool,
 }
 
 #[derive(Clone, Debug)]
 pub struct RebuiltAccount {
     pub key: Arc<str>,
     pub spent: Spent,
+    /// When that was, of a sliding window: by the number of the bucket.
+    pub buckets: Vec<(i64, Spent)>,
     /// When it was found exhausted, and under which limit: a higher one since lifts that.
     pub exhausted: Option<(Timestamp, Money)>,
 }
@@ -50,7 +57,7 @@ pub struct RebuiltAccount {
 pub(super) struct Rule {
     /// Its limit is the one in force now, raises in.
     pub(super) budget: Budget,
-    /// The limit as the policy writes it.
+    /// The limit as the policy writes it, or what was paid in until now.
     pub(super) written: Money,
     pub(super) worst: WorstCases,
     /// Its pools in force: the present period's, and the next one's shortly before it begins.
@@ -63,11 +70,12 @@ pub(super) struct Rule {
 
 impl Rule {
     /// The budget's rule, with what is known of requests and signals carried over from the one of its name.
-    fn after(old: &[Rule], budget: &Budget, raised_by: Money) -> Self {
+    fn after(old: &[Rule], budget: &Budget, raised_by: Money, now: Timestamp) -> Self {
         let before = old.iter().find(|rule| rule.budget.name == budget.name);
-        let limit = budget.limit.plus(raised_by);
+        let written = budget.written_at(now);
+        let limit = written.plus(raised_by);
         Self {
-            written: budget.limit,
+            written,
             budget: Budget {
                 limit,
                 ..budget.clone()
@@ -102,12 +110,12 @@ pub struct Books {
     pub(super) open: HashMap<u64, Reservation>,
     /// Raises of limits by hand, by the budget's name: they outlive edits of the policy.
     pub(super) by_hand: HashMap<Arc<str>, Vec<Raise>>,
-    zone: TimeZone,
+    pub(super) zone: TimeZone,
     pub(super) currency: Currency,
     pub(super) now: Timestamp,
     /// Counts changes of `rules` and `pools`, so that older [`Charges`] are known to be stale.
     pub(super) epoch: u64,
-    next_life: u64,
+    pub(super) next_life: u64,
     pub(super) next_reservation: u64,
     pub(super) notices: Vec<Notice>,
     pub(super) violations: Vec<Violation>,
@@ -162,7 +170,7 @@ impl Books {
             self.by_hand.clear();
         }
         (self.zone, self.currency) = (zone.clone(), currency);
-        let rule = |budget: &Budget| Rule::after(&old, budget, self.raised_by(&budget.name, &budget.raises, now));
+        let rule = |budget: &Budget| Rule::after(&old, budget, self.raised_by(&budget.name, &budget.raises, now), now);
         self.rules = budgets.iter().map(rule).collect();
         self.assign_pools();
         let requests = self.roll(now);
@@ -178,8 +186,10 @@ impl Books {
     /// Makes the pools of the period that contains `now` and of one that begins within a minute. Called each second.
     /// Returns what the store must be asked for.
     pub fn roll(&mut self, now: Timestamp) -> Vec<RebuildRequest> {
+        self.renew_degraded();
         self.make_pools(now);
         self.change_limits(now);
+        self.slide();
         let mut requests = Vec::new();
         for pool in self.pools.values_mut() {
             let rule = pool.rule.and_then(|rule| self.rules.get(rule));
@@ -189,6 +199,7 @@ impl Books {
                     pool: pool.id.clone(),
                     budget: rule.budget.clone(),
                     selectors: self.selectors.clone(),
+                    only_if_known: pool.only_if_known,
                 });
             }
         }
@@ -210,13 +221,16 @@ impl Books {
             return;
         };
         let limit = pool.rule.and_then(|r| self.rules.get(r)).map(|r| r.budget.limit);
+        pool.was_there = rebuilt.known;
         for account in &mut pool.accounts {
             account.base = Spent::default();
+            account.buckets.rebuild(&[]);
         }
         for found in rebuilt.accounts {
             let at = pool.find_or_insert(&found.key);
             if let Some(account) = pool.accounts.get_mut(at) {
                 account.base = account.base.plus(found.spent);
+                account.buckets.rebuild(&found.buckets);
                 account.exhausted_at = found
                     .exhausted
                     .filter(|(_, under)| limit.is_none_or(|limit| limit <= *under))
@@ -248,39 +262,13 @@ impl Books {
     /// Leases to extend before anybody waits for them. Called each second, and when leases [run short](Books::run_short).
     pub fn wanted(&mut self) -> Vec<GrantRequest> {
         let second = self.now.as_second();
-        let rules = &self.rules;
-        let wants = |pool: &mut Pool| {
-            let rule = pool.rule.and_then(|rule| rules.get(rule))?;
-            (pool.state == State::Ready).then(|| pool.extend(&rule.budget, second))?
+        let lives: Vec<u64> = self.pools.keys().copied().collect();
+        let wants = |life: u64| {
+            let terms = self.lease_terms(life)?;
+            let pool = self.pools.get_mut(&life)?;
+            (pool.state == State::Ready).then(|| pool.extend(terms, second))?
         };
-        self.pools.values_mut().filter_map(wants).collect()
-    }
-
-    /// Pools whose time is over and that no open reservation needs: they are forgotten here, and the store takes back
-    /// what their leases have left. Called each second, after [`Books::roll`].
-    pub fn returns(&mut self) -> Vec<Arc<PoolId>> {
-        let now = self.now;
-        let is_over = |pool: &Pool| {
-            let past = pool.id.span.end.saturating_add(1.hour()).is_ok_and(|end| end < now);
-            pool.rule.is_none() || past
-        };
-        let needed: Vec<u64> = self.open.values().flat_map(|r| r.charges.iter().map(|c| c.0)).collect();
-        let over: Vec<u64> = self
-            .pools
-            .iter()
-            .filter(|(life, pool)| is_over(pool) && !needed.contains(life))
-            .map(|(life, _)| *life)
-            .collect();
-        if !over.is_empty() {
-            self.epoch += 1;
-        }
-        for rule in &mut self.rules {
-            rule.pools.retain(|(_, life)| !over.contains(life));
-        }
-        over.iter()
-            .filter_map(|life| self.pools.remove(life))
-            .map(|pool| pool.id)
-            .collect()
+        lives.into_iter().filter_map(wants).collect()
     }
 
     /// Which accounts a request on this model by this caller would charge.
@@ -329,92 +317,19 @@ impl Books {
         charges
     }
 
-    /// A store that is asked only by [`Books::roll`] must not be needed for a pool to exist at admission.
-    pub(super) fn make_pools(&mut self, now: Timestamp) {
-        self.now = now;
-        let soon = now.saturating_add(1.minute()).unwrap_or(now);
-        for rule in 0..self.rules.len() {
-            for at in [now, soon] {
-                self.ensure_pool(rule, at);
-            }
-        }
+    pub(super) fn lease_terms(&self, life: u64) -> Option<LeaseTerms> {
+        let pool = self.pools.get(&life)?;
+        let rule = self.rules.get(pool.rule?)?;
+        let room = if rule.budget.carry_over.is_some() {
+            self.room(rule, pool, 0)
+        } else {
+            Room::default()
+        };
+        Some(LeaseTerms::of(&rule.budget, room))
     }
 
     pub(super) fn accounts_in(&self, life: u64) -> usize {
         self.pools.get(&life).map_or(0, |pool| pool.accounts.len())
-    }
-
-    /// Gives each pool the rule that owns it now. One that was ever without a rule stays so: it missed spend.
-    fn assign_pools(&mut self) {
-        self.epoch += 1;
-        let (zone, currency) = (self.zone.clone(), self.currency);
-        for pool in self.pools.values_mut() {
-            let owns = |rule: &Rule| {
-                let budget = &rule.budget;
-                let id = &pool.id;
-                budget.name == id.budget
-                    && budget.shape == id.shape
-                    && currency == id.currency
-                    && budget.span(id.span.start, &zone) == id.span
-            };
-            pool.rule = pool.rule.and_then(|_| self.rules.iter().position(owns));
-        }
-        for (at, rule) in self.rules.iter_mut().enumerate() {
-            let own = self.pools.iter().filter(|(_, pool)| pool.rule == Some(at));
-            rule.pools = own.map(|(life, pool)| (pool.id.span, *life)).collect();
-        }
-    }
-
-    fn ensure_pool(&mut self, at: usize, now: Timestamp) {
-        let Some(rule) = self.rules.get_mut(at) else { return };
-        if rule.pools.iter().any(|(span, _)| span.contains(now)) {
-            return;
-        }
-        let id = PoolId {
-            budget: rule.budget.name.clone(),
-            shape: rule.budget.shape.clone(),
-            span: rule.budget.span(now, &self.zone),
-            currency: self.currency,
-            keyed: rule.budget.each.is_some(),
-            life: self.next_life,
-        };
-        self.next_life += 1;
-        self.epoch += 1;
-        rule.pools.push((id.span, id.life));
-        let mut pool = Pool::new(id, at, now);
-        self.attach_open(&mut pool, at);
-        self.pools.insert(pool.id.life, pool);
-    }
-
-    /// Open reservations post to the new pool too. Those of an abandoned pool of the same name in the store move over,
-    /// because the store would count them twice.
-    fn attach_open(&mut self, pool: &mut Pool, rule: usize) {
-        let Some(rule) = self.rules.get(rule) else { return };
-        for reservation in self.open.values_mut() {
-            let Facts { caller, .. } = &reservation.facts;
-            let model = reservation.facts.model();
-            let counts = reservation.facts.currency == pool.id.currency && pool.id.span.contains(reservation.at);
-            if !counts || !covers(&rule.budget, model, caller) {
-                continue;
-            }
-            let pools = &mut self.pools;
-            reservation.charges.retain(|(life, account)| {
-                let Some(other) = pools.get_mut(life).filter(|other| other.id.same_in_store(&pool.id)) else {
-                    return true;
-                };
-                other.reserved = other.reserved.minus(reservation.worst);
-                if let Some(account) = other.accounts.get_mut(*account) {
-                    account.reserved = account.reserved.minus(reservation.worst);
-                }
-                false
-            });
-            let account = pool.find_or_insert(&Arc::from(key_of(&rule.budget, model, caller)));
-            pool.reserved = pool.reserved.plus(reservation.worst);
-            if let Some(account) = pool.accounts.get_mut(account) {
-                account.reserved = account.reserved.plus(reservation.worst);
-            }
-            reservation.charges.push((pool.id.life, account));
-        }
     }
 
     pub(super) fn judge_all(&mut self) {
@@ -429,19 +344,37 @@ impl Books {
 
     /// A limit that was raised past the spend ends exhaustion; the next judgement may find it again.
     fn lift(&mut self, life: u64, account: usize) {
-        let Some(pool) = self.pools.get_mut(&life) else { return };
+        let Some(pool) = self.pools.get(&life) else { return };
         let Some(rule) = pool.rule.and_then(|rule| self.rules.get(rule)) else {
             return;
         };
-        let left = pool
-            .accounts
-            .get(account)
-            .map(|a| rule.budget.limit.minus(pool.taken(a)));
-        if left.is_some_and(|left| left >= rule.worst.median())
-            && let Some(account) = pool.accounts.get_mut(account)
-            && rule.raised
-        {
+        let room = self.room(rule, pool, account);
+        let lifted = rule.raised && room.unspent() >= rule.worst.median();
+        let rearmed = rule.raised && matches!(rule.budget.cycle, Cycle::Credit(_));
+        let account = self
+            .pools
+            .get_mut(&life)
+            .and_then(|pool| pool.accounts.get_mut(account));
+        if let Some(account) = account.filter(|_| lifted) {
             account.exhausted_at = None;
+            if rearmed {
+                account.rearm(room.taken(), room.limit);
+            }
+        }
+    }
+
+    /// What leaves a sliding window may end exhaustion.
+    fn slide(&mut self) {
+        let slides = |pool: &Pool| {
+            let rule = pool.rule.and_then(|rule| self.rules.get(rule));
+            rule.is_some_and(|rule| rule.budget.rolling().is_some()) && pool.id.span.contains(self.now)
+        };
+        let sliding = self.pools.iter().filter(|(_, pool)| slides(pool));
+        let lives: Vec<u64> = sliding.map(|(life, _)| *life).collect();
+        for life in lives {
+            for account in 0..self.accounts_in(life) {
+                self.judge(life, account);
+            }
         }
     }
 }

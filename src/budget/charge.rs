@@ -44,6 +44,9 @@ pub fn key_of<'a>(budget: &Budget, model: &'a ModelFacts, caller: &'a Caller) ->
         Some(Each::Client) => caller.client.as_ref(),
         Some(Each::Model) => &model.name,
         Some(Each::Provider) => &model.provider,
+        Some(Each::Route) => caller.route.as_ref(),
+        Some(Each::Use) => caller.purpose.as_ref(),
+        Some(Each::Run) => caller.run.as_ref(),
     };
     match key {
         "" => NONE_KEY,

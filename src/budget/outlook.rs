@@ -4,9 +4,10 @@
 use super::books::Books;
 use super::charge::{Charges, Slot, covers, key_of};
 use super::forecast::{Outlook, Pace};
-use super::pool::{Past, Pool, State};
+use super::pool::{Past, Pool};
 use crate::money::Money;
 use crate::policy::condition::ModelFacts;
+use crate::policy::snapshot::Each;
 use crate::request::Caller;
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -73,11 +74,12 @@ impl Books {
         };
         let limit = rule.budget.limit;
         let forecast = match pool.past {
+            _ if !rule.budget.has_periods() => None,
             Past::Known => self.forecast_of(pool, limit),
             Past::Unasked | Past::Asked => rule.last.forecast,
         };
-        let forecast_stale = pool.past != Past::Known;
-        if pool.state != State::Ready {
+        let forecast_stale = pool.past != Past::Known && rule.budget.has_periods();
+        if !self.is_known(rule, pool) {
             return Some(Outlook {
                 forecast,
                 forecast_stale,
@@ -85,15 +87,22 @@ impl Books {
                 ..rule.last
             });
         }
-        let accounts = || pool.accounts.iter();
-        let most = |of: &dyn Fn(&super::account::Account) -> Money| accounts().map(of).max();
-        let used = most(&|account| pool.taken(account)).unwrap_or(pool.unaccounted);
-        let bound = most(&|account| pool.taken(account).plus(account.reserved)).unwrap_or(pool.unaccounted);
+        let nobody = self.room_of(rule, pool, &Slot::New(Arc::from("")));
+        let (mut used, mut left) = (0.0_f64, nobody.remaining());
+        if pool.accounts.is_empty() {
+            used = nobody.taken().share_of(nobody.limit);
+        }
+        for account in 0..pool.accounts.len() {
+            let room = self.room(rule, pool, account);
+            used = used.max(room.taken().share_of(room.limit));
+            left = left.min(room.remaining());
+        }
+        let burn = pool.accounts.iter().map(|account| account.burn.hour(self.now)).max();
         Some(Outlook {
-            used: used.share_of(limit),
-            remaining: limit.minus(bound).max(Money::ZERO),
-            exhausted: accounts().any(|account| account.exhausted_at.is_some()),
-            burn: most(&|account| account.burn.hour(self.now)).unwrap_or_default(),
+            used,
+            remaining: left.max(Money::ZERO),
+            exhausted: pool.accounts.iter().any(|account| account.exhausted_at.is_some()),
+            burn: burn.unwrap_or_default(),
             forecast,
             stale: false,
             forecast_stale,
@@ -107,7 +116,11 @@ impl Books {
             if pool.past != Past::Unasked || pool.rule.is_none() {
                 continue;
             }
-            let (since, before) = (pool.id.span.start, pool.born);
+            // Without periods there is nothing to forecast, and only the last hour is asked for.
+            let rule = pool.rule.and_then(|rule| self.rules.get(rule));
+            let has_periods = rule.is_some_and(|rule| rule.budget.has_periods());
+            let since = if has_periods { pool.id.span.start } else { pool.born };
+            let before = pool.born;
             pool.past = Past::Asked;
             match wanted
                 .iter_mut()
@@ -142,7 +155,9 @@ impl Books {
                 continue;
             };
             let budget = &rule.budget;
-            for past in &found.decided {
+            // Runs are over when a daemon has come anew, and no record tells one sum of another.
+            let runs = budget.each == Some(Each::Run);
+            for past in found.decided.iter().filter(|_| !runs) {
                 let known = self.selectors.models().iter().find(|model| model.name == past.model);
                 let gone = || Arc::new(ModelFacts::recorded(past.model.clone(), "", ""));
                 let model = known.cloned().unwrap_or_else(gone);
@@ -152,7 +167,7 @@ impl Books {
                     pool.count(account, past.requests, past.cost);
                 }
             }
-            for past in &found.spent {
+            for past in found.spent.iter().filter(|_| !runs) {
                 let model = self.selectors.complete(past.model.clone());
                 if covers(budget, &model, &past.caller) {
                     let key = Arc::from(key_of(budget, &model, &past.caller));

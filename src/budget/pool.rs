@@ -6,8 +6,11 @@
 
 use super::account::{Account, Spent};
 use super::charge::OTHER_KEY;
+use super::notice::Violation;
 use super::pool_id::PoolId;
+use super::room::Room;
 use crate::money::Money;
+use crate::period::Rolling;
 use crate::policy::snapshot::{Budget, Enforce};
 use jiff::Timestamp;
 use std::collections::HashMap;
@@ -46,6 +49,28 @@ pub struct Grant {
     pub enough: bool,
 }
 
+/// What bounds the leases of a pool.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LeaseTerms {
+    limit: Money,
+    hard: bool,
+}
+
+impl LeaseTerms {
+    /// Keys have limits of their own; the room is that of the one account of a budget without them.
+    pub(super) fn of(budget: &Budget, room: Room) -> Self {
+        let carried = if budget.each.is_some() {
+            Money::ZERO
+        } else {
+            room.carried
+        };
+        Self {
+            limit: budget.limit.plus(carried),
+            hard: budget.enforce == Enforce::Hard,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
     /// The store must be asked what was spent.
@@ -68,6 +93,12 @@ pub(super) struct Pool {
     /// Index into the books' rules; `None` once no budget in force owns it.
     pub(super) rule: Option<usize>,
     pub(super) state: State,
+    /// Of a sliding window.
+    rolling: Option<Rolling>,
+    /// The budget was in force in this period, or is.
+    pub(super) was_there: bool,
+    /// It is looked at for what it left, where the budget was in force then.
+    pub(super) only_if_known: bool,
     pub(super) past: Past,
     /// When it began to count.
     pub(super) born: Timestamp,
@@ -92,11 +123,14 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    pub(super) fn new(id: PoolId, rule: usize, born: Timestamp) -> Self {
+    pub(super) fn new(id: PoolId, rule: usize, rolling: Option<Rolling>, born: Timestamp) -> Self {
         let mut pool = Self {
             id: Arc::new(id),
             rule: Some(rule),
             state: State::Unasked,
+            rolling,
+            was_there: true,
+            only_if_known: false,
             past: Past::Unasked,
             born,
             requests: 0,
@@ -128,11 +162,8 @@ impl Pool {
     }
 
     /// The account that a key would be charged to, if it is there already.
-    pub(super) fn account_for(&self, key: &str) -> Option<&Account> {
-        let at = self
-            .find(key)
-            .or_else(|| self.is_full().then(|| self.find(OTHER_KEY))?)?;
-        self.accounts.get(at)
+    pub(super) fn account_for(&self, key: &str) -> Option<usize> {
+        self.find(key).or_else(|| self.is_full().then(|| self.find(OTHER_KEY))?)
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -172,35 +203,86 @@ impl Pool {
         }
     }
 
-    /// What counts against an account's limit, reservations left out.
-    pub(super) fn taken(&self, account: &Account) -> Money {
-        account.spent().total().plus(self.unaccounted)
+    /// Promises an account's money to an attempt that was let in at `at`.
+    pub(super) fn reserve(&mut self, account: usize, worst: Money, at: Timestamp) {
+        self.reserved = self.reserved.plus(worst);
+        let bucket = self.bucket(at);
+        if let Some(account) = self.accounts.get_mut(account) {
+            account.reserved = account.reserved.plus(worst);
+            if let Some(bucket) = bucket {
+                account.buckets.reserve(bucket, worst);
+            }
+        }
     }
 
-    pub(super) fn charge(&mut self, spent: Spent, second: i64) {
+    pub(super) fn release(&mut self, account: usize, worst: Money, at: Timestamp) -> Result<(), Violation> {
+        self.reserved = self.reserved.minus(worst);
+        let bucket = self.bucket(at);
+        let Some(account) = self.accounts.get_mut(account) else {
+            return Ok(());
+        };
+        if let Some(bucket) = bucket {
+            account.buckets.release(bucket, worst);
+        }
+        account.release(worst)
+    }
+
+    /// What an attempt that was let in at `at` has come to.
+    pub(super) fn spend(&mut self, account: usize, spent: Spent, at: Timestamp) {
         self.used = self.used.plus(spent.drawn());
+        let bucket = self.bucket(at);
+        if let Some(account) = self.accounts.get_mut(account) {
+            account.own = account.own.plus(spent);
+            if let Some(bucket) = bucket {
+                account.buckets.spend(bucket, spent);
+            }
+        }
+    }
+
+    /// What was posted before is corrected: the same bucket, no lease.
+    pub(super) fn correct(&mut self, account: usize, spent: Spent, bucket: Option<i64>) {
+        self.used = self.used.plus(spent.drawn());
+        if let Some(account) = self.accounts.get_mut(account) {
+            account.own = account.own.plus(spent);
+            if let Some(bucket) = bucket {
+                account.buckets.spend(bucket, spent);
+            }
+        }
+    }
+
+    /// Feeds the size of the next lease.
+    pub(super) fn burned(&mut self, spent: Spent, second: i64) {
         self.burn.add(second, spent.drawn());
     }
 
+    pub(super) const fn slides(&self) -> bool {
+        self.rolling.is_some()
+    }
+
+    /// The bucket of a sliding window, as postings name it.
+    pub(super) fn bucket(&self, at: Timestamp) -> Option<i64> {
+        self.rolling.map(|rolling| rolling.bucket(at))
+    }
+
     /// The lease that would admit `worst` besides all who wait already. Every refusal makes the next lease larger.
-    pub(super) fn refuse_for_lease(&mut self, worst: Money, budget: &Budget, second: i64) -> GrantRequest {
+    pub(super) fn refuse_for_lease(&mut self, worst: Money, terms: LeaseTerms, second: i64) -> GrantRequest {
         if self.waiting == Money::ZERO {
             self.step = self.step.plus(self.step).max(worst);
         }
         self.refused_at = second;
         self.waiting = self.waiting.plus(worst);
         let least = self.drawn().plus(worst);
-        self.request(least, self.drawn().plus(self.waiting), budget, second)
+        self.request(least, self.drawn().plus(self.waiting), terms, second)
     }
 
     /// More, ahead of need, once less than a third of ten seconds' burn is left, or what an attached reservation lacks.
-    pub(super) fn extend(&mut self, budget: &Budget, second: i64) -> Option<GrantRequest> {
+    pub(super) fn extend(&mut self, terms: LeaseTerms, second: i64) -> Option<GrantRequest> {
         // Also when the clock was set back: a refusal in the future is an old one.
         if !(0..=BURN_SECONDS as i64).contains(&(second - self.refused_at)) {
             (self.step, self.waiting) = (Money::ZERO, Money::ZERO);
         }
         self.is_short(second)
-            .then(|| self.request(self.drawn(), self.drawn(), budget, second))
+            .then(|| self.request(self.drawn(), self.drawn(), terms, second))
     }
 
     pub(super) fn is_short(&self, second: i64) -> bool {
@@ -208,28 +290,29 @@ impl Pool {
         rest < self.burn.sum(second).scaled_down(1, 3) || rest < Money::ZERO
     }
 
-    fn request(&self, least: Money, needed: Money, budget: &Budget, second: i64) -> GrantRequest {
+    fn request(&self, least: Money, needed: Money, terms: LeaseTerms, second: i64) -> GrantRequest {
         let ahead = self
             .step
             .max(self.burn.sum(second))
-            .min(self.left(budget).scaled_down(1, 2));
+            .min(self.left(terms).scaled_down(1, 2));
         GrantRequest {
             pool: self.id.clone(),
             least,
             upto: needed.max(self.granted.plus(ahead)),
-            limit: budget.limit,
-            hard: budget.enforce == Enforce::Hard,
+            limit: terms.limit,
+            hard: terms.hard,
         }
     }
 
     /// What no lease and no bill has taken yet. A keyed or soft pool has no such bound: one key's limit stands for it.
-    fn left(&self, budget: &Budget) -> Money {
+    fn left(&self, terms: LeaseTerms) -> Money {
         match self.accounts.first() {
-            Some(account) if budget.enforce == Enforce::Hard && !self.id.keyed => {
-                let committed = self.taken(account).minus(self.used).plus(self.granted);
-                budget.limit.minus(committed).max(Money::ZERO)
+            Some(account) if terms.hard && !self.id.keyed => {
+                let taken = account.spent().total().plus(self.unaccounted);
+                let committed = taken.minus(self.used).plus(self.granted);
+                terms.limit.minus(committed).max(Money::ZERO)
             }
-            _ => budget.limit,
+            _ => terms.limit,
         }
     }
 

@@ -4,7 +4,7 @@
 
 use super::books::{Books, Rule};
 use crate::money::Money;
-use crate::policy::snapshot::Raise;
+use crate::policy::snapshot::{Cycle, Raise};
 use jiff::Timestamp;
 use std::sync::Arc;
 
@@ -34,26 +34,28 @@ impl Books {
     /// By how much a budget's limit is higher at an instant.
     pub(super) fn raised_by(&self, budget: &Arc<str>, raises: &[Raise], now: Timestamp) -> Money {
         let by_hand = self.by_hand.get(budget).map(Vec::as_slice).unwrap_or_default();
-        let in_force = raises.iter().chain(by_hand).filter(|raise| now < raise.until);
+        let in_force = raises.iter().chain(by_hand).filter(|raise| raise.is_in_force(now));
         in_force.map(|raise| raise.by).sum()
     }
 
     /// Raises begin and end with time. Called each second.
     pub(super) fn change_limits(&mut self, now: Timestamp) {
         let limit = |rule: &Rule| {
-            rule.written
-                .plus(self.raised_by(&rule.budget.name, &rule.budget.raises, now))
+            // The rule's own limit has raises in it.
+            let written = match &rule.budget.cycle {
+                Cycle::Credit(_) => rule.budget.written_at(now),
+                _ => rule.written,
+            };
+            let raised_by = self.raised_by(&rule.budget.name, &rule.budget.raises, now);
+            (written, written.plus(raised_by))
         };
-        let limits: Vec<Money> = self.rules.iter().map(limit).collect();
-        if self
-            .rules
-            .iter()
-            .zip(&limits)
-            .all(|(rule, limit)| rule.budget.limit == *limit)
-        {
+        let limits: Vec<(Money, Money)> = self.rules.iter().map(limit).collect();
+        let known = self.rules.iter().map(|rule| rule.budget.limit);
+        if known.eq(limits.iter().map(|(_, limit)| *limit)) {
             return;
         }
-        for (rule, limit) in self.rules.iter_mut().zip(limits) {
+        for (rule, (written, limit)) in self.rules.iter_mut().zip(limits) {
+            rule.written = written;
             rule.raised = limit > rule.budget.limit;
             rule.budget.limit = limit;
         }

@@ -19,23 +19,34 @@ impl Books {
             let Some(pool) = self.present_pool(&rule.pools) else {
                 continue;
             };
-            let limit = rule.budget.limit;
-            let hard = rule.budget.enforce == Enforce::Hard;
-            for account in &pool.accounts {
-                let spent = account.spent();
-                let taken = pool.taken(account);
-                let unkeyed = if pool.id.keyed { Money::ZERO } else { pool.unaccounted };
+            let (limit, hard) = (rule.budget.limit, rule.budget.enforce == Enforce::Hard);
+            let rebuilding = !self.is_known(rule, pool);
+            let span = rule
+                .budget
+                .rolling()
+                .map_or(pool.id.span, |rolling| rolling.span(self.now));
+            for (at, account) in pool.accounts.iter().enumerate() {
+                let room = self.room(rule, pool, at);
+                let spent = room.spent;
+                let unkeyed = if pool.id.keyed { Money::ZERO } else { room.unaccounted };
                 views.push(AccountView {
                     posted: spent.posted,
                     held: spent.held.plus(unkeyed),
                     overdraft: spent.overdraft,
-                    reserved: account.reserved,
-                    remaining: limit.minus(taken).minus(account.reserved).max(Money::ZERO),
-                    used: taken.share_of(limit),
-                    forecast: self.forecast(pool, account.plan_free, limit),
+                    reserved: room.reserved,
+                    remaining: room.remaining().max(Money::ZERO),
+                    used: room.taken().share_of(room.limit),
+                    forecast: rule
+                        .budget
+                        .has_periods()
+                        .then(|| self.forecast(pool, account.plan_free, room.limit))
+                        .flatten(),
+                    carried: room.carried,
+                    rebuilding,
+                    span,
                     exhausted: account.exhausted_at.is_some(),
                     exhausted_at: account.exhausted_at,
-                    ..blank(pool, account.key.clone(), limit, hard)
+                    ..blank(pool, account.key.clone(), room.limit, hard)
                 });
             }
             if pool.id.keyed && pool.unaccounted > Money::ZERO {
@@ -58,6 +69,23 @@ impl Books {
     /// `budget(..).exhausted`: true of a keyed budget once any key is.
     pub fn exhausted(&self, budget: &str) -> bool {
         self.outlook(budget).is_some_and(|outlook| outlook.exhausted)
+    }
+
+    /// Of every budget: its name, the share of the limit that is held (of a keyed one the largest), and how many keys it
+    /// has now.
+    pub fn holdings(&self) -> Vec<(Arc<str>, f64, usize)> {
+        let of = |rule: &super::books::Rule| {
+            let name = rule.budget.name.clone();
+            let Some(pool) = self.present_pool(&rule.pools) else {
+                return (name, 0.0, 0);
+            };
+            let held = (0..pool.accounts.len()).map(|at| {
+                let room = self.room(rule, pool, at);
+                room.spent.held.plus(room.unaccounted).share_of(room.limit)
+            });
+            (name, held.fold(0.0, f64::max), pool.accounts.len())
+        };
+        self.rules.iter().map(of).collect()
     }
 
     /// What crossed a line since the last call.
@@ -91,25 +119,31 @@ impl Books {
 
     /// Looks whether an account has crossed a line, and remembers to tell.
     pub(super) fn judge(&mut self, life: u64, account: usize) {
-        let Some(pool) = self.pools.get_mut(&life) else { return };
+        let Some(pool) = self.pools.get(&life) else { return };
         let Some(rule) = pool.rule.and_then(|rule| self.rules.get(rule)) else {
             return;
         };
-        if pool.state != State::Ready {
+        if !self.is_known(rule, pool) {
             return;
         }
-        let unaccounted = pool.unaccounted;
+        let room = self.room(rule, pool, account);
+        let Some(pool) = self.pools.get_mut(&life) else { return };
         let keys_full = pool.is_full() && !pool.keys_full_told;
         pool.keys_full_told |= keys_full;
         let Some(account) = pool.accounts.get_mut(account) else {
             return;
         };
-        let (limit, spent) = (rule.budget.limit, account.spent());
-        let taken = spent.total().plus(unaccounted);
-        let mut crossed = account.reached(taken, limit, &rule.budget.alert_at);
-        if account.exhausted_at.is_none() && limit.minus(taken) < rule.worst.median() {
-            account.exhausted_at = Some(self.now);
-            crossed.push(Crossing::Exhausted);
+        let (limit, spent) = (room.limit, room.spent);
+        let mut crossed = account.reached(room.taken(), limit, &rule.budget.alert_at);
+        let gone = room.unspent() < rule.worst.median();
+        match account.exhausted_at {
+            None if gone => {
+                account.exhausted_at = Some(self.now);
+                crossed.push(Crossing::Exhausted);
+            }
+            // A window that slides has no end to wait for.
+            Some(_) if !gone && rule.budget.rolling().is_some() => account.exhausted_at = None,
+            _ => {}
         }
         if keys_full {
             crossed.push(Crossing::KeysFull);
@@ -120,7 +154,7 @@ impl Books {
             at: self.now,
             limit,
             posted: spent.posted,
-            held: spent.held.plus(unaccounted),
+            held: spent.held.plus(room.unaccounted),
             overdraft: spent.overdraft,
             crossing,
         };
@@ -176,6 +210,7 @@ fn blank(pool: &Pool, key: Arc<str>, limit: Money, hard: bool) -> AccountView {
         hard,
         limit,
         posted: Money::ZERO,
+        carried: Money::ZERO,
         reserved: Money::ZERO,
         held: Money::ZERO,
         overdraft: Money::ZERO,
@@ -193,7 +228,8 @@ fn prove_pool(life: u64, pool: &Pool, open: &HashMap<(u64, usize), Money>) -> Re
     let budget = || pool.id.budget.clone();
     for (at, account) in pool.accounts.iter().enumerate() {
         let open = open.get(&(life, at)).copied().unwrap_or_default();
-        if open != account.reserved {
+        let slid = account.buckets.reserved();
+        if open != account.reserved || pool.slides() && open != slid {
             let (budget, key, reserved) = (budget(), account.key.clone(), account.reserved);
             return Err(Violation::Reserved {
                 budget,

@@ -1,13 +1,13 @@
 //! Reserve, post, void, hold: the only verbs of money.
 
 use super::account::Spent;
-use super::books::{Books, Reservation};
+use super::books::{Books, Reservation, Rule};
 use super::charge::{Charges, Facts, Slot};
 use super::notice::Violation;
-use super::pool::{GrantRequest, Pool, State};
+use super::pool::{GrantRequest, Pool};
 use crate::money::Money;
 use crate::period::Span;
-use crate::policy::snapshot::{Budget, Enforce};
+use crate::policy::snapshot::Enforce;
 use jiff::Timestamp;
 use std::sync::Arc;
 
@@ -37,6 +37,8 @@ pub struct Posting {
     /// The budget's shape and the pool's life: which of the books' pools this was drawn from.
     pub shape: Arc<str>,
     pub life: u64,
+    /// Of a sliding window: when it was let in.
+    pub bucket: Option<i64>,
     pub posted: Money,
     pub held: Money,
     /// The part of `posted` that went beyond the reservation: the provider billed more than its bound allows.
@@ -76,6 +78,8 @@ pub enum Refusal {
 pub struct Headroom {
     /// Of the tightest hard budget, never below zero; `None` when no hard budget covers the request.
     pub remaining: Option<Money>,
+    /// What would be left of that budget if no reservation cost anything.
+    pub unspent: Money,
     /// `remaining` as a share of that budget's limit; 1 without a hard budget.
     pub share: f64,
     pub budget: Arc<str>,
@@ -95,22 +99,25 @@ impl Books {
             ..Headroom::default()
         };
         for charge in charges.iter() {
-            let Some((pool, budget)) = self.pool_in_force(charge.pool) else {
+            let Some((pool, rule)) = self.pool_in_force(charge.pool) else {
                 continue;
             };
+            let budget = &rule.budget;
             if budget.enforce == Enforce::Soft {
                 continue;
             }
             if pool.degraded {
                 room.degraded = Some(budget.name.clone());
             }
-            if pool.state != State::Ready {
+            if !self.is_known(rule, pool) {
                 room.rebuilding = Some(budget.name.clone());
             }
-            let remaining = remaining(pool, &charge.slot, budget).max(Money::ZERO);
+            let stands = self.room_of(rule, pool, &charge.slot);
+            let remaining = stands.remaining().max(Money::ZERO);
             if room.remaining.is_none_or(|tightest| remaining < tightest) {
                 room.remaining = Some(remaining);
-                room.share = remaining.share_of(budget.limit);
+                room.share = remaining.share_of(stands.limit);
+                room.unspent = stands.unspent().max(Money::ZERO);
                 room.budget = budget.name.clone();
                 room.key = key(pool, &charge.slot);
             }
@@ -163,10 +170,7 @@ impl Books {
                 Slot::Known(account) => *account,
                 Slot::New(key) => pool.find_or_insert(key),
             };
-            pool.reserved = pool.reserved.plus(worst);
-            if let Some(account) = pool.accounts.get_mut(account) {
-                account.reserved = account.reserved.plus(worst);
-            }
+            pool.reserve(account, worst, now);
             taken.push((charge.pool, account));
         }
         let id = self.next_reservation;
@@ -213,11 +217,13 @@ impl Books {
             let Some(pool) = self.pools.get_mut(&life) else {
                 continue;
             };
+            let released = pool.release(at, open.worst, open.at);
+            pool.spend(at, spent, open.at);
+            pool.burned(spent, second);
+            let bucket = pool.bucket(open.at);
             let Some(account) = pool.accounts.get_mut(at) else {
                 continue;
             };
-            let released = account.release(open.worst);
-            account.own = account.own.plus(spent);
             account.burn.add(self.now, spent.total());
             postings.push(Posting {
                 budget: pool.id.budget.clone(),
@@ -225,12 +231,11 @@ impl Books {
                 span: pool.id.span,
                 shape: pool.id.shape.clone(),
                 life,
+                bucket,
                 posted: spent.posted,
                 held: spent.held,
                 overdraft: spent.overdraft,
             });
-            pool.reserved = pool.reserved.minus(open.worst);
-            pool.charge(spent, second);
             if let Err(violation) = released {
                 self.violate(Some(life), violation);
             }
@@ -258,9 +263,7 @@ impl Books {
             let Some(at) = pool.accounts.iter().position(|account| account.key == posting.key) else {
                 continue;
             };
-            if let Some(account) = pool.accounts.get_mut(at) {
-                account.own = account.own.plus(spent);
-            }
+            pool.correct(at, spent, posting.bucket);
             adjusted.push(Posting {
                 posted: spent.posted,
                 held: spent.held,
@@ -277,21 +280,22 @@ impl Books {
             return Err(Refusal::Rebuilding { budget: budget.clone() });
         }
         for charge in charges.iter() {
-            if let Some((pool, budget)) = self.pool_in_force(charge.pool) {
-                fits(worst, pool, &charge.slot, budget)?;
+            if let Some((pool, rule)) = self.pool_in_force(charge.pool) {
+                self.fits(worst, pool, &charge.slot, rule)?;
             }
         }
         let second = self.now.as_second();
         let mut leases = Vec::new();
         for charge in charges.iter() {
-            let Some(pool) = self.pools.get_mut(&charge.pool) else {
+            let enough = |pool: &Pool| pool.drawn().plus(worst) <= pool.granted;
+            if self.pools.get(&charge.pool).is_none_or(enough) {
+                continue;
+            }
+            let Some(terms) = self.lease_terms(charge.pool) else {
                 continue;
             };
-            let Some(rule) = pool.rule.and_then(|rule| self.rules.get(rule)) else {
-                continue;
-            };
-            if pool.drawn().plus(worst) > pool.granted {
-                leases.push(pool.refuse_for_lease(worst, &rule.budget, second));
+            if let Some(pool) = self.pools.get_mut(&charge.pool) {
+                leases.push(pool.refuse_for_lease(worst, terms, second));
             }
         }
         if leases.is_empty() {
@@ -301,10 +305,32 @@ impl Books {
         }
     }
 
-    fn pool_in_force(&self, life: u64) -> Option<(&Pool, &Budget)> {
+    fn pool_in_force(&self, life: u64) -> Option<(&Pool, &Rule)> {
         let pool = self.pools.get(&life)?;
-        let rule = self.rules.get(pool.rule?)?;
-        Some((pool, &rule.budget))
+        Some((pool, self.rules.get(pool.rule?)?))
+    }
+
+    fn fits(&self, worst: Money, pool: &Pool, slot: &Slot, rule: &Rule) -> Result<(), Refusal> {
+        let budget = || rule.budget.name.clone();
+        if pool.degraded {
+            return Err(Refusal::Degraded { budget: budget() });
+        }
+        if rule.budget.enforce == Enforce::Soft {
+            return Ok(());
+        }
+        if !self.is_known(rule, pool) {
+            return Err(Refusal::Rebuilding { budget: budget() });
+        }
+        let room = self.room_of(rule, pool, slot);
+        if worst > room.remaining() {
+            return Err(Refusal::OverLimit {
+                budget: budget(),
+                key: key(pool, slot),
+                needed: worst,
+                remaining: room.remaining().max(Money::ZERO),
+            });
+        }
+        Ok(())
     }
 
     fn are_current(&self, charges: &Charges, now: Timestamp) -> bool {
@@ -330,41 +356,6 @@ fn spent(end: End, worst: Money) -> Spent {
             ..Spent::default()
         },
     }
-}
-
-fn fits(worst: Money, pool: &Pool, slot: &Slot, budget: &Budget) -> Result<(), Refusal> {
-    if pool.degraded {
-        return Err(Refusal::Degraded {
-            budget: budget.name.clone(),
-        });
-    }
-    if budget.enforce == Enforce::Soft {
-        return Ok(());
-    }
-    if pool.state != State::Ready {
-        return Err(Refusal::Rebuilding {
-            budget: budget.name.clone(),
-        });
-    }
-    let remaining = remaining(pool, slot, budget);
-    if worst > remaining {
-        return Err(Refusal::OverLimit {
-            budget: budget.name.clone(),
-            key: key(pool, slot),
-            needed: worst,
-            remaining: remaining.max(Money::ZERO),
-        });
-    }
-    Ok(())
-}
-
-fn remaining(pool: &Pool, slot: &Slot, budget: &Budget) -> Money {
-    let account = match slot {
-        Slot::Known(at) => pool.accounts.get(*at),
-        Slot::New(key) => pool.account_for(key),
-    };
-    let used = account.map_or(pool.unaccounted, |account| pool.taken(account).plus(account.reserved));
-    budget.limit.minus(used)
 }
 
 fn key(pool: &Pool, slot: &Slot) -> Arc<str> {

@@ -2,7 +2,7 @@ use super::*;
 use crate::money::{Currency, Money};
 use crate::period::{Period, Start};
 use crate::policy::condition::ModelFacts;
-use crate::policy::snapshot::{Budget, Each, Enforce, Raise};
+use crate::policy::snapshot::{Budget, Cycle, Each, Enforce, Held, Raise};
 use crate::request::{Caller, Tags};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -23,13 +23,14 @@ fn budget(name: &str, limit: i64) -> Budget {
         name: name.into(),
         limit: usd(limit),
         raises: Vec::new(),
-        per: Period::Day,
-        start: Start::default(),
+        cycle: Cycle::Calendar(Period::Day, Start::default()),
         timezone: None,
         enforce: Enforce::Hard,
         covers: None,
         each: None,
         alert_at: vec![5_000, 8_000],
+        carry_over: None,
+        held: Held::Keep,
         shape: format!("{name}/all/day").into(),
     }
 }
@@ -73,6 +74,7 @@ fn answer(books: &mut Books, requests: Vec<RebuildRequest>) {
             accounts: Vec::new(),
             unaccounted: Money::ZERO,
             granted: Money::ZERO,
+            known: true,
         });
     }
 }
@@ -288,10 +290,12 @@ fn a_new_budget_takes_over_open_reservations_and_what_the_store_found() {
         accounts: vec![RebuiltAccount {
             key: "a".into(),
             spent,
+            buckets: Vec::new(),
             exhausted: None,
         }],
         unaccounted: usd(10),
         granted: Money::ZERO,
+        known: true,
     });
     let refused = reserve(&mut books, 16, "a").unwrap_err();
     assert!(matches!(refused, Refusal::OverLimit { remaining, .. } if remaining == usd(15)));
@@ -496,7 +500,11 @@ fn try_reserve_at(books: &mut Books, charges: &Charges, now: Timestamp) -> Resul
 fn a_raise_lifts_the_limit_until_its_end_and_forgets_no_spend() {
     let until = at("2026-11-23T18:00:00Z");
     let raised = Budget {
-        raises: vec![Raise { by: usd(50), until }],
+        raises: vec![Raise {
+            by: usd(50),
+            from: None,
+            until,
+        }],
         ..budget("month", 100)
     };
     let mut books = ready(&[raised]);
@@ -511,6 +519,7 @@ fn a_raise_lifts_the_limit_until_its_end_and_forgets_no_spend() {
     );
     let by_hand = vec![Raise {
         by: usd(500),
+        from: None,
         until: at("2026-11-24T00:00:00Z"),
     }];
     assert!(books.raise("month", by_hand.clone(), until));

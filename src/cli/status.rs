@@ -68,6 +68,7 @@ fn screen(status: &Value, budgets: &Value, plans: &Value) -> String {
             "limit",
             "posted",
             "held",
+            "held_share",
             "reserved",
             "remaining",
             "used",
@@ -119,7 +120,7 @@ fn table(list: &Value, fields: &[&str]) -> String {
 
 fn cell(field: &str, value: &Value) -> String {
     match (field, value) {
-        ("used", Value::Number(share)) => format!("{:.1} %", share.as_f64().unwrap_or_default() * 100.0),
+        ("used" | "held_share", Value::Number(share)) => format!("{:.1} %", share.as_f64().unwrap_or_default() * 100.0),
         (_, Value::Bool(claim)) => (if *claim { "yes" } else { "no" }).to_owned(),
         _ => word(value),
     }

@@ -86,7 +86,7 @@ fn read(body: &[u8], currency: Currency, now: Timestamp) -> Result<Option<Raise>
     }
     let until = body.until.as_deref().and_then(|until| until.parse::<Timestamp>().ok());
     match until {
-        Some(until) if until > now => Ok(Some(Raise { by, until })),
+        Some(until) if until > now => Ok(Some(Raise { by, from: None, until })),
         Some(until) => Err(format!("the end {until} has passed")),
         None => Err(format!("a raise has an end; {EXPECTED}")),
     }

@@ -4,6 +4,7 @@
 mod announce;
 mod balance;
 mod books;
+mod holds;
 mod introduce;
 mod outbox;
 mod past;
@@ -39,6 +40,8 @@ use crate::watch::{Change, Changes, ReadError, Watch, read_sources};
 use announce::Announcer;
 use projection::Projector;
 use reload::Reloader;
+use secrecy::ExposeSecret;
+use sha2::{Digest, Sha256};
 use state_dir::{Address, StateDir, StateError};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -85,8 +88,6 @@ pub enum DaemonError {
     Listen(SocketAddr, std::io::Error),
     #[error("the admin token cannot be used: {0}")]
     Token(std::io::Error),
-    #[error("no randomness can be had: {0}")]
-    Secret(std::io::Error),
     #[error(transparent)]
     Ledger(#[from] LedgerError),
     #[error(transparent)]
@@ -95,11 +96,11 @@ pub enum DaemonError {
     Signals(std::io::Error),
 }
 
-/// Under which conversations are hashed, for this daemon's life.
-fn secret() -> std::io::Result<[u8; 32]> {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(std::io::Error::other)?;
-    Ok(bytes)
+/// Under which conversations and repeated requests are hashed: the state directory's own, so that a run is the same one
+/// over a restart.
+fn secret(token: &AdminToken) -> [u8; 32] {
+    let of = Sha256::new_with_prefix(b"planb conversations\0").chain_update(token.secret().expose_secret());
+    of.finalize().into()
 }
 
 /// Runs until a signal says to stop. `ready` is told the address once requests are served.
@@ -181,7 +182,7 @@ impl Daemon {
             locals,
             metrics: metrics.clone(),
             clock,
-            keyer: Keyer::new(secret().map_err(DaemonError::Secret)?),
+            keyer: Keyer::new(secret(&token)),
             leasing: Arc::default(),
             lease_ahead: Notify::new(),
             tasks: TaskTracker::new(),
@@ -249,9 +250,11 @@ impl Daemon {
             announcer: self.announcer.clone(),
             overridden: self.control.overridden.clone(),
             told: terms::Told::default(),
+            held: parking_lot::Mutex::default(),
         };
         tasks.spawn(ticker.run(self.stop.clone()));
         tasks.spawn(books::lease_ahead(self.gateway.clone(), self.stop.clone()));
+        tasks.spawn(holds::release(self.gateway.clone(), self.stop.clone()));
         tasks.spawn(probes::run(self.gateway.clone(), self.stop.clone()));
         tasks.spawn(balance::run(self.gateway.clone(), self.stop.clone()));
         tasks.spawn(prices::follow(self.gateway.clone(), self.stop.clone()));
@@ -352,6 +355,7 @@ async fn restore_raises(ledger: &Ledger, live: &Live, clock: Clock) -> Result<()
         let Some(by) = record.by else { continue };
         let raise = Raise {
             by,
+            from: None,
             until: record.until,
         };
         let raises = books.raises(&record.budget, now).into_iter().chain([raise]).collect();

@@ -6,6 +6,7 @@ use crate::alert::{AlertEvent, EventKind};
 use crate::budget::{Crossing, Notice};
 use crate::gateway::Gateway;
 use crate::ledger::record::Record;
+use parking_lot::Mutex;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +14,8 @@ use tokio::sync::Notify;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
+/// The share of a limit that may be held before somebody should look.
+const HELD_ALARM: f64 = 0.05;
 const EACH: Duration = Duration::from_secs(1);
 
 pub struct Ticker {
@@ -21,6 +24,8 @@ pub struct Ticker {
     /// A plan was overridden by hand: act at once.
     pub overridden: Arc<Notify>,
     pub told: terms::Told,
+    /// Budgets whose held share was told.
+    pub held: Mutex<Vec<Arc<str>>>,
 }
 
 impl Ticker {
@@ -70,9 +75,27 @@ impl Ticker {
         for violation in violations {
             tracing::error!(%violation, "the books do not add up; the budget spends nothing until they are read anew");
         }
+        self.tell_holdings();
         super::signals::measure(gateway, &signals);
         let refused = gateway.live.refusals.lock().take(gateway.clock.uptime());
         refusals::tell(&gateway.ledger, refused).await;
+    }
+
+    /// Once for each time that the held share of a budget comes to the alarm.
+    fn tell_holdings(&self) {
+        let holdings = self.gateway.live.books.lock().holdings();
+        let mut told = self.held.lock();
+        for (budget, held, keys) in holdings {
+            self.gateway.metrics.set_budget_holdings(&budget, held, keys);
+            let much = held >= HELD_ALARM;
+            if much && !told.contains(&budget) {
+                let percent = (held * 1_000.0).round() / 10.0;
+                tracing::warn!(%budget, "{percent} % of the limit are held because nobody has told the bill");
+                told.push(budget);
+            } else if !much {
+                told.retain(|known| *known != budget);
+            }
+        }
     }
 
     async fn tell_budget(&self, notice: &Notice) {

@@ -235,6 +235,7 @@ impl Attempt {
         };
         let (needs, sent_at) = (self.needs.clone(), self.sent_at);
         let mut tariff = reserved.tariff;
+        let estimate = (settlement.end == EndKind::Held).then(|| tariff.estimate(&needs, self.usual_output()));
         let amount = {
             let mut books = self.gateway.live.books.lock();
             let posted = settlement.end == EndKind::Posted;
@@ -269,6 +270,7 @@ impl Attempt {
                     worst: tariff.worst,
                     bill,
                     postings: ended.postings,
+                    estimate,
                     meters: counted.changes,
                     adjustment,
                     ..self.record(&settlement)
@@ -304,6 +306,16 @@ impl Attempt {
             asked = self.needs.extras.tier.map_or("", |tier| tier.word()),
             "an answer cost more than had been reserved for it"
         );
+    }
+
+    /// What answers of this model have been like, each choice by itself.
+    fn usual_output(&self) -> Option<u64> {
+        let route = match self.target {
+            Target::Route(id) => Some(id),
+            Target::Model(_) => None,
+        };
+        let each = self.policy.measures.output(route, self.candidate.id)?;
+        Some(each.saturating_mul(self.needs.choices.max(1)))
     }
 
     /// What a whole answer was like, for the decisions to come.
@@ -362,6 +374,7 @@ impl Attempt {
             first_token_ms: self.first_token.map(milliseconds),
             total_ms: milliseconds(self.gateway.clock.uptime().saturating_sub(self.sent_at)),
             postings: Vec::new(),
+            estimate: None,
             meters: Vec::new(),
             adjustment: None,
         }

@@ -55,6 +55,8 @@ pub struct Prepared {
     /// From `x-planb-deadline`.
     pub deadline: Option<Duration>,
     pub explain: bool,
+    /// The decision of the request that this one repeats.
+    pub retry_of: Arc<str>,
     pub client: Option<ClientId>,
     /// What the client named, where it may see no other name.
     pub shown_as: Option<Arc<str>>,
@@ -171,6 +173,11 @@ async fn prepare_for(
     // Nobody else has it yet.
     Arc::make_mut(&mut needs.caller).route = route.clone();
     let answers = policy.answers.to(&needs.caller);
+    if policy.snapshot.counts_runs() {
+        // After the answers, which are kept for each caller: no selector reads it.
+        let run = session::run(&gateway.keyer, headers, &inbound, &needs.caller);
+        Arc::make_mut(&mut needs.caller).run = run;
+    }
     let id: Arc<str> = uuid::Uuid::now_v7().simple().to_string().into();
     let rules = Rules {
         snapshot: &policy.snapshot,
@@ -202,6 +209,7 @@ async fn prepare_for(
         route,
         deadline,
         explain,
+        retry_of: Arc::default(),
         client: client_id,
         shown_as,
     })

@@ -3,6 +3,7 @@
 
 use super::Gateway;
 use crate::decide::{Held, Lock};
+use crate::dialect::Inbound;
 use crate::dialect::chat::request::ChatRequest;
 use crate::live::Policy;
 use crate::policy::snapshot::ModelId;
@@ -25,6 +26,10 @@ const HEADERS: [&str; 9] = [
     "session_id",
     "x-qwen-code-session-id",
 ];
+/// How a client names its run.
+const RUN: &str = "x-planb-run";
+/// Longer names are hashed.
+const LONGEST_RUN: usize = 100;
 /// A provider that says nothing of it keeps a prompt so long.
 const USUAL_LIFETIME: Duration = Duration::from_secs(300);
 
@@ -39,6 +44,22 @@ pub fn key(keyer: &Keyer, headers: &HeaderMap, chat: &ChatRequest, caller: &Call
         Some(name) => keyer.key(&[client, route, b"named", name]),
         None => keyer.key(&[client, route, chat.tools_json(), chat.conversation().beginning]),
     }
+}
+
+/// What a budget with `each: run` tells apart: what the client names, else the conversation, else what is asked.
+pub fn run(keyer: &Keyer, headers: &HeaderMap, inbound: &Inbound, caller: &Caller) -> Arc<str> {
+    let (client, route) = (caller.client.as_bytes(), caller.route.as_bytes());
+    let key = match headers.get(RUN).map(|value| value.as_bytes()) {
+        Some(name) if !name.is_empty() => match std::str::from_utf8(name) {
+            Ok(name) if name.len() <= LONGEST_RUN => return name.into(),
+            _ => keyer.key(&[client, b"run", name]),
+        },
+        _ => match inbound.as_chat() {
+            Some(chat) => key(keyer, headers, chat, caller),
+            None => keyer.key(&[client, route, b"no conversation"]),
+        },
+    };
+    format!("{:016x}", key.seed()).into()
 }
 
 /// What the conversation has at the model that answered it last, if it was answered before and that model is still there;

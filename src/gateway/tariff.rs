@@ -120,6 +120,16 @@ impl Tariff {
         billed
     }
 
+    /// What an answer of the usual length costs, where nobody tells what this one did; at most what was reserved.
+    pub fn estimate(&self, needs: &Requirements, output: Option<u64>) -> Money {
+        let Some(price) = self.model().price.as_ref() else {
+            return self.worst;
+        };
+        let quote = price.quote(&Moment::of(needs, self.at, Duration::ZERO));
+        let output = output.map_or(self.output, |output| output.min(self.output));
+        quote.expected(self.input, output).min(self.worst)
+    }
+
     /// Nobody knows what a held attempt drew of a free quota: the most that it may have.
     pub fn draw_unknown(&mut self, needs: &Requirements) -> Counted {
         let policy = self.policy.clone();

@@ -27,6 +27,8 @@ pub struct Ticket {
     pub at: Timestamp,
     pub route: Arc<str>,
     pub target: Target,
+    /// The decision of the request that an SDK sent again.
+    pub retry_of: Arc<str>,
     pub session: Option<SessionKey>,
     pub needs: Arc<Requirements>,
     pub excluded: Vec<ExcludedRecord>,
@@ -57,6 +59,7 @@ impl Ticket {
             at: gateway.clock.now(),
             route: prepared.route.clone(),
             target: prepared.target,
+            retry_of: prepared.retry_of.clone(),
             session: prepared.session,
             needs: prepared.needs.clone(),
             excluded: Vec::new(),
@@ -79,6 +82,7 @@ impl Ticket {
             at: self.at,
             route: self.route.clone(),
             target: self.target,
+            retry_of: self.retry_of.clone(),
             session: self.session,
             needs: self.needs.clone(),
             excluded: std::mem::take(&mut self.excluded),
@@ -110,6 +114,7 @@ impl Ticket {
         let Some(permit) = self.permit.take() else { return };
         permit.send(Record::Decision(Box::new(DecisionRecord {
             id: self.id.clone(),
+            retry_of: self.retry_of.clone(),
             at: self.at,
             route: self.route.clone(),
             dialect: if self.needs.embeds { "embeddings" } else { "chat" },

@@ -1,7 +1,7 @@
 //! One attempt into the tables: its row, what explains its bill, its postings and its meters.
 
 use super::hours::Standing;
-use super::record::{Adjustment, AttemptRecord};
+use super::record::{Adjustment, AttemptRecord, EndKind};
 use super::text::{count, names, tags, time};
 use super::write::Write;
 use crate::price::{Bill, Kind};
@@ -17,6 +17,9 @@ impl Write<'_> {
         for posting in &a.postings {
             self.post(attempt, posting, a.currency)?;
         }
+        if a.end == EndKind::Held {
+            self.hold(attempt, a.estimate)?;
+        }
         a.meters.iter().try_for_each(|change| self.meter(change))?;
         a.adjustment
             .as_ref()
@@ -28,13 +31,13 @@ impl Write<'_> {
         let rate = |kind| bill.map(|bill| bill.rates.get(kind).nanos_per_million());
         self.run(
             "INSERT INTO attempts (incarnation, decision, number, at, model, provider, supply, upstream, client, tags, purpose,
-             route, key, territory, ended, outcome, class, status, input, cache_read, cache_read_explicit, cache_write, cache_write_1h, cache_write_12h,
+             route, key, territory, run, ended, outcome, class, status, input, cache_read, cache_read_explicit, cache_write, cache_write_1h, cache_write_12h,
              input_audio, input_image, output, reasoning, output_audio, thinking, web_searches, web_fetches, tool_calls,
              service_tier, machine_ms, estimated, amount, worst, currency, rate_input, rate_cache_read, rate_output,
              rates, price_from, billed, billed_currency, exchange, free_tokens, prepaid, first_token_ms, total_ms,
              again, firsts, cache_saved, prepaid_worth, licenses)
              VALUES (:incarnation, :decision, :number, :at, :model, :provider, :supply, :upstream, :client, :tags, :purpose,
-             :route, :key, :territory, :ended, :outcome, :class, :status, :input, :cache_read, :cache_read_explicit, :cache_write,
+             :route, :key, :territory, :run, :ended, :outcome, :class, :status, :input, :cache_read, :cache_read_explicit, :cache_write,
              :cache_write_1h, :cache_write_12h, :input_audio, :input_image, :output, :reasoning, :output_audio, :thinking,
              :web_searches, :web_fetches, :tool_calls, :service_tier, :machine_ms, :estimated, :amount, :worst, :currency,
              :rate_input, :rate_cache_read, :rate_output, :rates, :price_from, :billed, :billed_currency, :exchange,
@@ -54,6 +57,7 @@ impl Write<'_> {
                 ":route": a.caller.route,
                 ":key": a.key,
                 ":territory": a.caller.territory,
+                ":run": a.caller.run,
                 ":ended": a.end.word(),
                 ":outcome": a.outcome,
                 ":class": a.class,
@@ -106,9 +110,9 @@ impl Write<'_> {
         self.run(
             "INSERT INTO attempts (incarnation, decision, number, at, model, provider, supply, upstream, client, tags,
              purpose, ended, outcome, class, status, input, cache_read, output, reasoning, estimated, amount, worst,
-             currency, total_ms, route, key, territory, licenses)
+             currency, total_ms, route, key, territory, licenses, run)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 'posted', 'adjustment', '', 0, 0, 0, 0, 0, 0, ?12, 0,
-             ?13, 0, ?14, ?15, ?16, ?17)",
+             ?13, 0, ?14, ?15, ?16, ?17, ?18)",
             params![
                 self.incarnation,
                 a.decision,
@@ -127,11 +131,12 @@ impl Write<'_> {
                 a.key,
                 a.caller.territory,
                 names(&a.licenses),
+                a.caller.run,
             ],
         )?;
         let row = self.connection.last_insert_rowid();
         let mut postings = adjustment.postings.iter();
-        postings.try_for_each(|posting| self.post(row, posting, a.currency))
+        postings.try_for_each(|posting| self.post(row, posting, a.currency).map(|_| ()))
     }
 }
 

@@ -10,6 +10,7 @@ pub mod decided;
 mod error;
 mod files;
 mod handle;
+mod holds;
 mod hours;
 mod meters;
 mod needs;

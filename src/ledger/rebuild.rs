@@ -5,12 +5,13 @@
 
 use super::text::{count, read_caller, read_time, time};
 use super::write::Write;
-use crate::budget::{RebuildRequest, Rebuilt, RebuiltAccount, Spent, UNACCOUNTED_KEY, covers, key_of};
+use crate::budget::{PoolId, RebuildRequest, Rebuilt, RebuiltAccount, Spent, UNACCOUNTED_KEY, covers, key_of};
 use crate::money::Money;
 use crate::policy::condition::ModelFacts;
 use crate::policy::snapshot::{Enforce, Supply};
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row, params};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// An attempt that has no posting in the pool.
@@ -22,6 +23,15 @@ struct Unposted {
 
 impl Write<'_> {
     pub(super) fn rebuild(&mut self, request: &RebuildRequest) -> rusqlite::Result<Rebuilt> {
+        if request.only_if_known && !self.has_pool(&request.pool)? {
+            return Ok(Rebuilt {
+                pool: request.pool.clone(),
+                accounts: Vec::new(),
+                unaccounted: Money::ZERO,
+                granted: Money::ZERO,
+                known: false,
+            });
+        }
         let pool = self.pool(&request.pool)?;
         self.run(
             "UPDATE pools SET limit_nanos = ?2, hard = ?3 WHERE id = ?1",
@@ -37,6 +47,55 @@ impl Write<'_> {
         }
         let granted = self.inherit_lease(pool, count(request.pool.life))?;
         self.answer(pool, request, granted)
+    }
+
+    fn has_pool(&self, id: &PoolId) -> rusqlite::Result<bool> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT 1 FROM pools WHERE budget = ?1 AND shape = ?2 AND period_start = ?3 AND period_end = ?4
+             AND currency = ?5",
+        )?;
+        statement.exists(params![
+            id.budget,
+            id.shape,
+            time(id.span.start),
+            time(id.span.end),
+            id.currency.code()
+        ])
+    }
+
+    /// What was spent when, of a sliding window: by key and bucket, less what the pool itself has ended.
+    fn buckets(&self, pool: i64, request: &RebuildRequest) -> rusqlite::Result<HashMap<Arc<str>, Vec<(i64, Spent)>>> {
+        let mut buckets: HashMap<Arc<str>, Vec<(i64, Spent)>> = HashMap::new();
+        let Some(rolling) = request.budget.rolling() else {
+            return Ok(buckets);
+        };
+        let mut statement = self.connection.prepare_cached(
+            "SELECT o.key, o.posted, o.held, o.overdraft, a.at FROM postings o JOIN attempts a ON a.id = o.attempt
+             WHERE o.pool = ?1",
+        )?;
+        let mut rows = statement.query([pool])?;
+        while let Some(row) = rows.next()? {
+            let money = |column| row.get::<_, i64>(column).map(Money::from_nanos);
+            let (key, at): (Arc<str>, String) = (row.get("key")?, row.get("at")?);
+            let spent = Spent {
+                posted: money("posted")?,
+                held: money("held")?,
+                overdraft: money("overdraft")?,
+            };
+            let Some(at) = read_time(&at) else { continue };
+            let (number, parts) = (rolling.bucket(at), buckets.entry(key).or_default());
+            match parts.iter_mut().find(|(known, _)| *known == number) {
+                Some((_, sum)) => *sum = sum.plus(spent),
+                None => parts.push((number, spent)),
+            }
+        }
+        for (key, parts) in &mut buckets {
+            for (number, spent) in parts {
+                let known = self.memory.own(request.pool.life, &(key.clone(), Some(*number)));
+                *spent = spent.minus(known);
+            }
+        }
+        Ok(buckets)
     }
 
     /// A pool that the books made anew has taken the open reservations of the one before it over, and so it does with
@@ -85,7 +144,7 @@ impl Write<'_> {
     fn unposted(&self, pool: i64, request: &RebuildRequest) -> rusqlite::Result<Vec<Unposted>> {
         let id = &request.pool;
         let mut statement = self.connection.prepare_cached(
-            "SELECT id, model, provider, supply, client, tags, purpose, route, territory, ended, amount FROM attempts a
+            "SELECT id, model, provider, supply, client, tags, purpose, route, territory, run, ended, amount FROM attempts a
              WHERE at >= ?2 AND at < ?3 AND currency = ?4 AND amount <> 0 AND ended <> 'voided'
              AND NOT EXISTS (SELECT 1 FROM postings p WHERE p.pool = ?1 AND p.attempt = a.id)",
         )?;
@@ -104,6 +163,7 @@ impl Write<'_> {
         )?;
         let mut rows = statement.query([pool])?;
         let (mut accounts, mut unaccounted) = (Vec::new(), Money::ZERO);
+        let mut buckets = self.buckets(pool, request)?;
         while let Some(row) = rows.next()? {
             let money = |column| row.get::<_, i64>(column).map(Money::from_nanos);
             let key: Arc<str> = row.get("key")?;
@@ -119,9 +179,10 @@ impl Write<'_> {
             };
             let exhausted_at: Option<String> = row.get("exhausted_at")?;
             let under: Option<i64> = row.get("exhausted_limit")?;
-            let known = self.memory.own(request.pool.life, &key);
+            let known = self.memory.own_total(request.pool.life, &key);
             accounts.push(RebuiltAccount {
                 spent: spent.minus(known),
+                buckets: buckets.remove(&key).unwrap_or_default(),
                 exhausted: exhausted_at
                     .as_deref()
                     .and_then(read_time)
@@ -134,6 +195,7 @@ impl Write<'_> {
             accounts,
             unaccounted,
             granted,
+            known: true,
         })
     }
 }

@@ -25,6 +25,8 @@ pub enum Record {
     Policy(PolicyRecord),
     Raise(RaiseRecord),
     Refused(Vec<RefusedStretch>),
+    /// Held money is posted as estimated.
+    Release(ReleaseRecord),
     /// The books have forgotten this pool: what its lease has left goes back.
     Return(Arc<PoolId>),
     /// An account was found exhausted under this limit; remembered over a restart.
@@ -90,6 +92,8 @@ pub struct AttemptRecord {
     pub first_token_ms: Option<u64>,
     pub total_ms: u64,
     pub postings: Vec<Posting>,
+    /// What held money is taken for when nobody tells the bill.
+    pub estimate: Option<Money>,
     /// What it added to the meters of its price.
     pub meters: Vec<MeterChange>,
     /// What the threshold that it crossed corrects of the attempts before it.
@@ -103,6 +107,16 @@ pub struct Adjustment {
     pub postings: Vec<Posting>,
 }
 
+/// A held attempt whose bill nobody told.
+#[derive(Clone, Debug)]
+pub struct ReleaseRecord {
+    /// Its row in the ledger.
+    pub attempt: i64,
+    pub estimate: Money,
+    /// In the accounts that the books have: the estimate posted, the held amount taken back.
+    pub postings: Vec<Posting>,
+}
+
 #[derive(Clone, Debug)]
 pub struct ExcludedRecord {
     pub model: Arc<str>,
@@ -113,6 +127,8 @@ pub struct ExcludedRecord {
 #[derive(Clone, Debug)]
 pub struct DecisionRecord {
     pub id: Arc<str>,
+    /// The decision of the request that an SDK sent again, empty for a first one.
+    pub retry_of: Arc<str>,
     pub at: Timestamp,
     pub route: Arc<str>,
     pub dialect: &'static str,

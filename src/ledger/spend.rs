@@ -166,7 +166,7 @@ pub(super) const SPENT: &str = "(
     FROM spend_hours WHERE hour >= :from AND hour < :to
     UNION ALL
     SELECT substr(at, 1, 13), model, provider, supply, route, client, tags, purpose, territory, currency, firsts & 1,
-        (firsts >> 1) & 1, (firsts >> 2) & 1, (firsts >> 3) & 1, outcome <> 'adjustment', input, cache_read, output,
+        (firsts >> 1) & 1, (firsts >> 2) & 1, (firsts >> 3) & 1, outcome NOT IN ('adjustment', 'release', 'estimate'), input, cache_read, output,
         iif(ended = 'posted', amount, 0), iif(ended = 'held', amount, 0), iif(ended = 'posted' AND estimated, amount, 0),
         iif(outcome = 'adjustment', amount, 0), prepaid_worth, iif(again = 'retry', amount, 0),
         iif(again = 'fallback', amount, 0), iif(outcome = 'failed', amount, 0), cache_saved

@@ -7,7 +7,7 @@ use crate::budget::{Books, Charges, End, Facts, Refusal, ReservationId, UNACCOUN
 use crate::money::{Currency, Money};
 use crate::period::{Period, Start};
 use crate::policy::condition::ModelFacts;
-use crate::policy::snapshot::{Budget, Each, Enforce};
+use crate::policy::snapshot::{Budget, Cycle, Each, Enforce, Held};
 use crate::request::{Caller, Tags};
 use crate::usage::Usage;
 use jiff::tz::TimeZone;
@@ -40,8 +40,9 @@ fn budget(name: &str, limit: i64, each: Option<Each>, per: Period) -> Budget {
         name: name.into(),
         limit,
         raises: Vec::new(),
-        per,
-        start: Start::default(),
+        cycle: Cycle::Calendar(per, Start::default()),
+        carry_over: None,
+        held: Held::Keep,
         timezone: None,
         enforce,
         covers: None,
@@ -186,6 +187,7 @@ fn attempt(decision: &str, at: Timestamp, team: &str, end: EndKind, amount: Mone
         bill: None,
         first_token_ms: Some(12),
         total_ms: 40,
+        estimate: None,
         postings: Vec::new(),
         meters: Vec::new(),
         adjustment: None,
@@ -195,6 +197,7 @@ fn attempt(decision: &str, at: Timestamp, team: &str, end: EndKind, amount: Mone
 fn decision(id: &str, at: Timestamp) -> DecisionRecord {
     DecisionRecord {
         id: id.into(),
+        retry_of: Arc::default(),
         at,
         route: "chat".into(),
         dialect: "chat",

@@ -33,7 +33,7 @@ pub(super) fn read_names(text: &str) -> Vec<String> {
     serde_json::from_str(text).unwrap_or_default()
 }
 
-/// From the columns `client`, `tags`, `purpose`, `route` and `territory`.
+/// From the columns `client`, `tags`, `purpose`, `route` and `territory`, and `run` where that is there.
 pub(super) fn read_caller(row: &Row<'_>) -> rusqlite::Result<Caller> {
     let tags: String = row.get("tags")?;
     let pairs: Map<String, Value> = serde_json::from_str(&tags).unwrap_or_default();
@@ -46,6 +46,7 @@ pub(super) fn read_caller(row: &Row<'_>) -> rusqlite::Result<Caller> {
         purpose: row.get("purpose")?,
         route: row.get("route")?,
         territory: row.get("territory")?,
+        run: row.get("run").unwrap_or_default(),
     })
 }
 

@@ -19,7 +19,7 @@ pub struct Proof {
 const MOST: usize = 20;
 
 /// A query answers with one line of text for each place where its promise is broken.
-const PROMISES: [(&str, &str); 10] = [
+const PROMISES: [(&str, &str); 11] = [
     (
         "the file is whole",
         "SELECT * FROM pragma_integrity_check WHERE integrity_check <> 'ok'",
@@ -55,7 +55,13 @@ const PROMISES: [(&str, &str); 10] = [
     (
         "every attempt has one end, and one that was voided cost nothing",
         "SELECT 'attempt ' || id || ': ' || ended || ' with ' || amount FROM attempts
-         WHERE ended NOT IN ('posted', 'voided', 'held') OR (amount < 0 AND outcome <> 'adjustment') OR (ended = 'voided' AND amount <> 0)",
+         WHERE ended NOT IN ('posted', 'voided', 'held') OR (amount < 0 AND outcome NOT IN ('adjustment', 'release')) OR (ended = 'voided' AND amount <> 0)",
+    ),
+    (
+        "every hold is of a held attempt, and is released once",
+        "SELECT 'attempt ' || h.attempt FROM holds h JOIN attempts a ON a.id = h.attempt WHERE a.ended <> 'held'
+         UNION ALL SELECT 'attempt ' || corrects FROM attempts WHERE outcome = 'release' GROUP BY corrects
+         HAVING count(*) > 1 OR corrects IN (SELECT attempt FROM holds)",
     ),
     (
         "every lease has drawn what its daemon's attempts took",
@@ -79,7 +85,7 @@ const PROMISES: [(&str, &str); 10] = [
          FROM (SELECT hour, model, currency, sum(posted + held) AS nanos, sum(attempts) AS attempts, sum(input + output) AS tokens
                FROM spend_hours GROUP BY 1, 2, 3) h
          FULL JOIN (SELECT substr(at, 1, 13) AS hour, model, currency, sum(amount) AS nanos,
-                           sum(outcome <> 'adjustment') AS attempts, sum(input + output) AS tokens
+                           sum(outcome NOT IN ('adjustment', 'release', 'estimate')) AS attempts, sum(input + output) AS tokens
                     FROM attempts GROUP BY 1, 2, 3) r
            ON r.hour = h.hour AND r.model = h.model AND r.currency = h.currency
          WHERE (h.nanos, h.attempts, h.tokens) IS NOT (r.nanos, r.attempts, r.tokens)",

@@ -13,23 +13,26 @@ use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::HashMap;
 use std::sync::Arc;
 
+/// An account by its key; of a sliding window one of its buckets.
+pub(super) type AccountPart = (Arc<str>, Option<i64>);
+
 /// What the writer knows beside the tables; changed only by transactions that were committed.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     /// Rows of the books' pools.
     pools: HashMap<u64, i64>,
     /// What each of the books' pools has ended so far, as far as it was recorded: a rebuild leaves that out.
-    own: HashMap<u64, HashMap<Arc<str>, Spent>>,
+    own: HashMap<u64, HashMap<AccountPart, Spent>>,
     /// Provider and supply of each model when an attempt at it was recorded last.
     pub(super) served: HashMap<Arc<str>, (Arc<str>, &'static str)>,
-    staged: Vec<(u64, Arc<str>, Spent)>,
+    staged: Vec<(u64, AccountPart, Spent)>,
     returned: Vec<u64>,
 }
 
 impl Memory {
     pub(super) fn commit(&mut self) {
-        for (life, key, spent) in self.staged.drain(..) {
-            let own = self.own.entry(life).or_default().entry(key).or_default();
+        for (life, part, spent) in self.staged.drain(..) {
+            let own = self.own.entry(life).or_default().entry(part).or_default();
             *own = own.plus(spent);
         }
         for life in self.returned.drain(..) {
@@ -45,12 +48,19 @@ impl Memory {
         self.pools.clear();
     }
 
-    pub(super) fn own(&self, life: u64, key: &str) -> Spent {
+    pub(super) fn own(&self, life: u64, part: &AccountPart) -> Spent {
         self.own
             .get(&life)
-            .and_then(|own| own.get(key))
+            .and_then(|own| own.get(part))
             .copied()
             .unwrap_or_default()
+    }
+
+    /// Over all buckets.
+    pub(super) fn own_total(&self, life: u64, key: &str) -> Spent {
+        let parts = self.own.get(&life).into_iter().flatten();
+        let of_key = parts.filter(|((known, _), _)| known.as_ref() == key);
+        of_key.fold(Spent::default(), |sum, (_, spent)| sum.plus(*spent))
     }
 }
 
@@ -94,6 +104,7 @@ impl Write<'_> {
             Record::Policy(policy) => self.policy(policy),
             Record::Raise(raise) => self.raise(raise),
             Record::Refused(refused) => refused.iter().try_for_each(|refused| self.refused(refused)),
+            Record::Release(release) => self.release(release),
             Record::Return(pool) => self.take_back(pool),
             Record::Exhausted { pool, key, at, limit } => self.exhausted(pool, key, *at, *limit),
         }
@@ -179,7 +190,8 @@ impl Write<'_> {
         )
     }
 
-    pub(super) fn post(&mut self, attempt: i64, p: &Posting, currency: Currency) -> rusqlite::Result<()> {
+    /// Returns the pool's row.
+    pub(super) fn post(&mut self, attempt: i64, p: &Posting, currency: Currency) -> rusqlite::Result<i64> {
         let names = (p.budget.as_ref(), p.shape.as_ref());
         let pool = self.pool_row(p.life, names, (p.span.start, p.span.end), currency, !p.key.is_empty())?;
         let spent = Spent {
@@ -190,8 +202,8 @@ impl Write<'_> {
         self.posting((pool, attempt), &p.key, spent, false)?;
         let sum = self.sums.entry((pool, p.life, p.key.clone())).or_default();
         *sum = sum.plus(spent);
-        self.memory.staged.push((p.life, p.key.clone(), spent));
-        Ok(())
+        self.memory.staged.push((p.life, (p.key.clone(), p.bucket), spent));
+        Ok(pool)
     }
 
     /// Brings accounts and leases up to the postings: once for many, and before anything that reads them or commits.
@@ -221,8 +233,8 @@ impl Write<'_> {
             .collect();
         let mut statement = self.connection.prepare_cached(
             "INSERT INTO decisions (id, at, route, dialect, stream, plans, chosen, excluded, client, tags, purpose,
-             input, cost, currency, outcome, status, policy, territory, first_choice, first_cost, needs)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)
+             input, cost, currency, outcome, status, policy, territory, first_choice, first_cost, needs, retry_of)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)
              ON CONFLICT (id) DO NOTHING",
         )?;
         let rows = statement.execute(params![
@@ -247,6 +259,7 @@ impl Write<'_> {
             d.first_choice.as_deref().unwrap_or_default(),
             d.first_cost.nanos(),
             write_needs(&d.needs),
+            d.retry_of,
         ])?;
         if rows == 0 { Ok(()) } else { self.count_decision(d) }
     }

@@ -1,7 +1,7 @@
 //! What a policy need not say, as values: the rooms take them from here. How the reference words them stands beside
 //! each key in `read/words.rs`; a test holds the two together.
 
-use super::snapshot::{Enforce, OnDisconnect, Pick, Timeouts, Wish};
+use super::snapshot::{Enforce, Held, OnDisconnect, Pick, Timeouts, Wish};
 use std::time::Duration;
 
 pub const TIMEZONE: &str = "UTC";
@@ -11,6 +11,8 @@ pub const ATTEMPTS: u8 = 3;
 pub const MIN_OUTPUT: u64 = 1_000;
 pub const ON_DISCONNECT: OnDisconnect = OnDisconnect::Cancel;
 pub const ENFORCE: Enforce = Enforce::Hard;
+/// A provider that bills an answer that nobody got has long said so.
+pub const HELD: Held = Held::After(Duration::from_secs(900));
 pub const AFTER: Duration = Duration::ZERO;
 /// A plan that came stays long enough not to flap.
 pub const AT_LEAST: Duration = Duration::from_secs(300);

@@ -1,7 +1,7 @@
 use super::*;
 use crate::catalog::Vendor;
 use crate::money::Money;
-use crate::period::Period;
+use crate::period::{Period, Start as Begins};
 use crate::request::Caller;
 use condition::ModelFacts;
 use snapshot::*;
@@ -154,8 +154,12 @@ fn the_example_compiles_whole() {
         panic!("two budgets")
     };
     assert_eq!(
-        (month.per, month.enforce, month.alert_at.as_slice()),
-        (Period::Month, Enforce::Hard, [5_000, 8_000].as_slice())
+        (&month.cycle, month.enforce, month.alert_at.as_slice()),
+        (
+            &Cycle::Calendar(Period::Month, Begins::default()),
+            Enforce::Hard,
+            [5_000, 8_000].as_slice()
+        )
     );
     assert_eq!(teams.each, Some(Each::Tag("team".into())));
     let [austerity, outage, lights_out] = snapshot.plans.as_slice() else {
@@ -287,6 +291,7 @@ fn a_budget_may_begin_its_periods_where_it_likes_and_be_raised_for_a_while() {
         budget.raises,
         [Raise {
             by: Money::parse("2").unwrap(),
+            from: None,
             until: "2026-12-25T00:00:00Z".parse().unwrap()
         }]
     );

@@ -19,7 +19,7 @@ impl SessionKey {
     }
 }
 
-/// Makes keys. The secret is drawn by whoever builds it, once a daemon.
+/// Makes keys. Whoever builds it has the secret, which nobody else knows.
 #[derive(Clone)]
 pub struct Keyer {
     secret: [u8; 32],

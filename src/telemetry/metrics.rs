@@ -103,6 +103,8 @@ pub struct Metrics {
     pub in_flight: Gauge,
     pub queued: Gauge,
     pub budget_used: Family<NameLabels, Gauge<f64, AtomicU64>>,
+    pub budget_held: Family<NameLabels, Gauge<f64, AtomicU64>>,
+    pub budget_keys: Family<NameLabels, Gauge>,
     pub signals: Family<SignalLabels, Gauge<f64, AtomicU64>>,
     pub signals_stale: Family<SignalLabels, Gauge>,
     evaluations: Family<EnvironmentLabels, Counter>,
@@ -131,6 +133,8 @@ impl Default for Metrics {
             in_flight: Gauge::default(),
             queued: Gauge::default(),
             budget_used: Family::default(),
+            budget_held: Family::default(),
+            budget_keys: Family::default(),
             signals: Family::default(),
             signals_stale: Family::default(),
             evaluations: Family::default(),
@@ -166,6 +170,13 @@ impl Metrics {
         self.budget_used
             .get_or_create(&NameLabels { name: budget.into() })
             .set(used);
+    }
+
+    pub fn set_budget_holdings(&self, budget: &Arc<str>, held: f64, keys: usize) {
+        let labels = NameLabels { name: budget.clone() };
+        self.budget_held.get_or_create(&labels).set(held);
+        let keys = i64::try_from(keys).unwrap_or(i64::MAX);
+        self.budget_keys.get_or_create(&labels).set(keys);
     }
 
     pub fn set_signal(&self, signal: &Signal, value: f64, stale: bool) {
@@ -260,6 +271,16 @@ impl Metrics {
             "budget_used_ratio",
             "(posted + held) / limit; the fullest key of a keyed budget",
             self.budget_used.clone(),
+        );
+        r.register(
+            "budget_held_ratio",
+            "Held money / limit; the largest of a keyed budget",
+            self.budget_held.clone(),
+        );
+        r.register(
+            "budget_keys",
+            "Accounts of the present period",
+            self.budget_keys.clone(),
         );
         r.register(
             "signal",

@@ -11,6 +11,7 @@ mod cases;
 mod cli;
 mod clients;
 mod crash;
+mod cycles;
 mod docs;
 mod edges;
 mod embeddings;

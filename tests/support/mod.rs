@@ -13,7 +13,7 @@ pub mod wire;
 
 pub use cent::{CENT, cents, one_cent};
 pub use client::{Answer, Call};
-pub use daemon::{Daemon, Home, run};
+pub use daemon::{Daemon, Home, named, run};
 pub use policy::{COMPETITOR, LICENSED, LOCAL, Policy};
 pub use sink::Sink;
 pub use upstream::{Price, Upstream, Usage, completion};

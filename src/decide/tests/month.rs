@@ -114,6 +114,7 @@ impl Month {
                 accounts: Vec::new(),
                 unaccounted: Money::ZERO,
                 granted: Money::ZERO,
+                known: true,
             });
         }
         for request in books.past_wanted() {

@@ -80,7 +80,7 @@ fn key(budget: &Budget, team: &str) -> String {
 
 /// Everything that counts against one account, open reservations at their worst.
 fn taken(list: &[Entry], budget: &Budget, key_asked: &str, now: Timestamp, with_open: bool) -> i64 {
-    let span = budget.per.span(now, &TimeZone::UTC);
+    let span = budget.span(now, &TimeZone::UTC);
     let counts =
         |entry: &&Entry| span.contains(entry.at) && covers(budget, entry.team) && key(budget, entry.team) == key_asked;
     let amount = |entry: &Entry| {

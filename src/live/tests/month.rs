@@ -88,6 +88,7 @@ fn answer(books: &mut Books, rebuilds: Vec<RebuildRequest>) {
             accounts: Vec::new(),
             unaccounted: Money::ZERO,
             granted: Money::ZERO,
+            known: true,
         });
         books.grant(&Grant {
             pool: request.pool,

@@ -48,6 +48,7 @@ fn tiny() -> ModelFacts {
 
 fn caller() -> Caller {
     Caller {
+        run: Arc::default(),
         client: "search".into(),
         tags: Tags::new([("team", "search"), ("tier", "gold")]),
         purpose: "internal".into(),

@@ -18,7 +18,7 @@ mod shaping;
 pub(super) mod words;
 
 pub(super) use alerts::Alert;
-pub(super) use budgets::{Budget, Raise};
+pub(super) use budgets::{Budget, Held, Raise, TopUp};
 pub(super) use clients::Client;
 pub(super) use licenses::{Count, License, Revenue};
 pub(super) use limits::Limits;

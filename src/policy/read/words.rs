@@ -11,7 +11,7 @@ mod prices;
 mod providers;
 mod routes;
 
-pub(in crate::policy) use accounts::{ALERT, BUDGET, CLIENT, RAISE};
+pub(in crate::policy) use accounts::{ALERT, BUDGET, CLIENT, HELD, RAISE, TOP_UP};
 pub(in crate::policy) use licenses::{COUNT, LICENSE, REVENUE};
 pub(in crate::policy) use models::MODEL;
 pub(in crate::policy) use plans::{CHANGE, CHANGED_LIMITS, DURING, PLAN};

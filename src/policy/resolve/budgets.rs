@@ -1,17 +1,13 @@
-//! Budgets: how much, per when, for whom, and when to say so.
+//! Budgets: how much, for whom, and when to say so. Over which time is `cycles`.
 
 use super::Resolver;
-use crate::money::Money;
-use crate::period::{Period, Start};
 use crate::policy::defaults;
 use crate::policy::mask::shown;
 use crate::policy::read;
-use crate::policy::snapshot::{Budget, Each, Enforce, Raise};
+use crate::policy::snapshot::{Budget, Cycle, Each, Enforce, Raise};
 use crate::policy::source::{Style, Word};
-use jiff::civil::Weekday;
 use std::sync::Arc;
 
-const LATER_PERIODS: [&str; 1] = ["minute"];
 /// The whole limit, in basis points.
 const WHOLE: u32 = 10_000;
 const LEAST_ALERT: u32 = 100;
@@ -22,17 +18,19 @@ impl Resolver<'_, '_> {
         written.iter().filter_map(|budget| self.budget(budget)).collect()
     }
 
-    fn limit(&mut self, written: &read::Budget) -> Option<Money> {
-        let limit = self.required(written.limit.as_ref(), written.place, "limit", "a budget");
-        self.money(limit)
-    }
-
     fn budget(&mut self, written: &read::Budget) -> Option<Budget> {
-        let limit = self.limit(written);
         self.check_name(&written.name, "budget");
-        let per = self
-            .required(written.per.as_ref(), written.place, "per", "a budget")
-            .and_then(|word| self.period(word));
+        let zone = self.timezone(written.timezone.as_ref());
+        let own_zone = zone.as_ref().map(|(zone, _)| zone.clone());
+        let cycle = self.cycle(written, own_zone.as_ref());
+        let limit = match &cycle {
+            Some(Cycle::Credit(top_ups)) => Some(top_ups.iter().map(|top_up| top_up.amount).sum()),
+            None if written.credit.is_some() => None,
+            _ => {
+                let limit = self.required(written.limit.as_ref(), written.place, "limit", "a budget");
+                self.money(limit)
+            }
+        };
         let levels = [("hard", Enforce::Hard), ("soft", Enforce::Soft)];
         let enforce = written.enforce.as_ref();
         let enforce = enforce.and_then(|word| self.choose(word, "enforce", &levels, &[]));
@@ -41,89 +39,46 @@ impl Resolver<'_, '_> {
         let covers = self.selector(written.covers.as_ref());
         let each = written.each.as_ref().and_then(|word| self.each(word));
         let currency = self.exchange.currency;
-        let zone = self.timezone(written.timezone.as_ref());
-        let start = written.start.as_ref().zip(per);
-        let begins = start.and_then(|(word, per)| self.start_of(word, per));
         let raises = written.raises.iter().filter_map(|raise| self.raise(raise)).collect();
-        let (limit, per) = (limit?, per?);
+        let carry_over = self.carry_over(written, cycle.as_ref());
+        let held = self.held(written.held.as_ref());
+        let (limit, cycle) = (limit?, cycle?);
         let shape = format!(
-            "{}|{}|{}|{}{} in {}|{currency}",
+            "{}|{}|{}|{} in {}|{currency}",
             written.name.text,
             covers.as_ref().map_or("", |selector| selector.text()),
             written.each.as_ref().map_or("", |word| &word.text),
-            per.word(),
-            written
-                .start
-                .as_ref()
-                .map_or_else(String::new, |word| format!(" from {}", word.text)),
+            words_of(&cycle, written),
             zone.as_ref().map_or(&self.timezone_name, |(_, name)| name),
         );
         Some(Budget {
             name: Arc::clone(&written.name.text),
             limit,
             raises,
-            per,
-            start: begins.unwrap_or_default(),
-            timezone: zone.map(|(zone, _)| zone),
+            cycle,
+            timezone: own_zone,
             enforce,
             covers,
             each,
             alert_at,
+            carry_over,
+            held,
             shape: shape.into(),
         })
-    }
-
-    fn period(&mut self, word: &Word) -> Option<Period> {
-        let known = Period::ALL.map(|period| (period.word(), period));
-        if word.text.ends_with("rolling") {
-            self.report.not_yet(word.place, "per: … rolling");
-            return None;
-        }
-        self.choose(word, "per", &known, &LATER_PERIODS)
-    }
-
-    /// What `start` says depends on the period: an hour, a weekday, a day of the month, a day of the year.
-    fn start_of(&mut self, word: &Word, per: Period) -> Option<Start> {
-        if word.broken {
-            return None;
-        }
-        let text = word.text.as_ref();
-        let plain = Start::default();
-        let found = match per {
-            Period::Hour => None,
-            Period::Day => hour_of(text).map(|hour| Start { hour, ..plain }),
-            Period::Week => weekday_of(text).map(|weekday| Start { weekday, ..plain }),
-            Period::Month => day_of(text).map(|day| Start { day, ..plain }),
-            Period::Quarter | Period::Year => text.split_once('-').and_then(|(month, day)| {
-                let month = month.parse().ok().filter(|month| (1..=12).contains(month))?;
-                Some(Start {
-                    month,
-                    day: day_of(day)?,
-                    ..plain
-                })
-            }),
-        };
-        if found.is_none() {
-            let help = match per {
-                Period::Hour => "an hour begins with the hour: leave `start` out",
-                Period::Day => "a day may begin at a full hour: `start: \"06:00\"`",
-                Period::Week => "a week may begin on any day: `start: sun`",
-                Period::Month => "a month may begin on a day from 1 to 28: `start: 15`",
-                Period::Quarter | Period::Year => {
-                    "a fiscal year may begin on any month and a day to 28: `start: 04-01`"
-                }
-            };
-            let message = format!("`{}` is no start of a {}", shown(text), per.word());
-            self.report.error(word.place, "bad-value", message).help(help);
-        }
-        found
     }
 
     fn raise(&mut self, written: &read::Raise) -> Option<Raise> {
         let by = self.required(written.by.as_ref(), written.place, "by", "a raise");
         let until = self.required(written.until.as_ref(), written.place, "until", "a raise");
         let (by, until) = (self.money(by), self.end(until));
-        Some(Raise { by: by?, until: until? })
+        let from = self.instant(written.from.as_ref());
+        let (by, until) = (by?, until?);
+        if let Some(word) = written.from.as_ref().filter(|_| from.is_some_and(|from| from >= until)) {
+            self.report
+                .error(word.place, "bad-value", "the raise would end before it begins")
+                .help("`from` is the first day that counts, `until` the last");
+        }
+        Some(Raise { by, from, until })
     }
 
     fn each(&mut self, word: &Word) -> Option<Each> {
@@ -139,11 +94,22 @@ impl Resolver<'_, '_> {
             };
             return self.check_tag(&tag).then_some(Each::Tag(tag.text));
         }
-        let known = [("tag.NAME", 3), ("client", 0), ("model", 1), ("provider", 2)];
-        match self.choose(word, "each", &known, &["run", "route", "use", "key", "license"])? {
-            0 => Some(Each::Client),
-            1 => Some(Each::Model),
-            _ => Some(Each::Provider),
+        let known = [
+            ("tag.NAME", 0),
+            ("client", 1),
+            ("model", 2),
+            ("provider", 3),
+            ("route", 4),
+            ("use", 5),
+            ("run", 6),
+        ];
+        match self.choose(word, "each", &known, &["key", "license"])? {
+            1 => Some(Each::Client),
+            2 => Some(Each::Model),
+            3 => Some(Each::Provider),
+            4 => Some(Each::Route),
+            5 => Some(Each::Use),
+            _ => Some(Each::Run),
         }
     }
 
@@ -176,18 +142,15 @@ impl Resolver<'_, '_> {
     }
 }
 
-fn hour_of(text: &str) -> Option<i8> {
-    let hour = text.strip_suffix(":00").filter(|hour| hour.len() == 2)?;
-    hour.parse().ok().filter(|hour| (0..24).contains(hour))
-}
-
-fn weekday_of(text: &str) -> Option<Weekday> {
-    let at = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-        .iter()
-        .position(|day| *day == text)?;
-    Weekday::from_monday_zero_offset(i8::try_from(at).ok()?).ok()
-}
-
-fn day_of(text: &str) -> Option<i8> {
-    text.parse().ok().filter(|day| (1..=28).contains(day))
+/// As the shape names it.
+fn words_of(cycle: &Cycle, written: &read::Budget) -> String {
+    let begins = || match &written.start {
+        Some(word) => format!(" from {}", word.text),
+        None => String::new(),
+    };
+    match cycle {
+        Cycle::Calendar(period, _) => format!("{}{}", period.word(), begins()),
+        Cycle::Rolling(rolling) => format!("{} s rolling", rolling.window().as_secs()),
+        Cycle::Credit(_) => "credit".to_owned(),
+    }
 }

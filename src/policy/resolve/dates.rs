@@ -50,7 +50,7 @@ pub(super) fn date(text: &str) -> Option<Date> {
     plain.then(|| text.parse().ok()).flatten()
 }
 
-fn first_instant(day: Date, zone: &TimeZone) -> Option<Timestamp> {
+pub(super) fn first_instant(day: Date, zone: &TimeZone) -> Option<Timestamp> {
     let start = day.to_zoned_datetime(zone.clone()).ok()?;
     Some(start.timestamp())
 }

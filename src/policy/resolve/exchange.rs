@@ -39,7 +39,14 @@ impl Exchange {
 }
 
 fn limits(written: &Policy) -> impl Iterator<Item = &Word> {
-    let budgets = written.budgets.iter().filter_map(|budget| budget.limit.as_ref());
+    let budgets = written.budgets.iter().flat_map(|budget| {
+        let paid = budget
+            .credit
+            .iter()
+            .flatten()
+            .filter_map(|top_up| top_up.amount.as_ref());
+        budget.limit.iter().chain(paid)
+    });
     budgets.chain(written.routes.iter().filter_map(|route| route.cost.as_ref()))
 }
 

@@ -9,6 +9,7 @@ mod changes;
 mod choose;
 mod clients;
 mod credentials;
+mod cycles;
 mod dates;
 mod during;
 mod exchange;

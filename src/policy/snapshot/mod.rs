@@ -20,7 +20,7 @@ mod traits;
 
 pub use super::supply::Supply;
 pub use alert::{AlertTarget, AlertUrl, EventPattern};
-pub use budget::{Budget, Each, Enforce, Raise};
+pub use budget::{Budget, CarryOver, Cycle, Each, Enforce, Held, Raise, TopUp};
 pub use change::{RouteChange, Scope};
 pub use client::{Client, Expiry, Wish};
 pub use limits::{Limits, Rate};
@@ -88,6 +88,11 @@ pub struct Snapshot {
 impl Snapshot {
     pub fn provider(&self, id: ProviderId) -> &Provider {
         &self.providers[id.0]
+    }
+
+    /// Some budget tells runs apart.
+    pub fn counts_runs(&self) -> bool {
+        self.budgets.iter().any(|budget| budget.each == Some(Each::Run))
     }
 
     pub fn model(&self, id: ModelId) -> &Model {

@@ -533,9 +533,9 @@ fn every_kind_of_error_points_at_its_place() {
         ),
         (
             "budgets",
-            "  b: {limit: 5 USD, per: 10m rolling}",
-            "not-yet",
-            "10m rolling",
+            "  b: {limit: 5 USD, per: 90s rolling}",
+            "bad-value",
+            "90s rolling",
         ),
         ("budgets", "  b: {limit: 5 EUR, per: day}", "missing-rate", "5 EUR"),
         ("budgets", "  b: {limit: 0 USD, per: day}", "bad-value", "0 USD"),
@@ -545,7 +545,12 @@ fn every_kind_of_error_points_at_its_place() {
             "bad-name",
             "tag.a-b",
         ),
-        ("budgets", "  b: {limit: 5 USD, per: day, each: run}", "not-yet", "run"),
+        (
+            "budgets",
+            "  b: {limit: 5 USD, per: day, each: license}",
+            "not-yet",
+            "license",
+        ),
         (
             "budgets",
             "  b: {limit: 5 USD, per: day, alert_at: [80%, 50%]}",

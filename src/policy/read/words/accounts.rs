@@ -1,8 +1,8 @@
 //! The keys of clients, budgets and alerts.
 
 use super::Kind::{
-    Address, Credential, Date, Either, Event, In, List, Map, Money, NameIn, Pattern, Percentage, Selector, Text,
-    Timezone, Truth, Word,
+    Address, Credential, Date, Duration, Either, Event, In, List, Map, Money, NameIn, Pattern, Percentage, Selector,
+    Text, Timezone, Truth, Word,
 };
 use super::{RATES, REQUIRED, Section, key};
 
@@ -29,17 +29,20 @@ pub(in crate::policy) static CLIENT: Section = Section {
 pub(in crate::policy) static BUDGET: Section = Section {
     what: "a budget",
     keys: &[
-        key("limit", Money, REQUIRED, "2000 USD", "what may be spent in one period"),
-        key("per", Word(&["hour", "day", "week", "month", "quarter", "year"]), REQUIRED, "month", "the period; a week begins on Monday"),
+        key("limit", Money, "required without `credit`", "2000 USD", "what may be spent in one period"),
+        key("per", Either(&[Word(&["hour", "day", "week", "month", "quarter", "year"]), Pattern("a window that slides", "^([0-9]+[mhd])+ rolling$")]), "required without `credit`", "month", "the period; a week begins on Monday. `10m rolling` is the last ten minutes at any time, in 60 steps: whole minutes, hours or days, up to `31d rolling`"),
+        key("credit", List(&In(&TOP_UP)), "", "[{amount: 500 USD, on: 2026-11-01}]", "money paid in beforehand, in place of `limit` and `per`: it is there from its day on, has no period, and is exhausted when it is gone"),
+        key("carry_over", Either(&[Percentage, Money]), "nothing", "50%", "what a period leaves of its limit is there in the next period besides, and only there: at most this share of the limit, or this amount"),
         key("start", Pattern("an hour of a day, a weekday, a day of the month (1 to 28), or month and day", "^([0-2][0-9]:00|mon|tue|wed|thu|fri|sat|sun|[0-9]{1,2}(-[0-9]{1,2})?)$"), "with the calendar", "04-01", "where periods begin: `\"06:00\"` of a day, `sun` of a week, `15` of a month, `04-01` of a quarter or a year"),
         key("timezone", Timezone, "the policy's", "Asia/Shanghai", "the zone in which its periods begin"),
+        key("held", Either(&[Word(&["keep"]), In(&HELD)]), "{after: 15m}", "keep", "what becomes of money whose bill nobody told: posted as estimated after a while, or held until somebody says what it was"),
         key("raise", List(&In(&RAISE)), "", "[{by: 200 USD, until: 2026-12-24}]", "what raises the limit for a while"),
         key("covers", Selector, "every request", "'model.supply != \"local\"'", "which requests count"),
-        key("each", Pattern("`tag.NAME`, `client`, `model` or `provider`", "^(tag\\.[A-Za-z_][A-Za-z0-9_]*|client|model|provider)$"), "", "tag.team", "one limit for each of them, rather than one for all"),
+        key("each", Pattern("`tag.NAME`, `client`, `model`, `provider`, `route`, `use` or `run`", "^(tag\\.[A-Za-z_][A-Za-z0-9_]*|client|model|provider|route|use|run)$"), "", "tag.team", "one limit for each of them, rather than one for all; a `run` is what `x-planb-run` names, else the conversation. 10,000 keys, then `(other)`"),
         key("alert_at", List(&Percentage), "", "[50%, 80%]", "shares of the limit that are announced, ascending; from 1 % to 100 %, or to 1000 % where it is soft"),
         key("enforce", Word(&["hard", "soft"]), "hard", "soft", "`hard` refuses what does not fit; `soft` counts and alerts"),
     ],
-    later: &["held", "pace", "carry_over", "credit", "rates", "wait", "expires"],
+    later: &["pace", "rates", "wait", "expires"],
 };
 
 #[rustfmt::skip]
@@ -47,9 +50,29 @@ pub(in crate::policy) static RAISE: Section = Section {
     what: "a raise of a budget",
     keys: &[
         key("by", Money, REQUIRED, "200 USD", "how much higher the limit is"),
+        key("from", Pattern("a day or a time", "^[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ].+)?$"), "at once", "2026-12-20", "the first day that counts, in the policy's zone, or a written-out time"),
         key("until", Pattern("a day or a time", "^[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ].+)?$"), REQUIRED, "2026-12-24", "the last day that counts, in the policy's zone, or a written-out time; what was spent stays spent"),
     ],
-    later: &["from", "key"],
+    later: &["key"],
+};
+
+#[rustfmt::skip]
+pub(in crate::policy) static TOP_UP: Section = Section {
+    what: "a top-up of a credit",
+    keys: &[
+        key("amount", Money, REQUIRED, "500 USD", "how much was paid in"),
+        key("on", Pattern("a day or a time", "^[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ].+)?$"), REQUIRED, "2026-11-01", "from this day on it may be spent, in the budget's zone, or from a written-out time. What is spent counts from the first top-up on"),
+    ],
+    later: &["expires", "key"],
+};
+
+#[rustfmt::skip]
+pub(in crate::policy) static HELD: Section = Section {
+    what: "`held`",
+    keys: &[
+        key("after", Duration, REQUIRED, "15m", "how long money is held for a bill that nobody told, from `1s` to `31d`"),
+    ],
+    later: &[],
 };
 
 #[rustfmt::skip]

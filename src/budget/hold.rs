@@ -1,0 +1,94 @@
+//! Held money that is posted as estimated: when that is due, and what it does to the accounts.
+
+use super::account::Spent;
+use super::books::Books;
+use super::pool::Pool;
+use super::reserve::Posting;
+use crate::money::{Currency, Money};
+use crate::period::Span;
+use crate::policy::snapshot::Held;
+use jiff::Timestamp;
+use std::sync::Arc;
+
+/// An attempt whose bill nobody has told, as the store knows it.
+#[derive(Clone, Debug)]
+pub struct HeldAttempt {
+    /// Its row in the ledger.
+    pub id: i64,
+    pub at: Timestamp,
+    /// What is held: its worst case.
+    pub amount: Money,
+    /// What it is taken for.
+    pub estimate: Money,
+    pub currency: Currency,
+    pub accounts: Vec<HeldIn>,
+}
+
+/// An account in which it is held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldIn {
+    pub budget: Arc<str>,
+    pub shape: Arc<str>,
+    pub span: Span,
+    pub key: Arc<str>,
+}
+
+impl Books {
+    /// Its time is over: by the longest of the budgets that hold it, and never while one of them keeps it.
+    pub fn may_release(&self, held: &HeldAttempt, otherwise: Held, now: Timestamp) -> bool {
+        let holders = held.accounts.iter().filter_map(|account| {
+            let rule = |rule: &&super::books::Rule| {
+                rule.budget.name == account.budget
+                    && rule.budget.shape == account.shape
+                    && held.currency == self.currency
+            };
+            self.rules.iter().find(rule).map(|rule| rule.budget.held)
+        });
+        let longest = holders.reduce(|one, other| match (one, other) {
+            (Held::After(one), Held::After(other)) => Held::After(one.max(other)),
+            _ => Held::Keep,
+        });
+        match longest.unwrap_or(otherwise) {
+            Held::Keep => false,
+            Held::After(after) => held.at.saturating_add(after).is_ok_and(|due| due <= now),
+        }
+    }
+
+    /// Posts the estimate in place of what is held, in the accounts that are there; the ledger does so in the others.
+    /// The record with these postings must reach it before the books are unlocked.
+    pub fn release(&mut self, held: &HeldAttempt) -> Vec<Posting> {
+        let spent = Spent {
+            posted: held.estimate,
+            held: Money::ZERO.minus(held.amount),
+            overdraft: Money::ZERO,
+        };
+        let mut postings = Vec::with_capacity(held.accounts.len());
+        for account in &held.accounts {
+            let is_it = |pool: &Pool| {
+                let id = &pool.id;
+                pool.rule.is_some()
+                    && (&id.budget, &id.shape, id.span) == (&account.budget, &account.shape, account.span)
+                    && id.currency == held.currency
+            };
+            let Some((life, pool)) = self.pools.iter_mut().find(|(_, pool)| is_it(pool)) else {
+                continue;
+            };
+            let life = *life;
+            let at = pool.find_or_insert(&account.key);
+            pool.spend(at, spent, held.at);
+            postings.push(Posting {
+                budget: account.budget.clone(),
+                key: account.key.clone(),
+                span: account.span,
+                shape: account.shape.clone(),
+                life,
+                bucket: pool.bucket(held.at),
+                posted: spent.posted,
+                held: spent.held,
+                overdraft: spent.overdraft,
+            });
+            self.judge(life, at);
+        }
+        postings
+    }
+}
