@@ -14,6 +14,9 @@ use rusqlite::{OptionalExtension, Row, params};
 use std::collections::HashMap;
 use std::sync::Arc;
 
+/// What each key spent in each bucket of a sliding window.
+type Buckets = HashMap<Arc<str>, Vec<(i64, Spent)>>;
+
 /// An attempt that has no posting in the pool.
 struct Unposted {
     attempt: i64,
@@ -64,8 +67,8 @@ impl Write<'_> {
     }
 
     /// What was spent when, of a sliding window: by key and bucket, less what the pool itself has ended.
-    fn buckets(&self, pool: i64, request: &RebuildRequest) -> rusqlite::Result<HashMap<Arc<str>, Vec<(i64, Spent)>>> {
-        let mut buckets: HashMap<Arc<str>, Vec<(i64, Spent)>> = HashMap::new();
+    fn buckets(&self, pool: i64, request: &RebuildRequest) -> rusqlite::Result<Buckets> {
+        let mut buckets = Buckets::new();
         let Some(rolling) = request.budget.rolling() else {
             return Ok(buckets);
         };
