@@ -138,6 +138,7 @@ impl Bench {
             patience: Duration::from_secs(600),
             seed: 7,
             held: None,
+            attempted: &[],
         };
         survey(rules, &question, self)
     }

@@ -16,6 +16,6 @@ mod vendor;
 pub use calendar::{Calendar, calendar, calendars};
 pub use licenses::{CeilingRecord, LicenseRecord, license, licenses};
 pub use list_price::{Factor, Fees, FreeCount, ListPrice, ListRates, ListTier, ListWindow};
-pub use model::{FreeTokens, Kind, ModelRecord, ReasoningRecord, SupplyRecord, find, models};
+pub use model::{FreeTokens, Kind, ModelRecord, ReasoningRecord, SupplyRecord, as_of, find, models};
 pub use thinking::{ThinkingSwitch, always_thinks};
 pub use vendor::{BalanceListing, BalanceShape, Dialect, Place, Vendor, VendorFacts};

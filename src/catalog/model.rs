@@ -121,14 +121,23 @@ pub struct FreeTokens {
 struct File {
     #[serde(rename = "about")]
     _about: &'static str,
-    #[serde(rename = "as_of")]
-    _as_of: &'static str,
+    #[serde(default, deserialize_with = "read::date")]
+    as_of: Option<Date>,
     models: Vec<ModelRecord>,
 }
 
-pub fn models() -> &'static [ModelRecord] {
+fn file() -> &'static File {
     static READ: OnceLock<File> = OnceLock::new();
-    &READ.get_or_init(|| read::file(include_str!("models.json"))).models
+    READ.get_or_init(|| read::file(include_str!("models.json")))
+}
+
+pub fn models() -> &'static [ModelRecord] {
+    &file().models
+}
+
+/// When somebody last looked at what it says of models.
+pub fn as_of() -> Option<Date> {
+    file().as_of
 }
 
 /// What is known of the model that a provider at `place` calls `upstream`: by name or alias, then without a date, a

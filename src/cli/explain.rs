@@ -52,7 +52,7 @@ pub struct ExplainArgs {
     #[arg(long, value_name = "MODEL")]
     want: Option<String>,
     /// A decision that was recorded, in place of a policy and a request
-    #[arg(long, value_name = "ID", conflicts_with_all = ["policy", "want"])]
+    #[arg(long, value_name = "ID", conflicts_with_all = ["policy"])]
     decision: Option<String>,
     #[command(flatten)]
     state: StateArg,
@@ -83,7 +83,8 @@ pub fn run(args: &ExplainArgs) -> ExitCode {
 /// The explanation, and whether a model would serve the request.
 fn explain(args: &ExplainArgs, now: Timestamp) -> Result<(String, bool), String> {
     if let Some(id) = &args.decision {
-        return past::explain(&args.state.path(), id).map(|text| (text, true));
+        let wanted = args.want.as_deref();
+        return past::explain(&args.state.path(), id, wanted).map(|text| (text, true));
     }
     let sources = read_sources(args.policy.as_deref()).map_err(|error| error.to_string())?;
     let step = asked(args, &sources, now)?;

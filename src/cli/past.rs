@@ -1,17 +1,18 @@
-//! `planb explain --decision ID`: what the ledger has of a decision, and the same request decided again by the policy that was
-//! in force, where the ledger has its text.
+//! `planb explain --decision ID`: what the ledger has of a decision, told as it was then; and the same request decided again
+//! by the policy that was in force, where that is what is asked, or all that can be told.
 
 use crate::daemon::projection::question;
 use crate::ledger::FILE_NAME;
-use crate::ledger::decided::decision_in;
+use crate::ledger::decided::{Decided, decision_in};
 use crate::ledger::read::DecisionView;
 use crate::policy::{Sources, compile};
-use crate::rehearse::{Stage, World};
+use crate::rehearse::{Stage, World, want};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub fn explain(state: &Path, id: &str) -> Result<String, String> {
+/// `wanted` is a model that should have been chosen.
+pub fn explain(state: &Path, id: &str, wanted: Option<&str>) -> Result<String, String> {
     let path = state.join(FILE_NAME);
     if !path.exists() {
         return Err(format!("there is no ledger at {}", path.display()));
@@ -21,14 +22,23 @@ pub fn explain(state: &Path, id: &str) -> Result<String, String> {
         return Err(format!("the ledger has no decision {id}"));
     };
     let mut text = told(&recorded.view);
+    let kept = recorded.view.explanation.is_some();
+    if kept && wanted.is_none() {
+        return Ok(text);
+    }
     let (Some(decided), Some(policy)) = (recorded.again, recorded.policy) else {
         text.push_str("\nthe policy that was in force is not in the ledger\n");
         return Ok(text);
     };
-    let sources = Sources::joined_text("the policy of then", PathBuf::from("."), &policy);
+    again(&mut text, decided, &policy, wanted).map(|()| text)
+}
+
+/// Decided again, in a state of which the ledger has the plans alone.
+fn again(text: &mut String, decided: Decided, policy: &str, wanted: Option<&str>) -> Result<(), String> {
+    let sources = Sources::joined_text("the policy of then", PathBuf::from("."), policy);
     let Ok(compiled) = compile(&sources, decided.at) else {
         text.push_str("\nthe policy that was in force is not sound for this version\n");
-        return Ok(text);
+        return Ok(());
     };
     let snapshot = Arc::new(compiled.snapshot);
     let one = question(decided);
@@ -45,7 +55,12 @@ pub fn explain(state: &Path, id: &str) -> Result<String, String> {
         (None, Some(refused)) => text.push_str(&format!("refused: {refused}\n")),
         (None, None) => {}
     }
-    Ok(text)
+    if let Some(name) = wanted {
+        let model = snapshot.model_named(name);
+        let model = model.ok_or_else(|| format!("no model of that policy is called `{name}`"))?;
+        let _ = write!(text, "\n{}", want(&stage, &one.ask, model));
+    }
+    Ok(())
 }
 
 /// The record in words.
@@ -56,13 +71,9 @@ fn told(recorded: &DecisionView) -> String {
         "decision {} at {}: {}, status {}, {} {}",
         recorded.id, recorded.at, recorded.outcome, recorded.status, recorded.cost, recorded.currency
     );
-    let _ = writeln!(
-        text,
-        "route {} ({}): {} tokens in",
-        recorded.route, recorded.dialect, recorded.input
-    );
-    for plan in &recorded.plans {
-        let _ = writeln!(text, "plan {plan}");
+    match recorded.explanation.as_ref().and_then(|kept| kept["text"].as_str()) {
+        Some(kept) => text.push_str(kept),
+        None => told_in_short(recorded, &mut text),
     }
     for attempt in &recorded.attempts {
         let class = attempt
@@ -71,13 +82,25 @@ fn told(recorded: &DecisionView) -> String {
             .map_or_else(String::new, |class| format!(" ({class})"));
         let _ = writeln!(
             text,
-            "{:>3}  {}  {}{class}, {} {}",
+            "attempt {}: {}  {}{class}, {} {}",
             attempt.number, attempt.model, attempt.outcome, attempt.cost, attempt.currency
         );
+    }
+    text
+}
+
+/// Of a decision that was recorded before explanations were.
+fn told_in_short(recorded: &DecisionView, text: &mut String) {
+    let _ = writeln!(
+        text,
+        "route {} ({}): {} tokens in",
+        recorded.route, recorded.dialect, recorded.input
+    );
+    for plan in &recorded.plans {
+        let _ = writeln!(text, "plan {plan}");
     }
     for excluded in recorded.excluded.as_array().into_iter().flatten() {
         let word = |key: &str| excluded[key].as_str().unwrap_or_default().to_owned();
         let _ = writeln!(text, "  -  {}  {}: {}", word("model"), word("reason"), word("detail"));
     }
-    text
 }

@@ -35,6 +35,8 @@ pub(super) fn check(
     let worst = quote.worst(needs.input, output.billable);
     cost_caps(terms, needs, worst)?;
     funds(standing, worst)?;
+    // What failed rests, too; that it was tried says more.
+    attempted(standing)?;
     time(standing, now)?;
     Ok(Candidate {
         id: standing.id,
@@ -196,6 +198,14 @@ fn funds(standing: &Standing<'_>, worst: Money) -> Result<(), Reason> {
         });
     }
     Ok(())
+}
+
+fn attempted(standing: &Standing<'_>) -> Result<(), Reason> {
+    if standing.attempted {
+        Err(Reason::Attempted)
+    } else {
+        Ok(())
+    }
 }
 
 fn time(standing: &Standing<'_>, now: Uptime) -> Result<(), Reason> {

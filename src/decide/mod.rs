@@ -64,6 +64,8 @@ pub struct Question<'a> {
     pub seed: u64,
     /// What the conversation has at the model that answered it last. It counts where the route keeps conversations.
     pub held: Option<Held>,
+    /// Models that this request was sent to already, in vain.
+    pub attempted: &'a [ModelId],
 }
 
 impl Question<'_> {
@@ -135,6 +137,8 @@ pub struct Standing<'a> {
     /// Why the request cannot be sent there.
     pub misfit: Option<&'a Arc<str>>,
     pub barred: Barred<'a>,
+    /// The request was sent there before, in vain.
+    pub attempted: bool,
     /// The vendor does not count thinking under the output bound.
     pub thinks_outside_bound: bool,
     /// Its thinking can be switched off.
@@ -253,6 +257,7 @@ struct View<'a> {
     moment: price::Moment<'a>,
     /// Only where the route keeps conversations.
     held: Option<Held>,
+    attempted: &'a [ModelId],
 }
 
 impl<'a> View<'a> {
@@ -263,6 +268,7 @@ impl<'a> View<'a> {
             present,
             moment: price::Moment::of(question.needs, question.at, question.patience),
             held: question.held.filter(|_| terms(rules, question.target).sticks()),
+            attempted: question.attempted,
         }
     }
 
@@ -325,6 +331,7 @@ impl<'a> View<'a> {
                 _ => None,
             },
             barred: Barred::of(snapshot, snapshot.model(id), self.question),
+            attempted: self.attempted.contains(&id),
         }
     }
 
@@ -379,9 +386,10 @@ impl<'a> View<'a> {
             }
             Target::Model(id) => Cow::Owned(Terms::direct(id)),
         };
-        // Where a conversation is now is the plans' doing, too.
+        // Where a conversation is now is the plans' doing, too; and a failure is nobody's wish.
         let free = Self {
             held: None,
+            attempted: &[],
             ..Self::new(self.rules, self.question, self.present)
         };
         let (first, short) = if pick::is_by_place(&plain) {

@@ -103,6 +103,8 @@ pub enum Reason {
         wait: Uptime,
         why: &'static str,
     },
+    /// The request was sent there before, in vain.
+    Attempted,
     /// A limit that the policy sets.
     Limited {
         wait: Uptime,
@@ -139,6 +141,7 @@ impl Reason {
             Self::BudgetClosed { .. } => "budget_closed",
             Self::Cooling { .. } => "cooling",
             Self::BreakerOpen { .. } => "breaker_open",
+            Self::Attempted => "attempted",
             Self::Limited {
                 kind: Kind::InFlight, ..
             } => "in_flight",
@@ -166,9 +169,11 @@ impl Reason {
             Self::License { breach, .. } if breach.is_of_request() => Family::Need,
             Self::License { .. } => Family::License,
             // Books that are not in order are so for a moment.
-            Self::Cooling { .. } | Self::BreakerOpen { .. } | Self::BudgetClosed { .. } | Self::Limited { .. } => {
-                Family::Time
-            }
+            Self::Cooling { .. }
+            | Self::BreakerOpen { .. }
+            | Self::BudgetClosed { .. }
+            | Self::Attempted
+            | Self::Limited { .. } => Family::Time,
             Self::Budget { .. } | Self::Unpriced { .. } => Family::Money,
             Self::Disabled { .. } | Self::SwitchedOff | Self::Retired { .. } | Self::MissingCredential { .. } => {
                 Family::Credential
@@ -234,6 +239,7 @@ impl fmt::Display for Reason {
             ),
             Self::BudgetClosed { budget, why } => write!(f, "budget `{budget}` {why}"),
             Self::Cooling { wait, why } => write!(f, "cooling for {} s ({why})", wait.as_secs().max(1)),
+            Self::Attempted => f.write_str("was attempted already"),
             Self::Limited { kind, of, .. } => write!(f, "`limits.{}` of {of} is reached", kind.word()),
             Self::BreakerOpen { wait, why } => write!(f, "breaker open for {} s ({why})", wait.as_secs().max(1)),
         }

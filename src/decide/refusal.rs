@@ -14,6 +14,21 @@ pub struct Refusal {
     pub retry_after: Option<Uptime>,
 }
 
+impl Refusal {
+    /// The status that the client gets: the one table for the gateway and for whoever plays a policy through.
+    pub fn status(&self) -> u16 {
+        match (self.family, self.nearest.as_ref().map(|nearest| &nearest.reason)) {
+            (Family::Need, _) => 400,
+            // Our own limits; the others are providers'.
+            (Family::Time, Some(Reason::Limited { .. })) => 429,
+            (Family::Time | Family::Plan, _) => 503,
+            (Family::Money, _) => 402,
+            (Family::Credential, _) => 502,
+            (Family::License, _) => 403,
+        }
+    }
+}
+
 /// For a decision whose `excluded` holds every model of the route.
 pub fn refusal(rules: Rules<'_>, question: &Question<'_>, decision: &Decision) -> Refusal {
     let terms = terms(rules, question.target);
@@ -27,6 +42,7 @@ pub fn refusal(rules: Rules<'_>, question: &Question<'_>, decision: &Decision) -
             id: exclusion.id,
             model: rules.snapshot.model(exclusion.id),
             shut_by: None,
+            attempted: false,
             stops_thinking: rules.snapshot.thinking_switch(exclusion.id).is_some(),
             thinks_outside_bound: rules
                 .snapshot

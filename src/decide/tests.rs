@@ -40,6 +40,7 @@ fn model(name: &str, price: Option<(&str, &str)>) -> Model {
 fn standing(id: usize, model: &Model) -> Standing<'_> {
     Standing {
         barred: Barred::default(),
+        attempted: false,
         id: ModelId(id),
         model,
         shut_by: None,

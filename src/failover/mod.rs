@@ -4,8 +4,11 @@
 //! ended exactly once and a wrong order does not compile. It holds the bounds: attempts, deadline, one further attempt
 //! after an unknown bill, nothing after the first content. Money, health and the retry budget are asked by its driver.
 
+mod failed;
 #[cfg(test)]
 mod tests;
+
+pub use failed::Failed;
 
 use crate::failure::{Billing, Class, Failure, Fallback, RetrySame, Scope};
 use crate::policy::snapshot::{ModelId, ProviderId};
@@ -72,8 +75,8 @@ pub enum Step {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
     Answered,
-    /// The last failure decides what the client sees.
-    Failed(Box<Failure>),
+    /// The last failure decides what the client sees, unless others are found to go on with.
+    Failed(Failed),
     /// A second candidate's answer was empty as well: it goes to the client as it is.
     AnsweredEmpty,
     /// Nothing was sent; why each candidate was not, in the order in which they were asked.
@@ -117,12 +120,8 @@ pub struct Warming {
 
 /// Begins a course; the candidates are in the order of the decision. `seed` feeds the jitter.
 pub fn begin(candidates: Vec<Candidate>, limits: Limits, seed: u64, now: Uptime) -> Step {
-    let places = candidates.into_iter().map(|candidate| Place {
-        candidate,
-        state: State::Untried,
-    });
     let course = Course {
-        places: places.collect(),
+        places: untried(candidates),
         limits,
         seed,
         sent: 0,
@@ -132,6 +131,14 @@ pub fn begin(candidates: Vec<Candidate>, limits: Limits, seed: u64, now: Uptime)
         empty_before: false,
     };
     course.next(now)
+}
+
+fn untried(candidates: Vec<Candidate>) -> Vec<Place> {
+    let places = candidates.into_iter().map(|candidate| Place {
+        candidate,
+        state: State::Untried,
+    });
+    places.collect()
 }
 
 impl Turn {
@@ -279,7 +286,9 @@ struct Course {
 impl Course {
     fn after(mut self, candidate: usize, failure: Failure, committed: bool, may_repeat: bool, now: Uptime) -> Step {
         if committed {
-            return Step::Tell(Ending::Failed(Box::new(failure)));
+            self.sends_left = 0;
+            self.last = Some(Box::new(failure));
+            return self.tell();
         }
         if failure.billing == Billing::Hold {
             self.sends_left = self.sends_left.min(1);
@@ -300,6 +309,7 @@ impl Course {
         let closes = matches!(failure.fallback, Fallback::No | Fallback::PolicyOptIn if !self.may_move_on(&failure));
         self.last = Some(Box::new(failure));
         if closes {
+            self.sends_left = 0;
             return self.tell();
         }
         if let Some(at) = repeat {
@@ -416,9 +426,9 @@ impl Course {
         })
     }
 
-    fn tell(self) -> Step {
-        Step::Tell(match self.last {
-            Some(failure) => Ending::Failed(failure),
+    fn tell(mut self) -> Step {
+        Step::Tell(match self.last.take() {
+            Some(failure) => Ending::Failed(Failed::of(failure, &self)),
             None => Ending::NothingLeft(self.refusals),
         })
     }

@@ -72,7 +72,7 @@ fn fail(step: Step, failure: Failure) -> Step {
 
 fn class(ending: Ending) -> Class {
     match ending {
-        Ending::Failed(failure) => failure.class,
+        Ending::Failed(failed) => failed.failure.class,
         other => panic!("expected a failure, not {other:?}"),
     }
 }
@@ -371,4 +371,31 @@ proptest! {
         prop_assert!(holds.is_none_or(|first| begun <= first + 1));
         prop_assert!(begun > 0 || matches!(ending, Ending::NothingLeft(_)));
     }
+}
+
+#[test]
+fn a_course_that_failed_goes_on_with_who_is_found_since_within_its_own_bounds() {
+    let failed = |step: Step| match ending(step) {
+        Ending::Failed(failed) => failed,
+        other => panic!("expected a failure, not {other:?}"),
+    };
+    let first = failed(turn(course(1)).sent().failed(answered(500), false, false, at(10)));
+    assert!(first.may_go_on(at(10)) && !first.may_go_on(DEADLINE));
+    let second = turn(first.go_on(candidates(&[Some(1000)]), at(10)));
+    assert_eq!(second.number(), 2, "attempts are counted on");
+    let third = failed(second.sent().failed(answered(502), false, false, at(20))).go_on(candidates(&[None]), at(20));
+    let told = failed(turn(third).sent().failed(answered(503), false, false, at(30)));
+    assert!(!told.may_go_on(at(30)), "three attempts and no more");
+    for closed in [answered(400), judged(&Fault::Truncated)] {
+        let committed = closed.class == Class::TruncatedStream;
+        let step = turn(course(1)).sent().failed(closed, committed, false, at(10));
+        assert!(!failed(step).may_go_on(at(10)));
+    }
+    let first = failed(turn(course(1)).sent().failed(answered(500), false, false, at(10)));
+    let refused = turn(first.go_on(candidates(&[None]), at(10))).refused(NotTaken::Money, at(10));
+    assert_eq!(
+        class(ending(refused)),
+        Class::UpstreamError,
+        "the failure is what the client is told"
+    );
 }

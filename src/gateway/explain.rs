@@ -4,19 +4,12 @@ use super::body::ResponseBody;
 use super::prepare::Prepared;
 use super::survey::Survey;
 use crate::decide;
-use crate::decide::explain::{Explanation, PlanLine};
+use crate::decide::explain::{Explanation, Grounds, PlanLine};
 use http::{HeaderValue, Response, header};
 use jiff::Timestamp;
-use serde_json::json;
 
 pub fn response(prepared: &Prepared, survey: &Survey, now: Timestamp) -> Response<ResponseBody> {
-    let mut explanation = explanation(prepared, survey, now).json();
-    if let (Some(stay), Some(told)) = (survey.decision.stay, explanation.as_object_mut()) {
-        let model = prepared
-            .held
-            .map(|held| &*prepared.policy.snapshot.model(held.model).name);
-        told.insert("conversation".to_owned(), json!({"model": model, "stay": stay.word()}));
-    }
+    let explanation = Explanation::new(&grounds(prepared, survey), &prepared.route, &prepared.needs, now).json();
     let mut response = Response::new(ResponseBody::whole(explanation.to_string()));
     response
         .headers_mut()
@@ -24,20 +17,21 @@ pub fn response(prepared: &Prepared, survey: &Survey, now: Timestamp) -> Respons
     response
 }
 
-fn explanation(prepared: &Prepared, survey: &Survey, now: Timestamp) -> Explanation {
-    let policy = &prepared.policy;
-    let plans = survey.plans.iter().map(|name| PlanLine {
-        name: name.to_string(),
-        why: String::new(),
+/// What the decision rested on, for whoever asks and for the record.
+pub fn grounds(prepared: &Prepared, survey: &Survey) -> Grounds {
+    let (snapshot, decision) = (&prepared.policy.snapshot, &survey.decision);
+    let plans = decision.plans.iter().map(|plan| PlanLine {
+        name: snapshot.plans[*plan].name.clone(),
+        why: prepared.policy.effective.why(*plan),
     });
     let terms = decide::terms(prepared.rules(), prepared.target);
-    Explanation::new(
-        &policy.snapshot,
-        &prepared.route,
-        &terms,
-        &prepared.needs,
-        &survey.decision,
-        plans.collect(),
-        now,
-    )
+    let dropped = prepared.reshapes.iter().filter_map(|(id, reshaped)| {
+        let fields = &reshaped.as_ref().ok()?.dropped;
+        (!fields.is_empty()).then(|| (*id, fields.clone()))
+    });
+    Grounds {
+        stay: prepared.held.zip(decision.stay).map(|(held, stay)| (held.model, stay)),
+        dropped: dropped.collect(),
+        ..Grounds::of(snapshot, &terms, decision, plans.collect())
+    }
 }

@@ -52,14 +52,15 @@ pub fn refused(refusal: &Refusal, nearest: &str) -> Told {
             format!("{lead}; nearest: {nearest}")
         }
     };
-    match refusal.family {
+    let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::BAD_GATEWAY);
+    let told = match refusal.family {
         Family::Need => {
             let code = match refusal.nearest.as_ref().map(|exclusion| &exclusion.reason) {
                 Some(Reason::Context { .. }) => "context_length_exceeded",
                 _ => "requirements_not_met",
             };
             let lead = "no model of this route meets the request";
-            Told::new(StatusCode::BAD_REQUEST, "invalid_request_error", code, message(lead))
+            Told::new(status, "invalid_request_error", code, message(lead))
         }
         Family::Time => match refusal.nearest.as_ref().map(|exclusion| &exclusion.reason) {
             Some(Reason::Limited { wait, .. }) => too_many(
@@ -70,24 +71,25 @@ pub fn refused(refusal: &Refusal, nearest: &str) -> Told {
         },
         Family::Money => out_of_money(message("the budget does not allow this request")),
         Family::Credential => Told::new(
-            StatusCode::BAD_GATEWAY,
+            status,
             "server_error",
             "upstream_credential",
             message("no model of this route has a usable credential"),
         ),
         Family::License => Told::new(
-            StatusCode::FORBIDDEN,
+            status,
             "permission_error",
             "license",
             message("no licence permits this use of a model of this route now"),
         ),
         Family::Plan => Told::new(
-            StatusCode::SERVICE_UNAVAILABLE,
+            status,
             "server_error",
             "plan_active",
             message("an active plan keeps every model of this route from traffic"),
         ),
-    }
+    };
+    Told { status, ..told }
 }
 
 /// A plan refuses the request: in its own words where it has some. It may be over once it has stayed for `left`; an

@@ -50,6 +50,8 @@ pub struct Prepared {
     pub held: Option<Held>,
     /// The label of the key with which the conversation has what is held.
     pub held_key: Option<Arc<str>>,
+    /// Models that it was sent to already, in vain.
+    pub attempted: Vec<ModelId>,
     /// The route's name, or `planb/NAME`.
     pub route: Arc<str>,
     /// From `x-planb-deadline`.
@@ -79,6 +81,7 @@ impl Prepared {
             patience: self.deadline.unwrap_or(Duration::MAX),
             seed: self.seed,
             held: self.held,
+            attempted: &self.attempted,
         }
     }
 
@@ -201,6 +204,7 @@ async fn prepare_for(
         session,
         held,
         held_key,
+        attempted: Vec::new(),
         id,
         inbound,
         needs: Arc::new(needs),

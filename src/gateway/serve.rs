@@ -23,7 +23,7 @@ use super::ticket::Ticket;
 use super::turned_away::TurnedAway;
 use super::wished;
 use crate::budget::Facts;
-use crate::decide::{self, Candidate, Refusal, Stay};
+use crate::decide::{self, Candidate, Refusal};
 use crate::dialect::chat::mask;
 use crate::dialect::{Inbound, Unreadable};
 use crate::failover::{self, Ending, Limits, NotTaken, Step, Turn, Warming};
@@ -117,7 +117,7 @@ async fn finish_alone(
 }
 
 fn open(gateway: &Arc<Gateway>, prepared: &Prepared, survey: &Survey) -> Ticket {
-    let mut ticket = Ticket::open(gateway, prepared, survey.plans.clone());
+    let ticket = Ticket::open(gateway, prepared, survey);
     for exclusion in &survey.decision.excluded {
         let labels = ExclusionLabels {
             model: prepared.policy.snapshot.model(exclusion.id).name.clone(),
@@ -125,21 +125,7 @@ fn open(gateway: &Arc<Gateway>, prepared: &Prepared, survey: &Survey) -> Ticket 
         };
         gateway.metrics.excluded.get_or_create(&labels).inc();
     }
-    ticket.excluded = excluded(prepared, survey);
     ticket
-}
-
-fn excluded(prepared: &Prepared, survey: &Survey) -> Vec<ExcludedRecord> {
-    let left = prepared.held.filter(|_| survey.decision.stay == Some(Stay::Leaves));
-    let record = |exclusion: &decide::Exclusion| ExcludedRecord {
-        model: prepared.policy.snapshot.model(exclusion.id).name.clone(),
-        reason: exclusion.reason.code(),
-        detail: match left {
-            Some(held) if held.model == exclusion.id => format!("{}; the conversation leaves it", exclusion.reason),
-            _ => exclusion.reason.to_string(),
-        },
-    };
-    survey.decision.excluded.iter().map(record).collect()
 }
 
 struct Serving {
@@ -191,7 +177,7 @@ impl Serving {
                     Continue(pause.over(self.gateway.clock.uptime()))
                 }
                 Step::Warm(warming) => Continue(self.warm(warming).await),
-                Step::Tell(ending) if self.may_decide_anew(&ending) => self.decide_anew(),
+                Step::Tell(ending) if self.may_decide_anew(&ending) => self.decide_anew(ending),
                 Step::Tell(ending) => Break(self.tell(ending)),
             };
             match gone {
@@ -211,22 +197,38 @@ impl Serving {
         failover::begin(self.courses(), limits, self.prepared.seed, now)
     }
 
-    /// Nothing was sent for want of money, and what is wanted was planb's own choice: less may fit.
+    /// A candidate was not taken for want of money, and what is wanted was planb's own choice: less may fit.
     fn may_decide_anew(&self, ending: &Ending) -> bool {
+        let goes_on = match ending {
+            Ending::NothingLeft(_) => true,
+            Ending::Failed(failed) => failed.may_go_on(self.gateway.clock.uptime()),
+            _ => false,
+        };
         let refused = matches!(self.money, Some(NoMoney::Refused(_)));
         let own_bound = self.prepared.needs.output_bound.is_none();
-        matches!(ending, Ending::NothingLeft(_)) && refused && own_bound && self.anew > 0
+        goes_on && refused && own_bound && self.anew > 0
     }
 
-    fn decide_anew(&mut self) -> Go {
+    fn decide_anew(&mut self, ending: Ending) -> Go {
         self.anew -= 1;
         self.money = None;
-        self.survey = survey(&self.gateway, &self.prepared);
-        self.ticket.excluded = excluded(&self.prepared, &self.survey);
+        let survey = survey(&self.gateway, &self.prepared);
+        let failed = match ending {
+            Ending::Failed(failed) => Some(failed),
+            _ => None,
+        };
+        if let (true, Some(failed)) = (survey.decision.candidates.is_empty(), &failed) {
+            return Break(self.tell(Ending::Failed(failed.clone())));
+        }
+        self.survey = survey;
+        self.ticket.decided_anew(&self.prepared, &self.survey);
         if self.survey.decision.candidates.is_empty() {
             return Break(self.refuse());
         }
-        Continue(self.begin())
+        Continue(match failed {
+            Some(failed) => failed.go_on(self.courses(), self.gateway.clock.uptime()),
+            None => self.begin(),
+        })
     }
 
     /// A cold server that would have been first is started for those who come later.
@@ -271,6 +273,7 @@ impl Serving {
             Err(why) => return Continue(turn.refused(why, self.gateway.clock.uptime())),
         };
         self.used_keys.push((candidate.id, chosen.key));
+        self.prepared.attempted.push(candidate.id);
         let attempt = Attempt::new(&self.ticket, candidate, turn.number(), chosen.claim, reserved)
             .with_key(chosen.key, chosen.admission)
             .with_needs(self.prepared.needs_of(candidate.id).clone())
@@ -458,7 +461,7 @@ impl Serving {
 
     fn exclude(&mut self, candidate: Candidate, reason: &'static str, detail: String) {
         let model = self.prepared.policy.snapshot.model(candidate.id).name.clone();
-        self.ticket.excluded.push(ExcludedRecord { model, reason, detail });
+        self.ticket.passed.push(ExcludedRecord { model, reason, detail });
     }
 
     fn refusal(&self) -> Refusal {

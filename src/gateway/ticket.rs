@@ -2,10 +2,13 @@
 //! when it is dropped because the client left.
 
 use super::Gateway;
+use super::explain::grounds;
 use super::limits::Admission;
 use super::prepare::Prepared;
+use super::survey::Survey;
 use super::wished::{Over, Wished};
 use crate::decide::Target;
+use crate::decide::explain::{Explanation, Grounds};
 use crate::ledger::Permit;
 use crate::ledger::record::Record;
 use crate::ledger::record::{DecisionRecord, ExcludedRecord};
@@ -31,8 +34,10 @@ pub struct Ticket {
     pub retry_of: Arc<str>,
     pub session: Option<SessionKey>,
     pub needs: Arc<Requirements>,
-    pub excluded: Vec<ExcludedRecord>,
-    pub plans: Vec<Arc<str>>,
+    /// What the decision rested on.
+    grounds: Option<Box<Grounds>>,
+    /// Candidates that could not be had when their turn came.
+    pub passed: Vec<ExcludedRecord>,
     /// What would have been asked first without plans.
     pub wished: Option<Arc<Wished>>,
     /// Posted so far, over all attempts.
@@ -46,7 +51,7 @@ pub struct Ticket {
 }
 
 impl Ticket {
-    pub fn open(gateway: &Arc<Gateway>, prepared: &Prepared, plans: Vec<Arc<str>>) -> Self {
+    pub fn open(gateway: &Arc<Gateway>, prepared: &Prepared, survey: &Survey) -> Self {
         gateway.metrics.in_flight.inc();
         let permit = gateway.ledger.try_permit();
         if permit.is_none() {
@@ -62,8 +67,8 @@ impl Ticket {
             retry_of: prepared.retry_of.clone(),
             session: prepared.session,
             needs: prepared.needs.clone(),
-            excluded: Vec::new(),
-            plans,
+            grounds: Some(Box::new(grounds(prepared, survey))),
+            passed: Vec::new(),
             wished: None,
             cost: Money::ZERO,
             hides: prepared.shown_as.is_some(),
@@ -71,6 +76,23 @@ impl Ticket {
             permit,
             finished: false,
         }
+    }
+
+    /// Less money, or another candidate gone: what was decided before counts no more.
+    pub fn decided_anew(&mut self, prepared: &Prepared, survey: &Survey) {
+        self.grounds = Some(Box::new(grounds(prepared, survey)));
+        self.passed.clear();
+    }
+
+    /// The model that was last found to be no candidate, and why.
+    pub fn last_reason(&self) -> Option<String> {
+        let passed = self.passed.last().map(|last| (last.model.clone(), last.detail.clone()));
+        let excluded = || {
+            let (model, _, detail) = self.grounds.as_ref()?.exclusions().last()?;
+            Some((model.clone(), detail))
+        };
+        let (model, detail) = passed.or_else(excluded)?;
+        Some(format!("`{model}`: {detail}"))
     }
 
     /// The request goes on elsewhere (in a stream): this one has nothing left to record.
@@ -85,8 +107,8 @@ impl Ticket {
             retry_of: self.retry_of.clone(),
             session: self.session,
             needs: self.needs.clone(),
-            excluded: std::mem::take(&mut self.excluded),
-            plans: std::mem::take(&mut self.plans),
+            grounds: self.grounds.take(),
+            passed: std::mem::take(&mut self.passed),
             wished: self.wished.take(),
             cost: self.cost,
             hides: self.hides,
@@ -119,11 +141,11 @@ impl Ticket {
             route: self.route.clone(),
             dialect: if self.needs.embeds { "embeddings" } else { "chat" },
             stream: self.needs.stream,
-            plans: std::mem::take(&mut self.plans),
+            grounds: self.grounds.take(),
             chosen,
             first_choice,
             first_cost,
-            excluded: std::mem::take(&mut self.excluded),
+            passed: std::mem::take(&mut self.passed),
             caller: self.needs.caller.clone(),
             input: self.needs.input,
             needs: self.needs.clone(),
@@ -151,7 +173,7 @@ impl Ticket {
         (Some(name), wished.count(&self.gateway, &over))
     }
 
-    /// One line of the log; where there is no answer, with every model's reason.
+    /// One line of the log; where there is no answer, or all is to be said, with the explanation below it.
     fn tell(&self, chosen: Option<&str>, outcome: &'static str, status: u16) {
         let ms = self.gateway.clock.now().duration_since(self.at).as_millis();
         let cost = format!("{} {}", self.cost, self.policy.snapshot.currency);
@@ -159,13 +181,25 @@ impl Ticket {
         match chosen {
             Some(model) if outcome == "ok" => {
                 tracing::info!(%route, %model, status, %cost, ms, decision = %id, "answered");
+                if tracing::enabled!(tracing::Level::DEBUG) {
+                    self.lines(|line| tracing::debug!(decision = %id, "{line}"));
+                }
             }
             _ => {
-                let reasons = self.excluded.iter().map(|one| format!("{}: {}", one.model, one.reason));
-                let excluded = reasons.collect::<Vec<_>>().join(", ");
-                tracing::info!(%route, status, %cost, ms, excluded, decision = %id, "{outcome}");
+                tracing::info!(%route, status, %cost, ms, decision = %id, "{outcome}");
+                self.lines(|line| tracing::info!(decision = %id, "{line}"));
             }
         }
+    }
+
+    /// The explanation, a line at a time: each of the log's lines has the decision's id.
+    fn lines(&self, each: impl Fn(&str)) {
+        let Some(grounds) = &self.grounds else { return };
+        let mut explanation = Explanation::new(grounds, &self.route, &self.needs, self.at);
+        for one in &self.passed {
+            explanation.passed(&one.model, one.reason, &one.detail);
+        }
+        explanation.to_string().lines().for_each(each);
     }
 }
 

@@ -7,6 +7,7 @@ mod attempts;
 pub mod charges;
 pub mod copy;
 pub mod decided;
+mod decisions;
 mod error;
 mod files;
 mod handle;

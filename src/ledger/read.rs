@@ -6,6 +6,7 @@ use super::handle::Ledger;
 use super::record::RaiseRecord;
 use super::schema::MIGRATIONS;
 use super::text::{read_names, read_time, time};
+use crate::decide::explain::Explanation;
 use crate::money::{Currency, Money};
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
@@ -39,6 +40,9 @@ pub struct DecisionView {
     pub chosen: Option<String>,
     pub attempts: Vec<AttemptView>,
     pub excluded: serde_json::Value,
+    /// Of one decision by itself; nothing where it was recorded before explanations were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<serde_json::Value>,
     pub client: String,
     pub tags: serde_json::Value,
     /// Estimated input tokens.
@@ -212,9 +216,17 @@ fn decisions(connection: &Connection, query: &DecisionQuery) -> rusqlite::Result
 
 pub(super) fn decision(connection: &Connection, id: &str) -> rusqlite::Result<Option<DecisionView>> {
     let found = connection
-        .query_row("SELECT * FROM decisions WHERE id = ?1", [id], view)
+        .query_row("SELECT * FROM decisions WHERE id = ?1", [id], explained)
         .optional()?;
     found.map(|decision| with_attempts(connection, decision)).transpose()
+}
+
+fn explained(row: &Row<'_>) -> rusqlite::Result<DecisionView> {
+    let kept = Explanation::read_back(row.get_ref("explanation")?.as_str()?);
+    Ok(DecisionView {
+        explanation: kept.map(|explanation| explanation.json()),
+        ..view(row)?
+    })
 }
 
 fn view(row: &Row<'_>) -> rusqlite::Result<DecisionView> {
@@ -231,6 +243,7 @@ fn view(row: &Row<'_>) -> rusqlite::Result<DecisionView> {
         chosen: row.get("chosen")?,
         attempts: Vec::new(),
         excluded: json("excluded")?,
+        explanation: None,
         client: row.get("client")?,
         tags: json("tags")?,
         input: row.get("input")?,

@@ -2,6 +2,7 @@
 
 use crate::budget::PoolId;
 pub use crate::budget::Posting;
+use crate::decide::explain::Grounds;
 pub use crate::live::RefusedStretch;
 use crate::money::{Currency, Money};
 use crate::price::{Bill, MeterChange};
@@ -133,13 +134,15 @@ pub struct DecisionRecord {
     pub route: Arc<str>,
     pub dialect: &'static str,
     pub stream: bool,
-    pub plans: Vec<Arc<str>>,
+    /// What it rested on: its explanation is written from that, off the request's way.
+    pub grounds: Option<Box<Grounds>>,
     /// The model whose answer the client got.
     pub chosen: Option<Arc<str>>,
     /// What would have been asked first without any plan, and what it would have cost there.
     pub first_choice: Option<Arc<str>>,
     pub first_cost: Money,
-    pub excluded: Vec<ExcludedRecord>,
+    /// Candidates that could not be had when their turn came.
+    pub passed: Vec<ExcludedRecord>,
     pub caller: Arc<Caller>,
     /// Safe estimate of input tokens.
     pub input: u64,

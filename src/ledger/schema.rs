@@ -17,6 +17,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("schema/009_refusals.sql"),
     include_str!("schema/010_hours.sql"),
     include_str!("schema/011_books.sql"),
+    include_str!("schema/012_explanation.sql"),
 ];
 
 /// Brings the file up to the last migration. One that holds data is copied first, beside itself.

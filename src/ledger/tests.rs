@@ -202,11 +202,11 @@ fn decision(id: &str, at: Timestamp) -> DecisionRecord {
         route: "chat".into(),
         dialect: "chat",
         stream: true,
-        plans: vec!["austerity".into()],
+        grounds: None,
         chosen: Some("qwen-max".into()),
         first_choice: Some("qwen-max".into()),
         first_cost: usd(420_000),
-        excluded: vec![ExcludedRecord {
+        passed: vec![ExcludedRecord {
             model: "tiny".into(),
             reason: "quality",
             detail: "20 < 60".to_owned(),

@@ -1,11 +1,9 @@
 //! One record into the tables: the SQL of everything that is written.
 
 use super::error::LedgerError;
-
 use super::hours::Hours;
-use super::needs::write_needs;
-use super::record::{DecisionRecord, Delivery, OutboxEvent, PlanRecord, PolicyRecord, Posting, RaiseRecord, Record};
-use super::text::{count, names, tags, time};
+use super::record::{Delivery, OutboxEvent, PlanRecord, PolicyRecord, Posting, RaiseRecord, Record};
+use super::text::{count, time};
 use crate::budget::{Grant, GrantRequest, PoolId, Spent};
 use crate::money::{Currency, Money};
 use jiff::Timestamp;
@@ -223,45 +221,6 @@ impl Write<'_> {
             )?;
         }
         self.write_hours()
-    }
-
-    fn decision(&mut self, d: &DecisionRecord) -> rusqlite::Result<()> {
-        let excluded: Vec<serde_json::Value> = d
-            .excluded
-            .iter()
-            .map(|e| serde_json::json!({"model": e.model, "reason": e.reason, "detail": e.detail}))
-            .collect();
-        let mut statement = self.connection.prepare_cached(
-            "INSERT INTO decisions (id, at, route, dialect, stream, plans, chosen, excluded, client, tags, purpose,
-             input, cost, currency, outcome, status, policy, territory, first_choice, first_cost, needs, retry_of)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)
-             ON CONFLICT (id) DO NOTHING",
-        )?;
-        let rows = statement.execute(params![
-            d.id,
-            time(d.at),
-            d.route,
-            d.dialect,
-            d.stream,
-            names(&d.plans),
-            d.chosen,
-            serde_json::Value::from(excluded).to_string(),
-            d.caller.client,
-            tags(&d.caller.tags),
-            d.caller.purpose,
-            count(d.input),
-            d.cost.nanos(),
-            d.currency.code(),
-            d.outcome,
-            d.status,
-            d.policy_hash,
-            d.caller.territory,
-            d.first_choice.as_deref().unwrap_or_default(),
-            d.first_cost.nanos(),
-            write_needs(&d.needs),
-            d.retry_of,
-        ])?;
-        if rows == 0 { Ok(()) } else { self.count_decision(d) }
     }
 
     fn event(&mut self, e: &OutboxEvent) -> rusqlite::Result<()> {

@@ -205,6 +205,7 @@ impl Live {
         let old = self.policy.load();
         let effective = Effective::compose(&old.snapshot, &plans.active())
             .staying(plans.stays_until())
+            .because(plans.whys())
             .at(&old.snapshot, now);
         self.policy.store(Arc::new(Policy {
             snapshot: old.snapshot.clone(),
@@ -303,6 +304,7 @@ fn compose(snapshot: Arc<Snapshot>, plans: &Plans, before: Option<&Policy>, now:
         effective: Arc::new(
             Effective::compose(&snapshot, &plans.active())
                 .staying(plans.stays_until())
+                .because(plans.whys())
                 .at(&snapshot, now),
         ),
         providers: snapshot.providers.iter().map(live).collect(),

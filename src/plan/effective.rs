@@ -38,6 +38,8 @@ pub struct Effective {
     shed: Option<Shed>,
     /// By plan: not to be released before.
     stays_until: Vec<Uptime>,
+    /// By plan: the signals that brought it into force, or who did.
+    whys: Vec<Arc<str>>,
     /// When the next model makes room for its successor.
     due: Option<Timestamp>,
 }
@@ -67,6 +69,7 @@ impl Effective {
                 Some(Shed { plan: *plan, message })
             }),
             stays_until: Vec::new(),
+            whys: Vec::new(),
             due: None,
         }
     }
@@ -74,6 +77,11 @@ impl Effective {
     /// The same, with until when each plan stays at least, in the order of [`Snapshot::plans`].
     pub fn staying(self, stays_until: Vec<Uptime>) -> Self {
         Self { stays_until, ..self }
+    }
+
+    /// The same, with why each active plan became so, in the order of [`Snapshot::plans`].
+    pub fn because(self, whys: Vec<Arc<str>>) -> Self {
+        Self { whys, ..self }
     }
 
     /// The same, as it is at a time: models that have retired by then have made room for their successors.
@@ -114,6 +122,11 @@ impl Effective {
     /// Until when a plan stays at least.
     pub fn stays_until(&self, plan: usize) -> Uptime {
         self.stays_until.get(plan).copied().unwrap_or_default()
+    }
+
+    /// Why a plan became active; nothing where nobody knows.
+    pub fn why(&self, plan: usize) -> Arc<str> {
+        self.whys.get(plan).cloned().unwrap_or_default()
     }
 
     /// The first plan that shuts this model out for the caller who is answered so.

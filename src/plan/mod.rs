@@ -206,6 +206,11 @@ impl Plans {
         self.slots.iter().map(Slot::stays_until).collect()
     }
 
+    /// Why each active plan became so, in file order.
+    pub fn whys(&self) -> Vec<Arc<str>> {
+        self.slots.iter().map(|slot| slot.why().into()).collect()
+    }
+
     pub fn views(&self) -> Vec<View> {
         self.slots.iter().map(Slot::view).collect()
     }

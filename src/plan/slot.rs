@@ -90,6 +90,11 @@ impl Slot {
             .map_or(Uptime::ZERO, |active| active.lasts(self.rule.at_least))
     }
 
+    /// Of an active plan, why it became so.
+    pub fn why(&self) -> &str {
+        &self.why
+    }
+
     pub fn set_by_hand(&mut self, word: Override, now: Now) -> Option<Transition> {
         self.overridden = Some(word);
         self.latch = Latch::default();

@@ -84,6 +84,12 @@ impl Price {
         self.version(at)?.as_of
     }
 
+    /// As of when the catalogue says the price that counts at an instant, or a part of it; `None` where it is all the
+    /// policy's.
+    pub fn listed(&self, at: Timestamp) -> Option<Date> {
+        self.version(at)?.listed
+    }
+
     /// What is paid at an instant for having the model at all.
     pub fn flat_fee(&self, at: Timestamp) -> Option<FlatFee> {
         self.version(at)?.flat

@@ -40,6 +40,8 @@ pub struct Sheet {
     pub flat: Option<FlatFee>,
     /// When somebody last looked.
     pub as_of: Option<Date>,
+    /// The same of the built-in catalogue, where all or a part of it comes from there.
+    pub listed: Option<Date>,
 }
 
 impl Default for Sheet {
@@ -61,6 +63,7 @@ impl Default for Sheet {
             commitment: None,
             flat: None,
             as_of: None,
+            listed: None,
         }
     }
 }

@@ -29,6 +29,7 @@ pub(super) struct Version {
     pub commitment: Option<Commitment>,
     pub flat: Option<FlatFee>,
     pub as_of: Option<Date>,
+    pub listed: Option<Date>,
     /// The request sets caches up itself where it wants them: what it does not ask for is not written.
     pub explicit_cache: bool,
 }
@@ -127,6 +128,7 @@ impl Version {
             commitment: sheet.commitment,
             flat: sheet.flat,
             as_of: sheet.as_of,
+            listed: sheet.listed,
             explicit_cache,
         }
     }

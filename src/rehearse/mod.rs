@@ -24,7 +24,7 @@ pub use world::World;
 use crate::policy::cases::{Case, Step};
 
 /// Every word of [`crate::decide::Reason`], and why a request is refused.
-pub const REASONS: [&str; 22] = [
+pub const REASONS: [&str; 23] = [
     "unsupported",
     "capability",
     "residence",
@@ -43,6 +43,7 @@ pub const REASONS: [&str; 22] = [
     "shed",
     "budget",
     "budget_closed",
+    "attempted",
     "cooling",
     "breaker_open",
     "rate_limit",

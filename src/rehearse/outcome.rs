@@ -1,7 +1,7 @@
 //! What comes of a request: the decision, what the client would be told, and the explanation.
 
 use crate::decide::explain::Explanation;
-use crate::decide::{Candidate, Decision, Family, Reason, Refusal, Rules, Target};
+use crate::decide::{Candidate, Decision, Reason, Refusal, Rules, Target};
 use crate::policy::snapshot::Snapshot;
 use std::fmt;
 
@@ -96,19 +96,9 @@ impl Refused {
         let own = by_plan.and_then(|plan| plan.message.as_ref()).map(ToString::to_string);
         let near = nearest.map(|near| format!("{}: {}", snapshot.model(near.id).name, near.reason));
         Self {
-            status: status(refusal.family),
+            status: refusal.status(),
             message: shed.or(own).or(near).unwrap_or_default(),
         }
-    }
-}
-
-pub(super) const fn status(family: Family) -> u16 {
-    match family {
-        Family::Need => 400,
-        Family::Time | Family::Plan => 503,
-        Family::Money => 402,
-        Family::Credential => 502,
-        Family::License => 403,
     }
 }
 

@@ -1,7 +1,7 @@
 //! One moment of a policy, set: its snapshot, the plans in force, the state. Requests are asked of it.
 
 use super::{Outcome, Refused, Timeline, World};
-use crate::decide::explain::{Explanation, PlanLine};
+use crate::decide::explain::{Explanation, Grounds, PlanLine};
 use crate::decide::{self, Question, Rules, Target};
 use crate::plan::{self, Effective};
 use crate::policy::cases::{Ask, Step};
@@ -66,6 +66,7 @@ impl Stage {
             patience: Duration::MAX,
             seed: 0,
             held: None,
+            attempted: &[],
         };
         let decision = decide::survey(rules, &question, &self.world.scene(&self.snapshot, &needs.caller));
         decision.candidates.first().map(|first| first.id)
@@ -102,19 +103,13 @@ impl Stage {
             patience: Duration::MAX,
             seed: 0,
             held: None,
+            attempted: &[],
         };
         let decision = decide::survey(rules, &question, &self.world.scene(&self.snapshot, &needs.caller));
         let terms = decide::terms(rules, target);
         let lines = decision.plans.iter().map(|plan| self.line(*plan));
-        let mut explanation = Explanation::new(
-            &self.snapshot,
-            &route,
-            &terms,
-            &needs,
-            &decision,
-            lines.collect(),
-            self.now,
-        );
+        let grounds = Grounds::of(&self.snapshot, &terms, &decision, lines.collect());
+        let mut explanation = Explanation::new(&grounds, &route, &needs, self.now);
         let budget_left = self.world.share_left(&self.snapshot, &terms.candidates, &needs.caller);
         let refusal = decision
             .candidates
@@ -135,8 +130,8 @@ impl Stage {
             plan::why(plan, &self.world.signals(&self.snapshot, self.now))
         };
         PlanLine {
-            name: plan.name.to_string(),
-            why,
+            name: plan.name.clone(),
+            why: why.into(),
         }
     }
 

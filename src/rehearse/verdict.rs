@@ -191,7 +191,8 @@ fn text(played: &Played) -> String {
     let rest = match &played.outcome {
         None => String::new(),
         Some(outcome) => match (&outcome.explanation, &outcome.refused) {
-            (Some(explanation), _) => explanation.to_string(),
+            // What the catalogue says is no part of what a policy's test keeps.
+            (Some(explanation), _) => explanation.plain().to_string(),
             (None, Some(refused)) => format!("refused: {refused}\n"),
             (None, None) => String::new(),
         },

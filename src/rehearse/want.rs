@@ -234,6 +234,7 @@ impl Setting {
             | Reason::ServiceTier { .. }
             | Reason::BudgetClosed { .. }
             | Reason::Unsupported { .. }
+            | Reason::Attempted
             | Reason::Limited { .. } => Vec::new(),
         }
     }
@@ -243,7 +244,10 @@ impl Setting {
         let snapshot = &self.stage.snapshot;
         let name = snapshot.model(model).name.clone();
         let mut tweaks = Vec::new();
-        let words = outcome.explanation.as_ref().map_or("", |explanation| explanation.pick);
+        let words = outcome
+            .explanation
+            .as_ref()
+            .map_or("", |explanation| explanation.pick.as_ref());
         let pick = Pick::ALL.into_iter().find(|pick| pick.word() == words);
         let pick = pick.unwrap_or(snapshot.route(id).terms.pick);
         let first = outcome.first().map(|first| first.id);

@@ -4,7 +4,7 @@
 use crate::support::daemon::named;
 use crate::support::fault::{self, Fault};
 use crate::support::{
-    COMPETITOR, Call, Daemon, LICENSED, Policy, Price, Reply, Sink, Upstream, Usage, free_port, until_within,
+    COMPETITOR, Call, Daemon, Gate, LICENSED, Policy, Price, Reply, Sink, Upstream, Usage, free_port, until_within,
 };
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -427,4 +427,42 @@ async fn the_attempts_deadline_is_kept_over_all_candidates() {
     request["model"] = "quick".into();
     daemon.chat(&request).await.expect_error(504);
     assert!(first.count() >= 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fallback_that_lost_its_money_meanwhile_is_decided_anew_without_who_was_attempted() {
+    let first = Upstream::start("alpha", Price::OUTPUT_ONLY).await;
+    let second = Upstream::start("beta", Price::OUTPUT_ONLY).await;
+    let gate = Gate::new();
+    let held = gate.clone();
+    // Whether it bills that, nobody knows: what was reserved is held.
+    first.script(move |_| Reply::default().behind(&held).close());
+    let policy = Policy::new()
+        .provider(&first, "breaker: none, cooldown: none")
+        .provider(&second, "")
+        .model("first", &first, "supply: licensed, min_output: 1, max_output: 1M")
+        .model("second", &second, "supply: competitor, min_output: 1, max_output: 1M")
+        .route("name: chat, try: [first, second]")
+        .route("name: dear, try: [second]")
+        .budget("all", "limit: 1 USD, per: month");
+    let daemon = Daemon::start(&policy).await;
+    let to = daemon.address();
+    let asked = json!({"model": "chat", "messages": [{"role": "user", "content": "Say hello."}]});
+    let open = tokio::spawn(async move { Call::chat(&asked).send(to).await });
+    first.reached(1).await;
+    // An eighth is reserved; nearly all of the rest goes to another.
+    second.answers("Long", Usage::new(10, 87_000));
+    let dear = json!({"model": "dear", "max_tokens": 87_000, "messages": [{"role": "user", "content": "Write."}]});
+    daemon.chat(&dear).await.expect(200);
+    second.answers("Short", Usage::new(10, 5));
+    gate.open();
+    let answer = open.await.unwrap().expect(200);
+    assert_eq!(answer.header("x-planb-model"), Some("second"));
+    let cap: u64 = answer.header("x-planb-output-cap").unwrap().parse().unwrap();
+    assert!(cap < 1_000, "{cap}: an eighth of what is left now");
+    let decision = daemon.decision(&answer).await;
+    let text = decision["explanation"]["text"].as_str().unwrap();
+    assert!(text.contains("attempted: was attempted already"), "{text}");
+    assert!(text.contains("second") && text.contains("chosen"), "{text}");
+    assert_eq!(decision["excluded"][0]["reason"], "attempted", "{decision}");
 }

@@ -15,6 +15,7 @@ mod cycles;
 mod docs;
 mod edges;
 mod embeddings;
+mod explained;
 mod fallback;
 mod fits;
 mod house;

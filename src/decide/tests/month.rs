@@ -230,6 +230,7 @@ impl Month {
             patience: Duration::ZERO,
             seed: self.random,
             held: None,
+            attempted: &[],
         };
         let rules = Rules {
             snapshot: &self.snapshot,

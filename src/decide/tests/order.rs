@@ -76,6 +76,7 @@ pub(super) fn decided_with(
         patience: Duration::ZERO,
         seed,
         held,
+        attempted: &[],
     };
     let decision = survey(rules, &question, present);
     assert_eq!(decision, survey(rules, &question, present), "the same inputs");
@@ -253,6 +254,7 @@ fn one_model_asked_for_by_name_is_all_there_is() {
         patience: Duration::ZERO,
         seed: 1,
         held: None,
+        attempted: &[],
     };
     let decision = survey(rules, &question, &Calm);
     assert_eq!(ids(&decision), [2]);
@@ -284,6 +286,7 @@ fn a_refusal_asks_the_needs_of_models_that_something_else_excluded() {
             patience: Duration::ZERO,
             seed: 1,
             held: None,
+            attempted: &[],
         };
         refusal(rules, &question, &survey(rules, &question, &moment)).family
     };
@@ -355,6 +358,7 @@ fn the_longest_that_an_attempt_may_take_is_its_models_own_and_not_the_default() 
             patience,
             seed: 1,
             held: None,
+            attempted: &[],
         };
         survey(rules, &question, &Calm).candidates[0].worst.to_string()
     };

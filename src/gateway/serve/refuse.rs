@@ -45,8 +45,8 @@ impl Serving {
 
     pub(super) fn tell(&mut self, ending: Ending) -> Response<ResponseBody> {
         let told = match ending {
-            Ending::Failed(failure) => {
-                let told = failed::told(&failure, self.hides());
+            Ending::Failed(failed) => {
+                let told = failed::told(&failed.failure, self.hides());
                 return self.end(&told, "failed");
             }
             Ending::NothingLeft(refusals) => self.nothing_left(&refusals),
@@ -78,12 +78,7 @@ impl Serving {
             (Some(NoMoney::Refused(text)), false) => failed::out_of_money(text.clone()),
             (Some(NoMoney::Closed(text)), false) => failed::unavailable(text.clone(), None),
             _ => {
-                let last = self
-                    .ticket
-                    .excluded
-                    .last()
-                    .filter(|_| !self.hides())
-                    .map(|last| format!("`{}`: {}", last.model, last.detail));
+                let last = self.ticket.last_reason().filter(|_| !self.hides());
                 // The earliest says whose limit it was.
                 let own = refusals.iter().filter_map(|(_, why)| match why {
                     NotTaken::Full { until } => Some(until.saturating_sub(now)),

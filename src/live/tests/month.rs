@@ -179,6 +179,7 @@ impl World {
             patience: Duration::from_secs(60),
             seed,
             held: None,
+            attempted: &[],
         };
         let mut books = self.live.books.lock();
         let funds = Funds {

@@ -62,6 +62,7 @@ impl Resolver<'_, '_> {
                 ..Fees::default()
             },
             as_of: price.as_of.parse().ok(),
+            listed: price.as_of.parse().ok(),
             ..Sheet::default()
         })
     }

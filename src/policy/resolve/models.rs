@@ -65,6 +65,7 @@ impl Resolver<'_, '_> {
             self.size(written.max_output.as_ref()),
         );
         let price = self.price(written.price.as_deref(), &owner);
+        known.priced(written.price.is_none() && price.is_some());
         Model {
             name: Arc::clone(&written.name.text),
             provider: ProviderId(provider.unwrap_or(0)),

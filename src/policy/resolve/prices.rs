@@ -132,6 +132,7 @@ impl Resolver<'_, '_> {
             commitment,
             flat: flat.map(|(amount, per)| FlatFee { amount, currency, per }),
             as_of: self.day(written.as_of.as_ref()),
+            listed: None,
         })
     }
 
@@ -407,6 +408,7 @@ fn merged(own: &Sheet, listed: &Sheet, from: Option<Timestamp>) -> Sheet {
             tool_call: or(own.fees.tool_call, listed.fees.tool_call),
         },
         as_of: own.as_of.or(listed.as_of),
+        listed: listed.listed,
         ..own.clone()
     }
 }

@@ -55,11 +55,17 @@ impl Known {
         })
     }
 
+    /// The price is the catalogue's.
+    pub fn priced(&mut self, listed: bool) {
+        self.brings.extend(listed.then_some("price"));
+    }
+
     fn listed(&mut self) -> Option<Listed> {
         let record = self.record?;
         Some(Listed {
             id: record.id,
             brings: std::mem::take(&mut self.brings),
+            as_of: catalog::as_of(),
             unsure: &record.unsure,
         })
     }

@@ -50,6 +50,8 @@ pub struct Retirement {
 pub struct Listed {
     pub id: &'static str,
     pub brings: Vec<&'static str>,
+    /// Of the catalogue's models; a price has a date of its own.
+    pub as_of: Option<Date>,
     /// What of the record is not confirmed.
     pub unsure: &'static [&'static str],
 }
