@@ -230,7 +230,10 @@ impl Exact {
     /// How many tokens at `rate`, each `times` over, are in it beyond `spent`; `None` when they are free.
     pub fn tokens_beyond(self, spent: Self, rate: Rate, times: u64) -> Option<u64> {
         let each = u128::from(rate.0.unsigned_abs()).saturating_mul(u128::from(times));
-        let tokens = self.0.saturating_sub(spent.0).checked_div(each)?;
+        if each == 0 {
+            return None;
+        }
+        let (tokens, _) = ratio::divided(self.0.saturating_sub(spent.0), each);
         Some(u64::try_from(tokens).unwrap_or(u64::MAX))
     }
 }

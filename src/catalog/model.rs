@@ -5,7 +5,7 @@ use super::read;
 use super::vendor::Place;
 use jiff::civil::Date;
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::OnceLock;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -149,11 +149,27 @@ pub fn find(place: &Place, upstream: &str) -> Option<&'static ModelRecord> {
 }
 
 fn in_list(list: &str, upstream: &str) -> Option<&'static ModelRecord> {
-    let of_list = || {
-        let mut all = models().iter();
-        std::iter::from_fn(move || all.find(|model| model.list() == list))
+    let names = by_name().get(list)?;
+    let called = |name: std::borrow::Cow<'_, str>| {
+        let mut alike = names.get(&name.to_ascii_lowercase())?.iter();
+        alike.find(|model| model.is_called(&name)).copied()
     };
-    spellings(upstream, list == "open").find_map(|name| of_list().find(|model| model.is_called(name.as_ref())))
+    spellings(upstream, list == "open").find_map(called)
+}
+
+/// By list and lower-case name, in the order of the file.
+fn by_name() -> &'static HashMap<&'static str, HashMap<String, Vec<&'static ModelRecord>>> {
+    static NAMES: OnceLock<HashMap<&'static str, HashMap<String, Vec<&'static ModelRecord>>>> = OnceLock::new();
+    NAMES.get_or_init(|| {
+        let mut lists: HashMap<&str, HashMap<String, Vec<&ModelRecord>>> = HashMap::new();
+        for model in models() {
+            let list = lists.entry(model.list()).or_default();
+            for name in model.names() {
+                list.entry(name.to_ascii_lowercase()).or_default().push(model);
+            }
+        }
+        lists
+    })
 }
 
 /// From the name as it stands to what is left of it.
@@ -236,11 +252,16 @@ impl ModelRecord {
     }
 
     fn is_called(&self, name: &str) -> bool {
-        let same = |known: &str| known.eq_ignore_ascii_case(name);
-        same(self.name)
-            || self.aliases.iter().any(|alias| same(alias))
-            || self.former.contains_key(name)
-            || same(self.id.rsplit('/').next().unwrap_or_default())
+        self.former.contains_key(name) || self.present_names().any(|known| known.eq_ignore_ascii_case(name))
+    }
+
+    fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.former.keys().copied().chain(self.present_names())
+    }
+
+    fn present_names(&self) -> impl Iterator<Item = &'static str> {
+        let last = self.id.rsplit('/').next().unwrap_or_default();
+        [self.name, last].into_iter().chain(self.aliases.iter().copied())
     }
 }
 

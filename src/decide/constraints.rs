@@ -16,10 +16,10 @@ pub(super) fn check(
 ) -> Result<Candidate, Reason> {
     disabled(standing)?;
     credential(standing)?;
-    let quote = quote(terms, needs, standing)?;
+    let ceiling = quote(terms, needs, standing)?.ceiling(needs.input);
     standing.barred.retired()?;
     capabilities(needs, standing)?;
-    let output = match output(terms, needs, standing, &quote) {
+    let output = match output(terms, needs, standing, &ceiling) {
         // Money comes after plan and need: who may not be called at all is not short of money.
         Err(reason @ (Reason::Budget { .. } | Reason::CostCap { .. })) => {
             standing.barred.licensed()?;
@@ -32,7 +32,7 @@ pub(super) fn check(
     standing.barred.licensed()?;
     plan(standing)?;
     need(terms, needs, standing.model)?;
-    let worst = quote.worst(needs.input, output.billable);
+    let worst = ceiling.worst(output.billable);
     cost_caps(terms, needs, worst)?;
     funds(standing, worst)?;
     // What failed rests, too; that it was tried says more.
@@ -57,12 +57,12 @@ pub(super) fn unmet(terms: &Terms, needs: &Requirements, standing: &Standing<'_>
         ..standing.clone()
     };
     let met = || {
-        let quote = quote(terms, needs, &unfunded)?;
+        let ceiling = quote(terms, needs, &unfunded)?.ceiling(needs.input);
         capabilities(needs, standing)?;
-        let output = output(terms, needs, &unfunded, &quote)?;
+        let output = output(terms, needs, &unfunded, &ceiling)?;
         standing.barred.licensed_as_asked()?;
         need(terms, needs, standing.model)?;
-        cost_caps(terms, needs, quote.worst(needs.input, output.billable))
+        cost_caps(terms, needs, ceiling.worst(output.billable))
     };
     met().err()
 }
@@ -85,8 +85,8 @@ fn credential(standing: &Standing<'_>) -> Result<(), Reason> {
 }
 
 /// An unpriced model is free only where no hard budget would have to count it and nothing caps what it may cost.
-fn quote<'a>(terms: &Terms, needs: &Requirements, standing: &Standing<'a>) -> Result<Quote<'a>, Reason> {
-    if let Some(quote) = standing.quote {
+fn quote<'s, 'a>(terms: &Terms, needs: &Requirements, standing: &'s Standing<'a>) -> Result<&'s Quote<'a>, Reason> {
+    if let Some(quote) = &standing.quote {
         return Ok(quote);
     }
     if let Some(funds) = standing.state.funds {
@@ -96,7 +96,7 @@ fn quote<'a>(terms: &Terms, needs: &Requirements, standing: &Standing<'a>) -> Re
     }
     match caps(terms, needs).into_iter().find(|(cap, _)| cap.is_some()) {
         Some((_, by)) => Err(Reason::UnpricedUnderCap { by }),
-        None => Ok(Quote::FREE),
+        None => Ok(&Quote::FREE),
     }
 }
 

@@ -311,7 +311,8 @@ impl<'a> View<'a> {
         let plan = effective
             .restriction(id, self.question.answers)
             .filter(|_| bound == Bound::All);
-        let (quote, mut state) = (self.quote(id), self.present.state(id));
+        let shaped = self.present.shaped(id);
+        let (quote, mut state) = (self.quoted(id, shaped), self.present.state(id));
         // What has no price stays out under a budget, whatever that has left.
         if bound == Bound::NoPlanNorMoney && quote.is_some() {
             state.funds = None;
@@ -326,7 +327,7 @@ impl<'a> View<'a> {
             quote,
             state,
             stops_thinking: snapshot.thinking_switch(id).is_some(),
-            misfit: match self.present.shaped(id) {
+            misfit: match shaped {
                 Shaped::Misfit(why) => Some(why),
                 _ => None,
             },
@@ -336,8 +337,12 @@ impl<'a> View<'a> {
     }
 
     fn quote(&self, id: ModelId) -> Option<Quote<'_>> {
+        self.quoted(id, self.present.shaped(id))
+    }
+
+    fn quoted<'s>(&'s self, id: ModelId, shaped: Shaped<'s>) -> Option<Quote<'s>> {
         let price = self.rules.snapshot.model(id).price.as_ref()?;
-        let moment = match self.present.shaped(id) {
+        let moment = match shaped {
             Shaped::Needs(needs) => price::Moment::of(needs, self.question.at, self.question.patience),
             _ => self.moment,
         };

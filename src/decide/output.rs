@@ -7,7 +7,7 @@ use super::constraints::caps;
 use super::{Reason, Standing, Terms};
 use crate::money::Money;
 use crate::policy::defaults::MIN_OUTPUT;
-use crate::price::Quote;
+use crate::price::Ceiling;
 use crate::request::{Requirements, Thinking};
 
 /// A model that reasons spends much of its answer before it says anything.
@@ -41,7 +41,7 @@ pub(super) fn output(
     terms: &Terms,
     needs: &Requirements,
     standing: &Standing<'_>,
-    quote: &Quote<'_>,
+    ceiling: &Ceiling<'_, '_>,
 ) -> Result<Output, Reason> {
     if needs.embeds {
         return Ok(Output::VECTORS);
@@ -50,7 +50,7 @@ pub(super) fn output(
         terms,
         needs,
         standing,
-        quote,
+        ceiling,
     };
     let (tokens, cap) = match needs.output_bound {
         Some(bound) if terms.cap_output => asked.lowered(bound)?,
@@ -70,7 +70,7 @@ struct Asked<'a> {
     terms: &'a Terms,
     needs: &'a Requirements,
     standing: &'a Standing<'a>,
-    quote: &'a Quote<'a>,
+    ceiling: &'a Ceiling<'a, 'a>,
 }
 
 impl Asked<'_> {
@@ -161,7 +161,7 @@ impl Asked<'_> {
             if affordable < least {
                 return Err(Reason::Budget {
                     budget: funds.budget.clone(),
-                    needs: self.quote.worst(self.needs.input, self.billable(least)),
+                    needs: self.ceiling.worst(self.billable(least)),
                     remaining: funds.remaining,
                     unbounded: false,
                 });
@@ -176,7 +176,7 @@ impl Asked<'_> {
         let (maximum, mut bound) = self.bound_without_budget(least)?;
         // Books that are not in order say nothing of what is left.
         if let Some(funds) = self.standing.state.funds.filter(|funds| funds.closed.is_none()) {
-            let input = self.quote.worst(self.needs.input, 0);
+            let input = self.ceiling.worst(0);
             let left = funds.remaining.minus(input);
             let share = self.answer_for(input.plus(left.scaled_down(1, SHARE_OF_REST)));
             let least_left = self.least_left(least);
@@ -211,7 +211,7 @@ impl Asked<'_> {
         let mut bound = maximum.min(self.terms.max_output.unwrap_or(u64::MAX));
         for (cap, by) in caps(self.terms, self.needs) {
             let Some(cap) = cap else { continue };
-            let costs = self.quote.worst(self.needs.input, self.billable(least));
+            let costs = self.ceiling.worst(self.billable(least));
             if costs > cap {
                 return Err(Reason::CostCap { costs, cap, by });
             }
@@ -222,16 +222,16 @@ impl Asked<'_> {
 
     /// The largest answer that `money` buys, the input included.
     fn answer_for(&self, money: Money) -> u64 {
-        self.quote
-            .affordable_output(money, self.needs.input)
+        self.ceiling
+            .affordable_output(money)
             .map_or(u64::MAX, |total| self.answer_within(total))
     }
 
     /// What a budget must have left so that its share buys the least useful answer. What has no open end, the input, is
     /// paid from the whole.
     fn least_left(&self, least: u64) -> Money {
-        let input = self.quote.worst(self.needs.input, 0);
-        let answer = self.quote.worst(self.needs.input, self.billable(least)).minus(input);
+        let input = self.ceiling.worst(0);
+        let answer = self.ceiling.worst(self.billable(least)).minus(input);
         let shares = Money::from_nanos(answer.nanos().saturating_mul(SHARE_OF_REST));
         input.plus(shares)
     }

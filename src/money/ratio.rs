@@ -97,11 +97,19 @@ const fn divisor(mut a: u128, mut b: u128) -> u128 {
     a
 }
 
+/// Quotient and remainder. What people pay for a request fits 64 bits, which a processor divides by itself.
+pub(super) fn divided(amount: u128, divisor: u128) -> (u128, u128) {
+    match (u64::try_from(amount), u64::try_from(divisor)) {
+        (Ok(amount), Ok(divisor)) => (u128::from(amount / divisor), u128::from(amount % divisor)),
+        _ => (amount / divisor, amount % divisor),
+    }
+}
+
 /// `amount × factor / divisor` as quotient and remainder, without loss however large the product. The divisor must stay
 /// below 2^126.
 pub(super) fn scaled(amount: u128, factor: u64, divisor: u128) -> (u128, u128) {
     if let Some(product) = amount.checked_mul(u128::from(factor)) {
-        return (product / divisor, product % divisor);
+        return divided(product, divisor);
     }
     let (whole, part) = (amount / divisor, amount % divisor);
     let (mut quotient, mut rest) = (0_u128, 0_u128);

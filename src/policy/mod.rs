@@ -192,6 +192,7 @@ fn snapshot_of<'f>(
         rates: draft.rates,
         providers: draft.providers,
         priced_fields: snapshot::priced_fields(&draft.models),
+        model_index: snapshot::index_of(&draft.models),
         models: draft.models,
         clients: draft.clients,
         route_index: snapshot::RouteIndex::new(&draft.routes),

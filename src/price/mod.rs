@@ -19,7 +19,7 @@ pub use kinds::{Kind, Kinds, Rates};
 pub use meter::{Meter, Position, Positions, Unit};
 pub use moment::Moment;
 pub use option::option;
-pub use quote::{Bill, Drawn, Quote};
+pub use quote::{Bill, Ceiling, Drawn, Quote};
 pub use sheet::{Commitment, Compute, Fees, FlatFee, FreeQuota, LadderKind, LadderSheet, Service, Sheet, WindowSheet};
 pub use version::MOST_WINDOWS;
 

@@ -3,15 +3,19 @@
 //! Every amount is one exact sum with its multipliers as fractions, divided and rounded once. A quote of a price of plain
 //! rates costs a few comparisons and allocates nothing.
 
+mod ceiling;
+
+pub use ceiling::Ceiling;
+
 use super::MOST_OF_ONE_ATTEMPT;
 use super::kinds::{Kind, Rates, split};
 use super::meter::{Position, Positions};
 use super::moment::Moment;
 use super::sheet::LadderKind;
-use super::version::{Table, Version};
-use crate::money::{Currency, Exact, Money, Rate, Ratio};
+use super::version::Version;
+use crate::money::{Currency, Exact, Money, Ratio};
 use crate::request::Thinking;
-use crate::usage::{CacheLife, ServiceTier, Usage};
+use crate::usage::{ServiceTier, Usage};
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -66,6 +70,28 @@ impl Drawn {
             free: self.free,
             commitment: 0,
         }
+    }
+}
+
+/// What a usage comes to before it is rounded.
+struct Charged<'p> {
+    sum: Exact,
+    /// What it is still to be divided by.
+    over: u64,
+    /// Of the last token.
+    rates: &'p Rates,
+    /// Tokens that the free quota gave, and those beyond.
+    free: u64,
+    volume: u64,
+}
+
+impl Charged<'_> {
+    fn half_even(&self, ratio: Ratio) -> Money {
+        self.sum.rounded_half_even_at(ratio, self.over)
+    }
+
+    fn amount(&self, ratio: Ratio) -> Money {
+        self.half_even(ratio).min(MOST_OF_ONE_ATTEMPT)
     }
 }
 
@@ -143,28 +169,24 @@ impl<'p> Quote<'p> {
 
     /// What is posted for a usage: rounded half to even, never above [`MOST_OF_ONE_ATTEMPT`].
     pub fn cost(&self, usage: &Usage) -> Money {
-        self.bill(usage).amount
+        let Some(version) = self.version else {
+            return Money::ZERO;
+        };
+        self.charged(version, usage).amount(version.factor)
     }
 
     pub fn bill(&self, usage: &Usage) -> Bill {
         let Some(version) = self.version else { return Bill::FREE };
-        let free = self.free_left(version, false).min(usage.tokens());
-        let volume = usage.tokens().saturating_sub(free);
-        let climb = self.climb(version, volume);
-        let (tokens, rates) = self.tokens(version, usage, free, climb);
-        let factor = self
-            .service(version, usage.tier)
-            .times(version.table(self.window, 0).times);
-        let fees = fees(version, usage);
-        let half_even = |ratio| sum(tokens, fees, factor).rounded_half_even_at(ratio, factor.denominator());
-        let billed = half_even(version.account);
+        let charged = self.charged(version, usage);
+        let Charged { free, volume, .. } = charged;
+        let billed = charged.half_even(version.account);
         let money = billed.nanos().unsigned_abs();
         Bill {
-            amount: half_even(version.factor).min(MOST_OF_ONE_ATTEMPT),
+            amount: charged.amount(version.factor),
             billed,
             currency: version.currency,
             exchange: version.exchange,
-            rates,
+            rates: *charged.rates,
             from: version.from,
             prepaid: version.commitment.as_ref().map_or(Money::ZERO, |commitment| {
                 let used = i64::try_from(self.positions.commitment.used).unwrap_or(i64::MAX);
@@ -185,6 +207,22 @@ impl<'p> Quote<'p> {
         }
     }
 
+    fn charged(&self, version: &'p Version, usage: &Usage) -> Charged<'p> {
+        let free = self.free_left(version, false).min(usage.tokens());
+        let volume = usage.tokens().saturating_sub(free);
+        let (tokens, rates) = self.tokens(version, usage, free, self.climb(version, volume));
+        let factor = self
+            .service(version, usage.tier)
+            .times(version.table(self.window, 0).times);
+        Charged {
+            sum: sum(tokens, fees(version, usage), factor),
+            over: factor.denominator(),
+            rates,
+            free,
+            volume,
+        }
+    }
+
     /// What the usage would cost at each step of the ladder: what a retroactive one corrects by.
     pub fn at_each_step(&self, usage: &Usage) -> Vec<Money> {
         let Some(version) = self.version else { return Vec::new() };
@@ -197,54 +235,6 @@ impl<'p> Quote<'p> {
             sum(tokens, fees(version, usage), factor).rounded_half_even_at(version.factor, factor.denominator())
         };
         (0..version.steps()).map(cost).collect()
-    }
-
-    /// The most that so many tokens can cost, rounded up: what is reserved. Nothing is promised: no cached read, no free
-    /// quota that others may still draw, no cheaper hour, tier or bracket than the dearest that the request may meet.
-    pub fn worst(&self, input: u64, output: u64) -> Money {
-        let Some(version) = self.version else {
-            return Money::ZERO;
-        };
-        let free = self.free_left(version, true);
-        let (paid_input, rest) = (input.saturating_sub(free), free.saturating_sub(input));
-        let paid_output = output.saturating_sub(rest);
-        let fees = self.worst_fees(version);
-        let service = self.dearest_service(version);
-        let mut worst = Money::ZERO;
-        self.each_table(version, input.saturating_add(output), |table| {
-            let factor = service.times(table.times);
-            for rates in table.reachable(input) {
-                let tokens = Exact::default()
-                    .plus(paid_input, self.dearest_input(version, rates))
-                    .plus(paid_output, self.dearest_output(rates));
-                let amount = sum(tokens, fees, factor).rounded_up_at(version.factor, factor.denominator());
-                worst = worst.max(amount);
-            }
-        });
-        worst
-    }
-
-    /// The most output tokens for which [`Quote::worst`] stays within `money`; `None` when output is free.
-    pub fn affordable_output(&self, money: Money, input: u64) -> Option<u64> {
-        let version = self.version?;
-        if version.ladder.is_some() || version.free.is_some() {
-            return self.searched_output(money, input);
-        }
-        let (fees, service) = (self.worst_fees(version), self.dearest_service(version));
-        let mut most = None::<u64>;
-        self.each_table(version, input, |table| {
-            let factor = service.times(table.times);
-            let within = Exact::within(money, version.factor, factor.denominator());
-            for rates in table.reachable(input) {
-                let spent = Exact::default().plus(input, self.dearest_input(version, rates));
-                let spent = sum(spent, fees, factor);
-                let rate = self.dearest_output(rates);
-                if let Some(tokens) = within.tokens_beyond(spent, rate, factor.numerator()) {
-                    most = Some(most.map_or(tokens, |least| least.min(tokens)));
-                }
-            }
-        });
-        most
     }
 
     /// What this request would cost now, for comparison with others: with the share of its input that is likely to be
@@ -286,25 +276,8 @@ impl<'p> Quote<'p> {
         self.at_each_step(usage).get(step).copied().unwrap_or(Money::ZERO)
     }
 
-    fn searched_output(&self, money: Money, input: u64) -> Option<u64> {
-        const MOST: u64 = 1 << 40;
-        if self.worst(input, MOST) <= money {
-            return None;
-        }
-        let (mut fits, mut exceeds) = (0, MOST);
-        while exceeds - fits > 1 {
-            let middle = fits + (exceeds - fits) / 2;
-            if self.worst(input, middle) <= money {
-                fits = middle;
-            } else {
-                exceeds = middle;
-            }
-        }
-        Some(fits)
-    }
-
     /// The sum of the tokens, and the rates of the last of them.
-    fn tokens(&self, version: &'p Version, usage: &Usage, mut free: u64, climb: Climb) -> (Exact, Rates) {
+    fn tokens(&self, version: &'p Version, usage: &Usage, mut free: u64, climb: Climb) -> (Exact, &'p Rates) {
         let rates = |step| version.table(self.window, step).rates(usage.input);
         let (mut total, mut volume, mut last) = (Exact::default(), 0, 0);
         match climb {
@@ -326,7 +299,7 @@ impl<'p> Quote<'p> {
                 (tokens, volume) = (tokens - part, volume.saturating_add(part));
             }
         }
-        (total, *rates(last))
+        (total, rates(last))
     }
 
     fn climb(&self, version: &Version, volume: u64) -> Climb {
@@ -354,81 +327,10 @@ impl<'p> Quote<'p> {
             .saturating_sub(if promised { pending } else { 0 })
     }
 
-    /// The tables of every window and step that a request of so many tokens may meet.
-    fn each_table(&self, version: &'p Version, tokens: u64, mut see: impl FnMut(&'p Table)) {
-        let steps = version.ladder.as_ref().map_or(0..=0, |ladder| {
-            let Position { used, pending, .. } = self.positions.ladder;
-            let first = ladder.step(used);
-            let last = match ladder.meter.unit {
-                super::meter::Unit::Tokens => ladder.step(used.saturating_add(pending).saturating_add(tokens)),
-                super::meter::Unit::Money => version.steps() - 1,
-            };
-            first..=last.max(first)
-        });
-        for window in 0..=version.windows.len() {
-            if self.windows >> window & 1 == 0 {
-                continue;
-            }
-            for step in steps.clone() {
-                see(version.table(window, step));
-            }
-        }
-    }
-
     fn service(&self, version: &Version, answered: Option<ServiceTier>) -> Ratio {
         let tier = answered.or(self.moment.tier);
         let times = tier.and_then(|tier| version.service.get(tier)).unwrap_or(Ratio::ONE);
         times.times(self.options)
-    }
-
-    /// A tier that is asked for may be refused and the standard one billed; one that is left to the provider may be any
-    /// that is served without being asked for.
-    fn dearest_service(&self, version: &Version) -> Ratio {
-        const UNASKED: [ServiceTier; 2] = [ServiceTier::Priority, ServiceTier::Scale];
-        let unasked = UNASKED.into_iter().filter(|_| self.moment.any_tier);
-        let may_be = unasked
-            .filter_map(|tier| version.service.get(tier))
-            .map(|times| times.times(self.options));
-        may_be.fold(self.options.dearer(self.service(version, None)), Ratio::dearer)
-    }
-
-    fn dearest_input(&self, version: &Version, rates: &Rates) -> Rate {
-        let mut dearest = rates.get(Kind::Input).max(rates.get(Kind::CacheRead));
-        let mut may_be = |kind, true_here: bool| {
-            if true_here {
-                dearest = dearest.max(rates.get(kind));
-            }
-        };
-        let cache = self.moment.cache;
-        may_be(Kind::CacheReadExplicit, cache > CacheLife::Unsaid);
-        may_be(Kind::CacheWrite, !version.explicit_cache || cache > CacheLife::Unsaid);
-        may_be(Kind::CacheWrite1h, cache >= CacheLife::Hour);
-        may_be(Kind::CacheWrite12h, cache >= CacheLife::HalfDay);
-        may_be(Kind::InputAudio, self.moment.audio);
-        may_be(Kind::InputImage, self.moment.images);
-        dearest
-    }
-
-    fn dearest_output(&self, rates: &Rates) -> Rate {
-        let mut dearest = rates.get(Kind::Output);
-        if self.moment.thinking != Thinking::Off {
-            dearest = dearest.max(rates.get(Kind::OutputThinking));
-        }
-        if self.moment.audio {
-            dearest = dearest.max(rates.get(Kind::OutputAudio));
-        }
-        dearest
-    }
-
-    fn worst_fees(&self, version: &Version) -> Exact {
-        let most = Usage {
-            web_searches: Some(u64::from(self.moment.searches)),
-            web_fetches: u64::from(self.moment.fetches),
-            tool_calls: u64::from(self.moment.tool_calls),
-            time: self.moment.patience,
-            ..Usage::default()
-        };
-        fees(version, &most)
     }
 }
 

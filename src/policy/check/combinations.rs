@@ -64,19 +64,25 @@ fn kept_by(snapshot: &Snapshot, plan: &Plan) -> Vec<bool> {
 }
 
 /// Plans that do the same to a route.
-struct Group<'a> {
+struct Group {
     keeps: Mask,
-    changes: Vec<&'a RouteChange>,
+    /// Which of [`Considered::changes`] it makes.
+    changes: Option<usize>,
     /// What serves under its changes alone.
     serves: Mask,
     plans: Vec<usize>,
 }
 
+/// What serves under two changes, one after the other: many plans make the same.
+type Together = HashMap<(usize, usize), Mask>;
+
 struct Considered<'a> {
     snapshot: &'a Snapshot,
     id: RouteId,
     route: &'a Route,
-    groups: Vec<Group<'a>>,
+    groups: Vec<Group>,
+    /// What plans change of it, each once.
+    changes: Vec<Vec<&'a RouteChange>>,
     /// What serves without any plan.
     serves: Mask,
 }
@@ -89,6 +95,7 @@ impl<'a> Considered<'a> {
             id,
             route,
             groups: Vec::new(),
+            changes: Vec::new(),
             serves: serving(snapshot, route, &route.terms),
         };
         let mut by_mask: HashMap<Mask, usize> = HashMap::new();
@@ -108,7 +115,7 @@ impl<'a> Considered<'a> {
                 }
                 by_mask.insert(keeps.clone(), this.groups.len());
             }
-            let serves = this.under(&changes);
+            let (changes, serves) = this.changing(changes);
             this.groups.push(Group {
                 keeps,
                 changes,
@@ -119,11 +126,23 @@ impl<'a> Considered<'a> {
         this
     }
 
+    /// Where these changes stand among all, and what serves under them.
+    fn changing(&mut self, changes: Vec<&'a RouteChange>) -> (Option<usize>, Mask) {
+        if changes.is_empty() {
+            return (None, self.serves.clone());
+        }
+        if let Some(at) = self.changes.iter().position(|known| *known == changes) {
+            let mut alike = self.groups.iter().filter(|group| group.changes == Some(at));
+            let serves = alike.next().map(|group| group.serves.clone());
+            return (Some(at), serves.unwrap_or_else(|| self.under(&changes)));
+        }
+        let serves = self.under(&changes);
+        self.changes.push(changes);
+        (Some(self.changes.len() - 1), serves)
+    }
+
     /// What serves under these changes, in their order.
     fn under(&self, changes: &[&RouteChange]) -> Mask {
-        if changes.is_empty() {
-            return self.serves.clone();
-        }
         let terms = changes
             .iter()
             .fold(self.route.terms.clone(), |terms, change| change.applied_to(&terms));
@@ -144,7 +163,8 @@ impl<'a> Considered<'a> {
                 empty.alone.entry(*plan).or_default().push(self.id);
             }
         }
-        let left: Vec<&Group<'_>> = self
+        let mut together = Together::new();
+        let left: Vec<&Group> = self
             .groups
             .iter()
             .zip(alone)
@@ -152,7 +172,7 @@ impl<'a> Considered<'a> {
             .collect();
         for (at, one) in left.iter().enumerate() {
             for two in &left[at + 1..] {
-                if !self.serve_together(one, two) {
+                if !self.serve_together(one, two, &mut together) {
                     self.note(one, two, empty);
                 }
             }
@@ -160,18 +180,21 @@ impl<'a> Considered<'a> {
     }
 
     /// Groups are in the order of their first plans. Two with changes are one plan each, so that their order is known.
-    fn serve_together(&self, one: &Group<'_>, two: &Group<'_>) -> bool {
-        match (one.changes.is_empty(), two.changes.is_empty()) {
-            (_, true) => one.keeps.meet(&two.keeps, &one.serves),
-            (true, false) => one.keeps.meet(&two.keeps, &two.serves),
-            (false, false) => {
-                let changes: Vec<&RouteChange> = one.changes.iter().chain(&two.changes).copied().collect();
-                one.keeps.meet(&two.keeps, &self.under(&changes))
+    fn serve_together(&self, one: &Group, two: &Group, together: &mut Together) -> bool {
+        match (one.changes, two.changes) {
+            (_, None) => one.keeps.meet(&two.keeps, &one.serves),
+            (None, Some(_)) => one.keeps.meet(&two.keeps, &two.serves),
+            (Some(first), Some(then)) => {
+                let serves = together.entry((first, then)).or_insert_with(|| {
+                    let both = self.changes[first].iter().chain(&self.changes[then]);
+                    self.under(&both.copied().collect::<Vec<_>>())
+                });
+                one.keeps.meet(&two.keeps, serves)
             }
         }
     }
 
-    fn note(&self, one: &Group<'_>, two: &Group<'_>, empty: &mut Empty) {
+    fn note(&self, one: &Group, two: &Group, empty: &mut Empty) {
         for a in &one.plans {
             for b in &two.plans {
                 let pair = (*a.min(b), *a.max(b));

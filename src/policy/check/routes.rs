@@ -162,9 +162,11 @@ fn unmet_needs(snapshot: &Snapshot, route: &Route, words: &read::Route, report: 
 fn shadowed_names(snapshot: &Snapshot, id: RouteId, words: &read::Route, report: &mut Report) {
     let route = snapshot.route(id);
     for name in words.name.iter().chain(&words.matches.models) {
-        let mut before = snapshot.routes.iter().take(id.0);
-        let earlier = before.find(|other| other.takes_all_of(route, &name.text));
-        let Some(earlier) = earlier else { continue };
+        let before = snapshot.routes_named(&name.text).take_while(|other| other.0 < id.0);
+        let mut before = before.map(|other| snapshot.route(other));
+        let Some(earlier) = before.find(|other| other.takes_all_of(route, &name.text)) else {
+            continue;
+        };
         let message = format!(
             "requests for `{}` go to route `{}`, which comes first",
             name.text, earlier.name

@@ -1,22 +1,20 @@
 //! What plans change of routes: `change: {"*": {…}, ROUTE: {…}}`.
 
-use super::Resolver;
 use super::routes::MOST_ATTEMPTS;
+use super::{Referent, Resolver};
 use crate::policy::condition::ModelFacts;
 use crate::policy::read;
 use crate::policy::snapshot::{RouteChange, RouteId, Scope};
-use std::sync::Arc;
 
 impl Resolver<'_, '_> {
     /// In the order in which they apply.
     pub fn changes(&mut self, written: &[read::Change], facts: &[ModelFacts]) -> Vec<(Scope, RouteChange)> {
-        let routes: Vec<Arc<str>> = self.routes.clone();
         let mut changes = Vec::with_capacity(written.len());
         for words in written {
             let scope = if words.is_of_all() {
                 Some(Scope::All)
             } else {
-                let route = self.lookup(&words.route, "route", &routes);
+                let route = self.lookup(&words.route, Referent::Route);
                 route.map(|at| Scope::Route(RouteId(at)))
             };
             let change = self.change(words, facts);

@@ -1,6 +1,6 @@
 //! Clients: their keys, what they may call, and what their requests may say.
 
-use super::Resolver;
+use super::{Referent, Resolver};
 use crate::policy::defaults;
 use crate::policy::mask::shown;
 use crate::policy::read;
@@ -112,10 +112,9 @@ impl Resolver<'_, '_> {
     }
 
     fn client_routes(&mut self, words: &[Word]) -> Vec<RouteId> {
-        let routes = self.routes.clone();
         words
             .iter()
-            .filter_map(|word| self.lookup(word, "route", &routes).map(RouteId))
+            .filter_map(|word| self.lookup(word, Referent::Route).map(RouteId))
             .collect()
     }
 

@@ -1,7 +1,7 @@
 //! Which requests a route takes: names and patterns, who asks, and what the request brings.
 
-use super::Resolver;
 use super::routes::RESERVED;
+use super::{Referent, Resolver};
 use crate::policy::mask::shown;
 use crate::policy::read;
 use crate::policy::snapshot::{Match, Pattern};
@@ -49,11 +49,10 @@ impl Resolver<'_, '_> {
     }
 
     fn matched_clients(&mut self, words: &[Word]) -> Vec<Arc<str>> {
-        let clients = self.names.clients.clone();
         let mut found = Vec::with_capacity(words.len());
         for word in words {
-            let client = self.lookup(word, "client", &clients);
-            found.extend(client.and_then(|at| clients.get(at).cloned()));
+            let client = self.lookup(word, Referent::Client);
+            found.extend(client.map(|_| word.text.clone()));
         }
         found
     }

@@ -45,6 +45,7 @@ use crate::money::{Currency, Ratio};
 use crate::period::calendar::Calendar;
 use exchange::Exchange;
 use jiff::tz::TimeZone;
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -87,16 +88,13 @@ pub(super) fn resolve<'f>(
             .help("the smallest one has `providers`, `models` and `routes`, one of each");
         return None;
     }
+    let names = names_of(written);
     let mut resolver = Resolver {
         report,
         files,
         directory,
-        names: names_of(written),
-        routes: written
-            .routes
-            .iter()
-            .map(|route| text_of(route.name.as_ref()))
-            .collect(),
+        places: places_of(&names),
+        names,
         selectors: Vec::new(),
         exchange: Exchange::new(written),
         calendars: Vec::new(),
@@ -141,13 +139,33 @@ pub(super) fn resolve<'f>(
     })
 }
 
+/// What a word may refer to by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Referent {
+    Provider,
+    Model,
+    Client,
+    Route,
+}
+
+impl Referent {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Provider => "provider",
+            Self::Model => "model",
+            Self::Client => "client",
+            Self::Route => "route",
+        }
+    }
+}
+
 struct Resolver<'r, 'f> {
     report: &'r mut Report<'f>,
     files: &'r Files,
     directory: &'r Path,
     names: Names,
-    /// By index; empty where a route has no name.
-    routes: Vec<Arc<str>>,
+    /// The index of each name; of two that are alike, the first.
+    places: HashMap<(Referent, Arc<str>), usize>,
     selectors: Vec<Selector>,
     exchange: Exchange,
     calendars: Vec<(Arc<str>, Calendar)>,
@@ -193,17 +211,21 @@ impl Resolver<'_, '_> {
     }
 
     /// The index of a name that a word refers to.
-    fn lookup(&mut self, word: &Word, kind: &str, known: &[Arc<str>]) -> Option<usize> {
+    fn lookup(&mut self, word: &Word, to: Referent) -> Option<usize> {
         if word.broken {
             return None;
         }
-        let found = known.iter().position(|name| *name == word.text);
+        let found = self.index(to, word);
         if found.is_none() {
-            let help = suggestion(&word.text, known.iter().map(AsRef::as_ref));
-            let message = format!("no {kind} is called `{}`", shown(&word.text));
+            let help = suggestion(&word.text, known(&self.names, to).iter().map(AsRef::as_ref));
+            let message = format!("no {} is called `{}`", to.word(), shown(&word.text));
             self.report.error(word.place, "unknown-name", message).maybe_help(help);
         }
         found
+    }
+
+    fn index(&self, to: Referent, word: &Word) -> Option<usize> {
+        self.places.get(&(to, Arc::clone(&word.text))).copied()
     }
 
     /// Names travel in headers, URLs and metrics, so they are plain.
@@ -283,6 +305,26 @@ fn names_of(written: &Policy) -> Names {
             .collect(),
         ..Names::default()
     }
+}
+
+/// In the order of the text; empty where a route has no name.
+fn known(names: &Names, of: Referent) -> &[Arc<str>] {
+    match of {
+        Referent::Provider => &names.providers,
+        Referent::Model => &names.models,
+        Referent::Client => &names.clients,
+        Referent::Route => &names.routes,
+    }
+}
+
+fn places_of(names: &Names) -> HashMap<(Referent, Arc<str>), usize> {
+    let mut places = HashMap::new();
+    for of in [Referent::Provider, Referent::Model, Referent::Client, Referent::Route] {
+        for (at, name) in known(names, of).iter().enumerate() {
+            places.entry((of, Arc::clone(name))).or_insert(at);
+        }
+    }
+    places
 }
 
 fn text_of(word: Option<&Word>) -> Arc<str> {

@@ -1,8 +1,8 @@
 //! Models: whose, of which supply, how good, how large, at what price.
 
-use super::Resolver;
 use super::prices::Owner;
 use super::traits::Known;
+use super::{Referent, Resolver};
 use crate::license::License;
 use crate::money::Ratio;
 use crate::policy::mask::shown;
@@ -38,10 +38,9 @@ impl Resolver<'_, '_> {
         licenses: &mut Vec<License>,
     ) -> Model {
         self.check_name(&written.name, "model");
-        let providers = self.names.providers.clone();
         let provider = self
             .required(written.provider.as_ref(), written.place, "provider", "a model")
-            .and_then(|word| self.lookup(word, "provider", &providers));
+            .and_then(|word| self.lookup(word, Referent::Provider));
         let supplies = Supply::ALL.map(|supply| (supply.word(), supply));
         let upstream = written.upstream.as_ref().unwrap_or(&written.name);
         let from = provider.and_then(|at| Some((resolved.get(at)?, words.get(at)?)));

@@ -1,19 +1,20 @@
 //! Plans: when, how long, and what changes.
 
-use super::Resolver;
+use super::{Referent, Resolver};
 use crate::policy::condition::ModelFacts;
 use crate::policy::defaults;
 use crate::policy::mask::shown;
 use crate::policy::read;
 use crate::policy::snapshot::{Plan, ProviderId};
 use crate::policy::source::Word;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 const LONGEST_MESSAGE: usize = 500;
 
 impl Resolver<'_, '_> {
     pub fn plans(&mut self, written: &[read::Plan], facts: &[ModelFacts]) -> Vec<Plan> {
-        let mut named: Vec<&Word> = Vec::new();
+        let mut named = HashMap::new();
         let mut plans = Vec::with_capacity(written.len());
         for plan in written {
             let name = self.required(plan.name.as_ref(), plan.place, "name", "a plan");
@@ -104,10 +105,9 @@ impl Resolver<'_, '_> {
     }
 
     fn warm(&mut self, words: &[Word]) -> Vec<ProviderId> {
-        let providers = self.names.providers.clone();
         let mut found = Vec::new();
         for word in words {
-            let Some(at) = self.lookup(word, "provider", &providers) else {
+            let Some(at) = self.lookup(word, Referent::Provider) else {
                 continue;
             };
             if !self.starts.get(at).is_some_and(|starts| *starts) {

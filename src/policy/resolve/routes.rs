@@ -1,12 +1,13 @@
 //! Routes: which models, in which order, within which limits. Which requests is `matching`.
 
-use super::Resolver;
+use super::{Referent, Resolver};
 use crate::policy::condition::ModelFacts;
 use crate::policy::defaults;
 use crate::policy::mask::shown;
 use crate::policy::read;
 use crate::policy::snapshot::{ModelId, Need, OnDisconnect, Pick, Route, Stick, Terms};
 use crate::policy::source::{Place, Word};
+use std::collections::HashMap;
 
 const LATER_PICKS: [&str; 3] = ["value", "quality", "random"];
 pub(super) const MOST_ATTEMPTS: u8 = 3;
@@ -17,7 +18,7 @@ const OF_CONDITIONS: [char; 10] = [' ', '=', '<', '>', '!', '&', '|', '(', '"', 
 
 impl Resolver<'_, '_> {
     pub fn routes(&mut self, written: &[read::Route], facts: &[ModelFacts]) -> Vec<Route> {
-        let mut named: Vec<&Word> = Vec::new();
+        let mut named = HashMap::new();
         let mut routes = Vec::with_capacity(written.len());
         for route in written {
             let name = self.required(route.name.as_ref(), route.place, "name", "a route");
@@ -98,10 +99,9 @@ impl Resolver<'_, '_> {
 
     /// `{MODEL: 50}`: whole numbers, of which only the proportion counts.
     pub fn weights(&mut self, written: &[(Word, Word)]) -> Vec<(ModelId, u32)> {
-        let models = self.names.models.clone();
         let mut weights = Vec::with_capacity(written.len());
         for (name, weight) in written {
-            let model = self.lookup(name, "model", &models).map(ModelId);
+            let model = self.lookup(name, Referent::Model).map(ModelId);
             if weight.broken {
                 continue;
             }
@@ -131,11 +131,10 @@ impl Resolver<'_, '_> {
     /// Names and selectors, in order. A selector brings its models in the order of the file; those that are there
     /// already stay where they are.
     pub fn tried(&mut self, words: &[Word], facts: &[ModelFacts]) -> Vec<ModelId> {
-        let models = self.names.models.clone();
         let mut named: Vec<ModelId> = Vec::new();
         let mut found: Vec<ModelId> = Vec::new();
         for word in words {
-            if word.text.contains(OF_CONDITIONS) && !models.contains(&word.text) {
+            if word.text.contains(OF_CONDITIONS) && self.index(Referent::Model, word).is_none() {
                 let selected = self.selected(word, facts);
                 found.extend(
                     selected
@@ -145,7 +144,7 @@ impl Resolver<'_, '_> {
                 );
                 continue;
             }
-            let Some(model) = self.lookup(word, "model", &models).map(ModelId) else {
+            let Some(model) = self.lookup(word, Referent::Model).map(ModelId) else {
                 continue;
             };
             if named.contains(&model) {
@@ -201,14 +200,13 @@ impl Resolver<'_, '_> {
     }
 
     /// Names in lists are unique, too.
-    pub fn check_unique<'w>(&mut self, name: &'w Word, named: &mut Vec<&'w Word>, kind: &str) {
-        if let Some(first) = named.iter().find(|known| known.text == name.text) {
+    pub fn check_unique<'w>(&mut self, name: &'w Word, named: &mut HashMap<&'w str, &'w Word>, kind: &str) {
+        let first = *named.entry(&name.text).or_insert(name);
+        if !std::ptr::eq(first, name) {
             let message = format!("two {kind}s are called `{}`", shown(&name.text));
             self.report
                 .error(name.place, "duplicate-name", message)
                 .related(first.place, "the first one is here");
-            return;
         }
-        named.push(name);
     }
 }

@@ -1,7 +1,7 @@
 //! What a model is, from the policy and, where that is silent, from the catalogue.
 
-use super::Resolver;
 use super::licenses::known_license;
+use super::{Referent, Resolver};
 use crate::catalog::{self, Kind, ModelRecord, SupplyRecord, ThinkingSwitch, always_thinks};
 use crate::license::License;
 use crate::policy::read;
@@ -171,8 +171,7 @@ impl Resolver<'_, '_> {
                 .error(word.place, "bad-value", "a model cannot be its own successor");
             return None;
         }
-        let models = self.names.models.clone();
-        self.lookup(word, "model", &models).map(ModelId)
+        self.lookup(word, Referent::Model).map(ModelId)
     }
 
     /// Whose trouble it shares: the account, which is known by its key, else the endpoint.

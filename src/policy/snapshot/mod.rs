@@ -40,7 +40,7 @@ use crate::license::License;
 use crate::money::{Currency, Ratio};
 use crate::price::Price;
 use jiff::tz::TimeZone;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -75,6 +75,7 @@ pub struct Snapshot {
     pub models: Vec<Model>,
     /// Fields of a request that some price goes by.
     pub priced_fields: Arc<[Arc<str>]>,
+    pub model_index: HashMap<Arc<str>, ModelId>,
     pub clients: Vec<Client>,
     pub routes: Vec<Route>,
     pub route_index: RouteIndex,
@@ -130,10 +131,7 @@ impl Snapshot {
     }
 
     pub fn model_named(&self, name: &str) -> Option<ModelId> {
-        self.models
-            .iter()
-            .position(|model| model.name.as_ref() == name)
-            .map(ModelId)
+        self.model_index.get(name).copied()
     }
 
     /// How a model's thinking is switched off, where it can be.
@@ -164,6 +162,15 @@ pub(super) fn priced_fields(models: &[Model]) -> Arc<[Arc<str>]> {
     let prices = models.iter().filter_map(|model| model.price.as_ref());
     let fields: BTreeSet<&str> = prices.flat_map(Price::priced_fields).collect();
     fields.into_iter().map(Arc::from).collect()
+}
+
+/// Models by name; of two that are alike, the first.
+pub(super) fn index_of(models: &[Model]) -> HashMap<Arc<str>, ModelId> {
+    let mut index = HashMap::with_capacity(models.len());
+    for (at, model) in models.iter().enumerate() {
+        index.entry(model.name.clone()).or_insert(ModelId(at));
+    }
+    index
 }
 
 /// What selectors may know of each model.

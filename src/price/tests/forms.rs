@@ -224,6 +224,7 @@ proptest! {
             let seen = counters.positions(&price, at);
             let quote = price.quote(&moment).at(&seen);
             let worst = quote.worst(input, output);
+            prop_assert_eq!(quote.ceiling(input).worst(output), worst);
             let promise = counters.promise(&price, at, input + output);
 
             let standing = counters.positions(&price, at);
@@ -248,6 +249,7 @@ proptest! {
             prop_assert_eq!(bill.amount, quote.cost(&usage));
             prop_assert!(bill.amount <= worst, "{} of {}: {:?}", bill.amount, worst, usage);
             let money = Money::from_nanos(dice.below(900_000_000) as i64);
+            prop_assert_eq!(quote.ceiling(input).affordable_output(money), quote.affordable_output(money, input));
             if let Some(most) = quote.affordable_output(money, input) {
                 let beyond = quote.worst(input, 0) > money;
                 prop_assert!(beyond || quote.worst(input, most) <= money, "{} tokens for {}", most, money);
