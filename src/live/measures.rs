@@ -2,7 +2,7 @@
 //! read by every decision, without a lock; what is known of a name stays with it over a reload.
 
 use crate::decide::Speed;
-use crate::policy::snapshot::{ModelId, RouteId, Snapshot};
+use crate::policy::snapshot::{ModelId, Route, RouteId, Snapshot};
 use crate::uptime::Uptime;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
@@ -16,12 +16,61 @@ const ENOUGH: u32 = 3;
 
 #[derive(Debug, Default)]
 pub struct Measures {
-    models: usize,
-    /// Output tokens a choice, by route and model; zero is unknown.
+    served: Served,
+    /// Output tokens a choice, by route and model that may serve it; zero is unknown.
     outputs: Box<[AtomicU32]>,
     /// The same by route, over all its models.
     by_route: Box<[AtomicU32]>,
     paces: Box<[Pace]>,
+}
+
+/// The models that may serve each route, those that succeed one of them too: what is kept of a route's models grows with
+/// the lists in the policy, not with routes times models.
+#[derive(Debug, Default)]
+struct Served {
+    /// By route, where its models begin; one more at the end.
+    starts: Box<[usize]>,
+    /// Ascending within a route.
+    models: Box<[ModelId]>,
+}
+
+impl Served {
+    fn of(snapshot: &Snapshot) -> Self {
+        let (mut starts, mut models) = (vec![0], Vec::new());
+        for route in &snapshot.routes {
+            models.extend(served_by(snapshot, route));
+            starts.push(models.len());
+        }
+        Self {
+            starts: starts.into(),
+            models: models.into(),
+        }
+    }
+
+    fn by(&self, route: RouteId) -> &[ModelId] {
+        let ends = self.starts.get(route.0).zip(self.starts.get(route.0 + 1));
+        ends.and_then(|(start, end)| self.models.get(*start..*end))
+            .unwrap_or_default()
+    }
+
+    /// Where what is known of a model on a route stands.
+    fn cell(&self, route: RouteId, model: ModelId) -> Option<usize> {
+        let at = self.by(route).binary_search(&model).ok()?;
+        Some(self.starts.get(route.0)? + at)
+    }
+}
+
+fn served_by(snapshot: &Snapshot, route: &Route) -> Vec<ModelId> {
+    let mut models = route.terms.candidates.to_vec();
+    let mut at = 0;
+    while let Some(id) = models.get(at) {
+        let heir = snapshot.model(*id).traits.successor;
+        models.extend(heir.filter(|heir| !models.contains(heir)));
+        at += 1;
+    }
+    models.sort_unstable();
+    models.dedup();
+    models
 }
 
 /// Medians in microseconds, zero where unknown.
@@ -50,9 +99,10 @@ impl Measures {
     /// Those of a policy, with what is known from the one before.
     pub fn new(snapshot: &Snapshot, before: Option<(&Snapshot, &Self)>) -> Self {
         let (routes, models) = (snapshot.routes.len(), snapshot.models.len());
+        let served = Served::of(snapshot);
         let measures = Self {
-            models,
-            outputs: (0..routes * models).map(|_| AtomicU32::new(0)).collect(),
+            outputs: served.models.iter().map(|_| AtomicU32::new(0)).collect(),
+            served,
             by_route: (0..routes).map(|_| AtomicU32::new(0)).collect(),
             paces: (0..models).map(|_| Pace::default()).collect(),
         };
@@ -65,7 +115,7 @@ impl Measures {
     pub fn answered(&self, route: Option<RouteId>, model: ModelId, answer: Answered) {
         let each = answer.output / answer.choices.max(1);
         if let Some(route) = route {
-            let cells = [self.outputs.get(self.cell(route, model)), self.by_route.get(route.0)];
+            let cells = [self.cell(route, model), self.by_route.get(route.0)];
             for cell in cells.into_iter().flatten() {
                 average(cell, each);
             }
@@ -79,7 +129,7 @@ impl Measures {
     pub fn output(&self, route: Option<RouteId>, model: ModelId) -> Option<u64> {
         let route = route?;
         let known = |cell: Option<&AtomicU32>| cell.map(|cell| cell.load(Relaxed)).filter(|tokens| *tokens > 0);
-        known(self.outputs.get(self.cell(route, model)))
+        known(self.cell(route, model))
             .or_else(|| known(self.by_route.get(route.0)))
             .map(u64::from)
     }
@@ -88,8 +138,8 @@ impl Measures {
         self.paces.get(model.0)?.speed(now)
     }
 
-    fn cell(&self, route: RouteId, model: ModelId) -> usize {
-        route.0 * self.models + model.0
+    fn cell(&self, route: RouteId, model: ModelId) -> Option<&AtomicU32> {
+        self.outputs.get(self.served.cell(route, model)?)
     }
 
     fn take_over(&self, new: &Snapshot, old: &Snapshot, known: &Self) {
@@ -112,15 +162,17 @@ impl Measures {
                 }
             }
         }
+        let routes = old.routes_by_name();
         for (at, route) in new.routes.iter().enumerate() {
-            let Some(was) = old.routes.iter().position(|other| other.name == route.name) else {
+            let Some(was) = routes.get(route.name.as_ref()) else {
                 continue;
             };
-            copy(self.by_route.get(at), known.by_route.get(was));
-            for (model, before) in models.iter().enumerate() {
-                let Some(before) = before else { continue };
-                let to = self.outputs.get(self.cell(RouteId(at), ModelId(model)));
-                copy(to, known.outputs.get(known.cell(RouteId(was), *before)));
+            copy(self.by_route.get(at), known.by_route.get(was.0));
+            for model in self.served.by(RouteId(at)) {
+                let Some(Some(before)) = models.get(model.0) else {
+                    continue;
+                };
+                copy(self.cell(RouteId(at), *model), known.cell(*was, *before));
             }
         }
     }

@@ -3,7 +3,7 @@
 //!
 //! Prices are compared over it, so that a model's price does not seem to change because other requests came to it.
 
-use crate::policy::snapshot::{RouteId, Snapshot};
+use crate::policy::snapshot::{ModelId, RouteId, Snapshot};
 use crate::usage::Usage;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -19,7 +19,11 @@ const UNKNOWN: Usage = Usage {
 };
 
 #[derive(Debug, Default)]
-pub struct Mixes(Box<[Mix]>);
+pub struct Mixes {
+    routes: Box<[Mix]>,
+    /// By model: the routes that list it.
+    listing: Box<[Vec<RouteId>]>,
+}
 
 #[derive(Debug, Default)]
 struct Mix {
@@ -31,29 +35,46 @@ struct Mix {
 impl Mixes {
     /// Those of a policy, with what is known from the one before.
     pub fn new(snapshot: &Snapshot, before: Option<(&Snapshot, &Self)>) -> Self {
+        let before = before.map(|(old, mixes)| (old.routes_by_name(), mixes));
         let mix = |name: &str| {
-            let (old, mixes) = before?;
-            let place = old.routes.iter().position(|route| route.name.as_ref() == name)?;
-            mixes.0.get(place).map(Mix::copied)
+            let (names, mixes) = before.as_ref()?;
+            mixes.routes.get(names.get(name)?.0).map(Mix::copied)
         };
         let routes = snapshot.routes.iter();
-        Self(routes.map(|route| mix(&route.name).unwrap_or_default()).collect())
+        let mut listing = vec![Vec::new(); snapshot.models.len()];
+        for (at, route) in snapshot.routes.iter().enumerate() {
+            for id in route.terms.candidates.iter() {
+                if let Some(routes) = listing.get_mut(id.0) {
+                    routes.push(RouteId(at));
+                }
+            }
+        }
+        Self {
+            routes: routes.map(|route| mix(&route.name).unwrap_or_default()).collect(),
+            listing: listing.into(),
+        }
+    }
+
+    /// A usual request of the routes that list the model.
+    pub fn of_model(&self, id: ModelId) -> Usage {
+        let routes = self.listing.get(id.0).map_or(&[][..], Vec::as_slice);
+        self.over(routes.iter().copied())
     }
 
     /// An answer's own figures.
     pub fn answered(&self, route: RouteId, usage: &Usage) {
-        if let Some(mix) = self.0.get(route.0) {
+        if let Some(mix) = self.routes.get(route.0) {
             mix.add(usage);
         }
     }
 
     /// A usual request of the route; `None` before any.
     pub fn of(&self, route: RouteId) -> Option<Usage> {
-        self.0.get(route.0)?.usual()
+        self.routes.get(route.0)?.usual()
     }
 
     /// A usual request over these routes, each with the same weight.
-    pub fn over(&self, routes: impl Iterator<Item = RouteId>) -> Usage {
+    fn over(&self, routes: impl Iterator<Item = RouteId>) -> Usage {
         let known: Vec<Usage> = routes.filter_map(|route| self.of(route)).collect();
         let mean = |of: fn(&Usage) -> u64| {
             let sum = known.iter().map(of).fold(0_u64, u64::saturating_add);
@@ -126,7 +147,10 @@ mod tests {
     use super::*;
 
     fn mixes(routes: usize) -> Mixes {
-        Mixes((0..routes).map(|_| Mix::default()).collect())
+        Mixes {
+            routes: (0..routes).map(|_| Mix::default()).collect(),
+            listing: Box::default(),
+        }
     }
 
     fn usage(input: u64, cache_read: u64, output: u64) -> Usage {

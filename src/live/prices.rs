@@ -8,7 +8,7 @@ use crate::money::Money;
 use crate::plan::Now;
 use crate::policy::condition::Signals;
 use crate::policy::condition::signature::Live as Of;
-use crate::policy::snapshot::{ModelId, RouteId, Snapshot};
+use crate::policy::snapshot::{ModelId, Snapshot};
 use crate::price::{Moment, Position, Positions, Price};
 use crate::usage::Usage;
 use jiff::{SignedDuration, Timestamp};
@@ -63,11 +63,8 @@ impl Live {
     }
 }
 
-/// A usual request of the routes that list the model.
 fn usual(policy: &Policy, id: ModelId, now: Now) -> Usage {
-    let routes = policy.snapshot.routes.iter().enumerate();
-    let listing = routes.filter(|(_, route)| route.terms.candidates.contains(&id));
-    let mut usage = policy.mixes.over(listing.map(|(at, _)| RouteId(at)));
+    let mut usage = policy.mixes.of_model(id);
     let speed = policy.measures.speed(id, now.up);
     usage.time = speed.map(|speed| speed.of(usage.output)).unwrap_or_default();
     usage
@@ -100,6 +97,7 @@ mod tests {
     use super::*;
     use crate::plan::Plans;
     use crate::policy::condition::{Signal, Value};
+    use crate::policy::snapshot::RouteId;
     use crate::policy::{Sources, compile};
 
     fn snapshot(price: &str) -> Snapshot {

@@ -75,6 +75,11 @@ impl<'a> Report<'a> {
         self.error(place, "not-yet", message)
     }
 
+    /// Is what is found now shown to somebody? Help that is costly to find is not looked for beyond.
+    pub const fn is_read(&self) -> bool {
+        self.findings.len() < SHOWN
+    }
+
     /// Hides this part of the text in every excerpt.
     pub fn secret(&mut self, place: Place) {
         self.secrets.push(place);

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 mod diagnostics;
 mod edits;
+mod large;
 mod prices;
 mod reference;
 mod shape;

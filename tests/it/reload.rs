@@ -409,17 +409,62 @@ async fn a_policy_of_five_megabytes_is_taken_over_while_requests_pass() {
     let upstream = Upstream::start("alpha", Price::LIST).await;
     let policy = Policy::one(&upstream);
     let daemon = Daemon::start(&policy).await;
-    let mut text = policy.route("name: large, try: [only]").text();
-    while text.len() < 5_000_000 {
-        text.push_str("# A line that says why something is as it is, as long policies have many of.\n");
-    }
+    let text = large(policy, &upstream).text();
+    assert!(text.len() > 5_000_000, "{}", text.len());
     std::fs::write(daemon.home.policy(), &text).unwrap();
     until("the large policy serves", || async {
         daemon.chat(&hello()).await.expect(200);
         let list = daemon.get("/v1/models").await.text();
-        if list.contains("\"large\"") { Ok(()) } else { Err(list) }
+        if list.contains("\"last\"") { Ok(()) } else { Err(list) }
     })
     .await;
+    // One that is as large and differs in a word.
+    std::fs::write(daemon.home.policy(), text.replace("name: last,", "name: other,")).unwrap();
+    until("the next one serves", || async {
+        daemon.chat(&hello()).await.expect(200);
+        let list = daemon.get("/v1/models").await.text();
+        if list.contains("\"other\"") { Ok(()) } else { Err(list) }
+    })
+    .await;
+}
+
+/// As large as a generated policy may be: models, routes, prices, needs, limits and plans, and no comment.
+fn large(policy: Policy, upstream: &Upstream) -> Policy {
+    const MANY: usize = 7_500;
+    let name = |at: usize| format!("europe-central-1/search-and-ads-team-{:03}/model-{at:05}", at % 300);
+    let models = (0..MANY).fold(policy, |policy, at| {
+        let (quality, cents) = (at % 90 + 1, at % 9 + 1);
+        let words = format!(
+            "supply: competitor, quality: {quality}, context: 128k, max_output: 8k, tools: true, \
+             labels: [search-and-ads-team-{}, service-tier-{}]",
+            at % 300,
+            at % 7
+        );
+        let price = format!("price: {{input: 0.{cents} USD/M, cache_read: 0.0{cents} USD/M, output: {cents} USD/M}}");
+        let (provider, upstream) = (&upstream.name, upstream.model());
+        policy.model_line(
+            &name(at),
+            &format!("provider: {provider}, name: {upstream}, {price}, {words}"),
+        )
+    });
+    let routes = (0..MANY).fold(models, |policy, at| {
+        let mut tried = vec![name(at), name(at * 7 % MANY), name(at * 13 % MANY)];
+        tried.sort();
+        tried.dedup();
+        policy.route(&format!(
+            "name: europe-central-1/search-and-ads/route-{at:05}, try: [{}], \
+             match: {{tag: {{team: search-and-ads-team-{at}, tier: [gold, silver]}}}}, \
+             need: {{quality: 1, tools: true}}, limits: {{cost: 5 USD, output: 4k, attempts: 2}}",
+            tried.join(", ")
+        ))
+    });
+    let plans = (0..200).fold(routes, |policy, at| {
+        let (hour, model) = (at % 24, name(at * 17));
+        policy.plan(&format!(
+            "name: plan{at}, when: 'hour == {hour}', avoid: 'model.name == \"{model}\"'"
+        ))
+    });
+    plans.route("name: last, try: [only]")
 }
 
 #[tokio::test(flavor = "multi_thread")]

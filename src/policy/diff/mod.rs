@@ -15,11 +15,15 @@ use super::source::{self, Files, Node, Value, Word};
 use super::{SourceFile, Sources, mask};
 use leaves::{Leaves, Renames};
 use serde::Serialize;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::path::PathBuf;
 
 /// Two things are the same under another name when so much of what they say is the same, of 100.
 const ALIKE: usize = 60;
+/// More pairs of what is gone and what is new in a section are not compared: it is another policy then, and an edit must
+/// not wait for it.
+const MOST_PAIRS: usize = 10_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -100,8 +104,20 @@ impl Sections {
         let mut renames = Renames::default();
         for (section, before) in &self.0 {
             let after = new.things(section);
-            let mut fresh: Vec<&Thing> = after.iter().filter(|thing| !has(before, &thing.name)).collect();
-            for gone in before.iter().filter(|thing| !has(after, &thing.name)) {
+            let (was, is) = (by_name(before), by_name(after));
+            let only_in = |things: &'_ [Thing], other: &HashMap<&str, &Thing>| {
+                let new = things
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, thing)| !other.contains_key(thing.name.as_str()));
+                new.map(|(at, _)| at).collect::<Vec<_>>()
+            };
+            let (gone, fresh) = (only_in(before, &is), only_in(after, &was));
+            if gone.len() * fresh.len() > MOST_PAIRS {
+                continue;
+            }
+            let mut fresh: Vec<&Thing> = fresh.into_iter().map(|at| &after[at]).collect();
+            for gone in gone.into_iter().map(|at| &before[at]) {
                 let alike = |thing: &&Thing| gone.leaves.likeness(&thing.leaves);
                 let Some(best) = fresh.iter().copied().max_by_key(alike) else {
                     continue;
@@ -116,8 +132,13 @@ impl Sections {
     }
 }
 
-fn has(things: &[Thing], name: &str) -> bool {
-    things.iter().any(|thing| thing.name == name)
+/// Of two that are alike, the first.
+fn by_name(things: &[Thing]) -> HashMap<&str, &Thing> {
+    let mut names = HashMap::with_capacity(things.len());
+    for thing in things {
+        names.entry(thing.name.as_str()).or_insert(thing);
+    }
+    names
 }
 
 fn compare(section: &str, before: &[Thing], after: &[Thing], renames: &Renames, found: &mut Vec<Change>) {
@@ -129,14 +150,15 @@ fn compare(section: &str, before: &[Thing], after: &[Thing], renames: &Renames, 
         before,
         after,
     };
-    let mut kept: Vec<(&str, &Thing)> = Vec::new();
+    let named = by_name(after);
+    let mut was: Vec<&str> = Vec::new();
     for old in before {
         let name = renames.of(section, &old.name).unwrap_or(&old.name);
-        let Some(new) = after.iter().find(|thing| thing.name == name) else {
+        let Some(new) = named.get(name) else {
             found.push(change(Kind::Removed, &old.name, Some(old.leaves.line()), None));
             continue;
         };
-        kept.push((name, old));
+        was.push(name);
         if new.name != old.name {
             let names = (Some(old.name.clone()), Some(new.name.clone()));
             found.push(change(Kind::Renamed, &new.name, names.0, names.1));
@@ -148,14 +170,13 @@ fn compare(section: &str, before: &[Thing], after: &[Thing], renames: &Renames, 
             });
         }
     }
-    let is_old = |thing: &&Thing| kept.iter().all(|(name, _)| *name != thing.name);
-    for new in after.iter().filter(is_old) {
+    let kept: HashSet<&str> = was.iter().copied().collect();
+    for new in after.iter().filter(|thing| !kept.contains(thing.name.as_str())) {
         found.push(change(Kind::Added, &new.name, None, Some(new.leaves.line())));
     }
     if matches!(section, "routes" | "plans") {
-        let was: Vec<&str> = kept.iter().map(|(name, _)| *name).collect();
-        let is: Vec<&str> = after.iter().map(|thing| thing.name.as_str()).collect();
-        let is: Vec<&str> = is.into_iter().filter(|name| was.contains(name)).collect();
+        let is = after.iter().map(|thing| thing.name.as_str());
+        let is: Vec<&str> = is.filter(|name| kept.contains(name)).collect();
         if was != is {
             found.push(change(Kind::Reordered, "", Some(was.join(", ")), Some(is.join(", "))));
         }
@@ -178,15 +199,16 @@ fn things(node: &Node) -> Vec<Thing> {
             .collect(),
         Value::List(items) => {
             let mut things: Vec<Thing> = Vec::with_capacity(items.len());
+            let mut taken: HashSet<String> = HashSet::with_capacity(items.len());
             for (at, item) in items.iter().enumerate() {
                 let own = leaves::scalar(item, "name").or_else(|| leaves::scalar(item, "url"));
                 let name = own.unwrap_or_else(|| format!("number {}", at + 1));
-                let taken = things.iter().any(|thing| thing.name == name);
-                let name = if taken {
+                let name = if taken.contains(&name) {
                     format!("{name} (number {})", at + 1)
                 } else {
                     name
                 };
+                taken.insert(name.clone());
                 things.push(thing(name, item));
             }
             things

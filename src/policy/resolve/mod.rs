@@ -217,7 +217,8 @@ impl Resolver<'_, '_> {
         }
         let found = self.index(to, word);
         if found.is_none() {
-            let help = suggestion(&word.text, known(&self.names, to).iter().map(AsRef::as_ref));
+            let names = known(&self.names, to).iter().map(AsRef::as_ref);
+            let help = self.report.is_read().then(|| suggestion(&word.text, names)).flatten();
             let message = format!("no {} is called `{}`", to.word(), shown(&word.text));
             self.report.error(word.place, "unknown-name", message).maybe_help(help);
         }

@@ -130,6 +130,15 @@ impl Snapshot {
         self.route_index.named(&self.routes, name)
     }
 
+    /// By their own names; of two that are alike, the first.
+    pub fn routes_by_name(&self) -> HashMap<&str, RouteId> {
+        let mut names = HashMap::with_capacity(self.routes.len());
+        for (at, route) in self.routes.iter().enumerate() {
+            names.entry(route.name.as_ref()).or_insert(RouteId(at));
+        }
+        names
+    }
+
     pub fn model_named(&self, name: &str) -> Option<ModelId> {
         self.model_index.get(name).copied()
     }
