@@ -1,4 +1,4 @@
-//! Conditions of both kinds. `cargo +nightly fuzz run condition tests/policies/wrong policies` from the repository's folder.
+//! Conditions of both kinds. `CONTRIBUTING.md` says how to run it.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|text: &str| planb::policy::trial::condition(text).unwrap());

@@ -1,4 +1,4 @@
-//! Text to the same text laid out. `cargo +nightly fuzz run layout tests/policies/wrong policies` from the repository's folder.
+//! Text to the same text laid out. `CONTRIBUTING.md` says how to run it.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|text: &str| planb::policy::trial::layout(text).unwrap());

@@ -1,4 +1,4 @@
-//! Text to snapshot. `cargo +nightly fuzz run policy tests/policies/wrong policies` from the repository's folder.
+//! Text to snapshot. `CONTRIBUTING.md` says how to run it.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|text: &str| planb::policy::trial::policy(text).unwrap());

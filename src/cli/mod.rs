@@ -3,7 +3,7 @@
 pub mod budget;
 pub mod check;
 mod csv;
-mod curl;
+pub mod curl;
 mod daemon_client;
 pub mod diff;
 pub mod doctor;

@@ -11,6 +11,7 @@ mod plain;
 pub mod refused;
 pub mod shape;
 pub mod sse;
+pub mod trial;
 
 pub use inbound::Inbound;
 pub use members::Unreadable;

@@ -14,6 +14,7 @@ mod prices;
 mod reference;
 mod shape;
 mod terms;
+mod unwise;
 mod warnings;
 mod wrong;
 

@@ -8,7 +8,7 @@ mod tests;
 
 use super::condition::{self, ModelFacts, Names};
 use super::format::format;
-use super::{Diagnostic, Sources, compile};
+use super::{Diagnostic, SourceFile, Sources, cases, compile};
 use crate::request::Caller;
 use jiff::Timestamp;
 use std::path::PathBuf;
@@ -35,6 +35,37 @@ pub fn policy(text: &str) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// A file of policy tests: ends, and what is said about it has a place in it.
+pub fn cases(text: &str) -> Result<(), String> {
+    const POLICY: &str = "providers: {hub: {vendor: openai, api_key: env:K}, home: {vendor: llama.cpp}}\nmodels:\n  \
+        big: {provider: hub, supply: competitor, quality: 80, price: {input: 1 USD/M, output: 2 USD/M}}\n  \
+        tiny: {provider: home, supply: local, quality: 20}\nlicenses: {deal: {expires: 2099-01-31}}\n\
+        clients: {search: {key: env:C, tags: {team: search}}}\nroutes: [{name: chat, try: [big, tiny]}]\n\
+        budgets: {month: {limit: 20 USD, per: month}}\n\
+        plans: [{name: dry, when: 'budget(\"month\").exhausted', only: 'model.supply == \"local\"'}]\n";
+    let policy = Sources::single("policy.yaml", PathBuf::from("/etc/planb"), POLICY);
+    let test = SourceFile {
+        name: "policy.test.yaml".to_owned(),
+        text: text.to_owned(),
+    };
+    let _ = cases::policy_of(&test);
+    let said = match cases::read(&policy, &test, &["plan", "budget"]) {
+        Ok(read) if read.is_empty() => return Err("nothing was read, and nothing said".to_owned()),
+        Ok(_) => return Ok(()),
+        Err(said) => said,
+    };
+    let lines = text.split('\n').count();
+    // What is given of prices becomes a policy of its own, and its faults stand there.
+    let own = said.iter().filter(|found| found.file == test.name);
+    match own
+        .into_iter()
+        .find(|found| found.line > lines || found.caret.end < found.caret.start)
+    {
+        Some(found) => Err(std::format!("a place that is not there: {found:?}")),
+        None => Ok(()),
+    }
 }
 
 /// What is laid out once comes out the same again.

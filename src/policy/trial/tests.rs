@@ -131,6 +131,46 @@ fn any_layout_comes_to_rest_or_is_refused() {
 }
 
 #[test]
+fn any_file_of_tests_is_read_or_refused_at_a_place_that_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");
+    let mut paths: Vec<_> = std::fs::read_dir(root)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.to_string_lossy().ends_with(".test.yaml"))
+        .collect();
+    paths.sort();
+    let texts: Vec<String> = paths
+        .iter()
+        .filter_map(|path| std::fs::read_to_string(path).ok())
+        .collect();
+    assert!(texts.len() > 5);
+    run(600, &texts, cases);
+}
+
+/// What fuzzing found, by the way in.
+#[test]
+fn what_was_found_once_holds() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/regressions");
+    for (way, promise) in [
+        ("policy", policy as fn(&str) -> Result<(), String>),
+        ("layout", layout),
+        ("condition", condition),
+        ("cases", cases),
+    ] {
+        let Ok(found) = std::fs::read_dir(root.join(way)) else {
+            continue;
+        };
+        for entry in found {
+            let path = entry.unwrap().path();
+            let Ok(text) = std::fs::read_to_string(&path) else {
+                continue;
+            };
+            promise(&text).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
+        }
+    }
+}
+
+#[test]
 fn any_condition_compiles_or_has_a_fault_within_it() {
     let conditions: Vec<String> = texts()
         .iter()
