@@ -72,7 +72,9 @@ impl<'a> Report<'a> {
     /// A word that the product knows and this version does not do.
     pub fn not_yet(&mut self, place: Place, word: &str) -> &mut Finding {
         let message = format!("`{}` is not supported by this version yet", mask::shown(word));
-        self.error(place, "not-yet", message)
+        let found = self.error(place, "not-yet", message);
+        found.help("take it out for now");
+        found
     }
 
     /// Is what is found now shown to somebody? Help that is costly to find is not looked for beyond.

@@ -183,3 +183,25 @@ async fn a_plan_lowers_a_need_and_picks_by_other_weights() {
     assert_eq!(explained["chosen"], "tiny");
     assert_eq!(explained["plans"], json!(["change"]));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_says_from_what_length_on_an_answer_is_worth_starting() {
+    let models = Models::start().await;
+    let policy = models
+        .policy("change: {short: {min_output: 10}, long: {min_output: 3k}}")
+        .route("name: short, try: [dear], limits: {cost: 0.001 USD}")
+        .route("name: long, try: [dear], limits: {cost: 0.02 USD}");
+    let daemon = Daemon::start(&policy).await;
+    let stock = |route: &str| json!({"model": route, "messages": [{"role": "user", "content": "Hi."}]});
+    let refused = daemon.chat(&stock("short")).await.expect_error(400);
+    assert!(refused.text().contains("dear"), "{}", refused.text());
+    daemon.chat(&stock("long")).await.expect(200);
+    assert!(daemon.cli(&["plan", "activate", "change"]).status.success());
+    let answer = daemon.chat(&stock("short")).await.expect(200);
+    assert_eq!(answer.header("x-planb-output-cap"), Some("100"));
+    assert_eq!(models.first.last().json()["max_tokens"], 100);
+    let asked = models.first.count();
+    let refused = daemon.chat(&stock("long")).await;
+    assert!([400, 503].contains(&refused.status), "{}", refused.text());
+    assert_eq!(models.first.count(), asked, "two cents buy 2k, which is less than 3k");
+}

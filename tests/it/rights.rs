@@ -337,3 +337,38 @@ async fn a_service_managers_credential_is_a_key() {
     .await;
     call(&hello()).send(to).await.expect_error(401);
 }
+
+/// This machine's address as others see it; nothing is sent.
+fn outward() -> Option<std::net::IpAddr> {
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0").ok()?;
+    socket.connect("192.0.2.1:9").ok()?;
+    Some(socket.local_addr().ok()?.ip()).filter(|address| !address.is_loopback())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn from_elsewhere_only_the_token_and_clients_of_the_right_scope_read_what_the_daemon_knows() {
+    let upstream = Upstream::start("alpha", Price::LIST).await;
+    let policy = policy(&upstream, "scope: [inference, read]");
+    let daemon = Daemon::start_in(crate::support::Home::new(&policy), &["--listen", "0.0.0.0:0"]).await;
+    let port = daemon.address().port();
+    // A machine without a network has no elsewhere.
+    let Some(elsewhere) = outward().map(|address| std::net::SocketAddr::new(address, port)) else {
+        return;
+    };
+    let read = |path: &str| Call::get(path).header("host", "localhost");
+    let token = daemon.admin_token();
+    for path in ["/planb/status", "/planb/budgets", "/planb/decisions"] {
+        read(path).send(elsewhere).await.expect(401);
+        read(path).bearer(OTHER).send(elsewhere).await.expect(403);
+        read(path).bearer("nobody's").send(elsewhere).await.expect(403);
+        read(path).bearer(KEY).send(elsewhere).await.expect(200);
+        read(path).bearer(&token).send(elsewhere).await.expect(200);
+        let here = std::net::SocketAddr::new([127, 0, 0, 1].into(), port);
+        read(path).send(here).await.expect(200);
+    }
+    // Who may read changes nothing.
+    let raise = Call::post("/planb/policy/reload", "").header("host", "localhost");
+    raise.clone().bearer(KEY).send(elsewhere).await.expect(403);
+    let done = raise.bearer(&token).send(elsewhere).await;
+    assert!((200..300).contains(&done.status), "{}", done.text());
+}

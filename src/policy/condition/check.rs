@@ -176,6 +176,19 @@ impl Checker<'_> {
                     _ if list => fault.help("ask a list for a text: `\"eu\" in model.labels`"),
                     Operator::In => fault.help("write `x in [\"a\", \"b\"]`"),
                     _ if is_signal(left) && matches!(right.kind, Kind::Name(_)) => fault.help("texts stand in quotes"),
+                    Operator::Compare(_)
+                        if matches!(left.kind, Kind::Binary { .. }) && matches!(a, Typed::Truth(_)) =>
+                    {
+                        fault.help("two comparisons are joined with `&&`: `0.5 < x && x < 0.8`")
+                    }
+                    Operator::Compare(_) => match (&a, &left.kind, &b, &right.kind) {
+                        (Typed::Number(_), _, _, Kind::Text(text)) | (_, Kind::Text(text), Typed::Number(_), _)
+                            if text.parse::<f64>().is_ok() =>
+                        {
+                            fault.help(format!("numbers stand without quotes: `{text}`"))
+                        }
+                        _ => fault,
+                    },
                     _ => fault,
                 })
             }

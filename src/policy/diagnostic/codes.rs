@@ -9,6 +9,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("bad-value", "not written as that kind of value is"),
     ("both-keys", "`key` (or `api_key`) and `keys` together"),
     ("cost-cap", "a cost cap under which no model of the route gives even a short answer"),
+    ("cut-off", "a condition that a comment cuts off"),
     ("duplicate-key", "a key is given twice in one map; both places are shown"),
     ("duplicate-name", "a name is defined twice; both places are shown"),
     ("duty", "what a licence asks of people and nobody said is done"),

@@ -72,6 +72,11 @@ impl<'a> Fields<'a> {
             Value::List(items) => Some(items.iter().map(|item| word(item, key, report)).collect()),
             _ => {
                 let help = match &node.value {
+                    // A command line is a list of its words.
+                    Value::Scalar(one) if key == "command" => {
+                        let words: Vec<&str> = one.text.split_whitespace().collect();
+                        format!("write `{key}: [{}]`", shown(&words.join(", ")))
+                    }
                     Value::Scalar(one) if !one.is_null() => format!("write `{key}: [{}]`", shown(&one.text)),
                     _ => format!("write `{key}: […]`"),
                 };
@@ -130,11 +135,23 @@ pub(in crate::policy) fn word(node: &Node, key: &str, report: &mut Report) -> Wo
     match &node.value {
         Value::Scalar(word) if !word.is_null() => word.clone(),
         Value::Scalar(_) => {
-            report.error(node.place, "missing-value", format!("`{key}` has no value"));
+            report
+                .error(node.place, "missing-value", format!("`{key}` has no value"))
+                .help("write one behind the `:`; what begins with `#` is a comment to YAML and needs quotes");
             Word::broken(node.place)
         }
         Value::List(_) | Value::Map(_) => {
-            wrong_shape(node, &format!("`{key}`"), "a single value", report);
+            let found = wrong_shape(node, &format!("`{key}`"), "a single value", report);
+            if let Value::List(items) = &node.value
+                && let [
+                    Node {
+                        value: Value::Scalar(one),
+                        ..
+                    },
+                ] = items.as_slice()
+            {
+                found.help(format!("write `{key}: {}`", shown(&one.text)));
+            }
             Word::broken(node.place)
         }
     }

@@ -3,6 +3,7 @@
 use super::Resolver;
 use crate::policy::defaults;
 use crate::policy::mask::shown;
+use crate::policy::nearest::nearest;
 use crate::policy::read;
 use crate::policy::snapshot::{Budget, Cycle, Each, Enforce, Raise};
 use crate::policy::source::{Style, Word};
@@ -94,6 +95,19 @@ impl Resolver<'_, '_> {
             };
             return self.check_tag(&tag).then_some(Each::Tag(tag.text));
         }
+        // A bare word that is none of these, and none of what may come, is the name of a tag.
+        let later = ["key", "license"];
+        let names = ["client", "model", "provider", "route", "use", "run"];
+        if !later.contains(&word.text.as_ref()) && nearest(&word.text, names).is_none() {
+            let message = format!("`each` cannot be `{}`", shown(&word.text));
+            let help = format!(
+                "did you mean `tag.{}`? Known besides: `{}`",
+                shown(&word.text),
+                names.join("`, `")
+            );
+            self.report.error(word.place, "unknown-word", message).help(help);
+            return None;
+        }
         let known = [
             ("tag.NAME", 0),
             ("client", 1),
@@ -103,7 +117,7 @@ impl Resolver<'_, '_> {
             ("use", 5),
             ("run", 6),
         ];
-        match self.choose(word, "each", &known, &["key", "license"])? {
+        match self.choose(word, "each", &known, &later)? {
             1 => Some(Each::Client),
             2 => Some(Each::Model),
             3 => Some(Each::Provider),

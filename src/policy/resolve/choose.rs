@@ -28,10 +28,8 @@ impl Resolver<'_, '_> {
             })
             .or_else(|| suggestion(text, names()))
             .or_else(|| {
-                Some(format!(
-                    "{} words are known here; the reference lists them",
-                    known.len()
-                ))
+                let all: Vec<String> = names().map(|name| format!("`{name}`")).collect();
+                Some(format!("known here: {}", all.join(", ")))
             });
         let message = if what.contains(' ') {
             format!("`{}` is no {what}", shown(text))

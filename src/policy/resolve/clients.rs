@@ -79,7 +79,9 @@ impl Resolver<'_, '_> {
                 return Vec::new();
             }
             (None, None) => {
-                self.report.error(written.place, "missing-key", "a client needs `key`");
+                self.report
+                    .error(written.place, "missing-key", "a client needs `key`")
+                    .help("write `key: file:NAME.key` or `key: env:NAME`: where the key is that it calls with");
                 return Vec::new();
             }
         };

@@ -73,6 +73,26 @@ pub(super) fn amount(text: &str) -> Option<(Money, Currency)> {
     Some((Money::parse(amount)?, Currency::parse(currency)?))
 }
 
+/// An amount as it is written in other places: `$500`, `500usd`, `1,000 USD`.
+fn meant(text: &str, own: Currency) -> Option<String> {
+    let text = text.trim();
+    let number: String = text.chars().filter(|c| c.is_ascii_digit() || *c == '.').collect();
+    Money::parse(&number).filter(|amount| *amount > Money::ZERO)?;
+    let word: String = text.chars().filter(char::is_ascii_alphabetic).collect();
+    let other = text
+        .chars()
+        .filter(|c| !c.is_ascii_alphanumeric() && !matches!(c, '.' | ',' | ' ' | '_'));
+    let currency = match (word.as_str(), other.collect::<String>().as_str()) {
+        ("", "$") => Currency::parse("USD")?,
+        ("", "€") => Currency::parse("EUR")?,
+        ("", "£") => Currency::parse("GBP")?,
+        ("", "¥") if own != Currency::parse("USD")? => own,
+        (word, "" | "$" | "€" | "£" | "¥") => Currency::parse(&word.to_ascii_uppercase())?,
+        _ => return None,
+    };
+    Some(format!("{number} {currency}"))
+}
+
 impl Resolver<'_, '_> {
     /// Reads `currency` and `rates`.
     pub fn exchange(&mut self, written: &Policy) {
@@ -122,6 +142,22 @@ impl Resolver<'_, '_> {
         }
     }
 
+    fn amount_help(&self, text: &str) -> String {
+        if Money::parse(text.trim()).is_some_and(|amount| amount > Money::ZERO) {
+            return format!("an amount has a currency: `{} {}`", text.trim(), self.exchange.currency);
+        }
+        if amount(text).is_some() || text.trim().starts_with('-') {
+            return "write an amount above 0".to_owned();
+        }
+        match meant(text, self.exchange.currency) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None if text.bytes().filter(u8::is_ascii_digit).count() > 12 && !text.contains('.') => {
+                "write less than 9 billion: more cannot be counted to the nano-unit".to_owned()
+            }
+            None => "amounts are written `500 USD` or `0.05 USD`, with up to nine decimals".to_owned(),
+        }
+    }
+
     /// What one unit of a currency is worth in the policy's.
     pub fn worth(&mut self, currency: Currency, place: Place) -> Option<Ratio> {
         let own = self.exchange.currency;
@@ -151,10 +187,7 @@ impl Resolver<'_, '_> {
     pub fn money(&mut self, word: Option<&Word>) -> Option<Money> {
         let word = word.filter(|word| !word.broken)?;
         let Some((amount, currency)) = amount(&word.text).filter(|(amount, _)| *amount > Money::ZERO) else {
-            let help = match Money::parse(&word.text) {
-                Some(_) => format!("an amount has a currency: `{} {}`", word.text, self.exchange.currency),
-                None => "amounts are written `500 USD` or `0.05 USD`, with up to nine decimals".to_owned(),
-            };
+            let help = self.amount_help(&word.text);
             self.unreadable(word, "amount of money", &help);
             return None;
         };
@@ -178,7 +211,15 @@ impl Resolver<'_, '_> {
             Some((money, currency, unit.trim()))
         });
         let Some((money, currency, unit)) = found else {
-            self.unreadable(word, "price", &format!("this one is written `{example}`"));
+            let meant = word.text.split_once('/').and_then(|(money, unit)| {
+                let unit = units.iter().find(|known| known.eq_ignore_ascii_case(unit.trim()))?;
+                Some(format!("{}/{unit}", meant(money, self.exchange.currency)?))
+            });
+            let help = match meant {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => format!("this one is written `{example}`"),
+            };
+            self.unreadable(word, "price", &help);
             return None;
         };
         let Some(unit) = units.iter().find(|known| **known == unit) else {

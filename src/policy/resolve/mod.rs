@@ -197,15 +197,22 @@ impl Resolver<'_, '_> {
         ];
         let absent = |(name, empty): &&(&str, bool)| *empty && !written.misshapen.contains(name);
         for (name, _) in sections.iter().filter(absent) {
+            let example = match *name {
+                "providers" => "providers: {NAME: {vendor: openai, api_key: env:OPENAI_API_KEY}}",
+                "models" => "models: {NAME: {provider: PROVIDER}}",
+                _ => "routes: [{name: chat, try: [MODEL]}]",
+            };
             self.report
-                .error(Place::START, "missing-key", format!("the policy has no `{name}`"));
+                .error(Place::START, "missing-key", format!("the policy has no `{name}`"))
+                .help(format!("write `{example}`"));
         }
     }
 
     /// A required word; its absence is reported where `place` is.
     fn required<'w>(&mut self, word: Option<&'w Word>, place: Place, key: &str, of: &str) -> Option<&'w Word> {
         if word.is_none() {
-            self.report.error(place, "missing-key", format!("{of} needs `{key}`"));
+            let found = self.report.error(place, "missing-key", format!("{of} needs `{key}`"));
+            found.maybe_help(example_of(key).map(|example| format!("write `{key}: {example}`")));
         }
         word.filter(|word| !word.broken)
     }
@@ -219,6 +226,11 @@ impl Resolver<'_, '_> {
         if found.is_none() {
             let names = known(&self.names, to).iter().map(AsRef::as_ref);
             let help = self.report.is_read().then(|| suggestion(&word.text, names)).flatten();
+            let provider = to.word() == "model" && self.names.providers.contains(&word.text);
+            let help = match help {
+                Some(help) if provider => Some(format!("`{}` is a provider; {help}", shown(&word.text))),
+                help => help,
+            };
             let message = format!("no {} is called `{}`", to.word(), shown(&word.text));
             self.report.error(word.place, "unknown-name", message).maybe_help(help);
         }
@@ -266,7 +278,7 @@ impl Resolver<'_, '_> {
 
     /// YAML ends a plain text where a condition would go on.
     fn check_quoted(&mut self, word: &Word) {
-        if word.style == Style::Plain && !matches!(word.text.as_ref(), "true" | "false") {
+        if word.style == Style::Plain && !matches!(word.text.as_ref(), "true" | "false") && self.cut(word).is_none() {
             self.report
                 .warning(
                     word.place,
@@ -277,7 +289,39 @@ impl Resolver<'_, '_> {
         }
     }
 
+    /// Where a comment begins right behind a plain condition.
+    fn cut(&self, word: &Word) -> Option<Place> {
+        if word.style != Style::Plain {
+            return None;
+        }
+        let (_, begins, line) = self.files.get(word.place.file)?.line_at(word.place.end);
+        let line = line.get(word.place.end.checked_sub(begins)?..)?.trim_end();
+        let blanks = line.len() - line.trim_start().len();
+        let comment = line
+            .get(blanks..)
+            .filter(|comment| blanks > 0 && comment.starts_with('#'))?;
+        let start = word.place.end + blanks;
+        Some(Place {
+            start,
+            end: start + comment.len(),
+            ..word.place
+        })
+    }
+
     fn report_faults(&mut self, word: &Word, faults: Vec<Fault>) {
+        // What has a right form and a wrong name was not cut.
+        let (cut, wrong) = (self.cut(word), faults.iter().any(|fault| fault.code == "syntax"));
+        if let Some(place) = cut {
+            let quoted = "put the whole condition in single quotes: `'… # …'`; a comment stands behind the closing one";
+            if wrong {
+                // What is left of it is wrong because of that, and not worth a word.
+                let message = "YAML takes `#` and all that follows for a comment, and what is left is no condition";
+                self.report.error(place, "cut-off", message).help(quoted);
+                return;
+            }
+            let message = "YAML takes `#` and all that follows for a comment: it is no part of the condition";
+            self.report.warning(place, "unquoted", message).help(quoted);
+        }
         for fault in faults {
             let place = self.files.within(word, fault.range);
             let found = if fault.warning {
@@ -288,6 +332,20 @@ impl Resolver<'_, '_> {
             found.maybe_help(fault.help);
         }
     }
+}
+
+/// How what is always needed is written.
+fn example_of(key: &str) -> Option<&'static str> {
+    Some(match key {
+        "secret" => "env:HOOK_KEY",
+        "url" => "https://ops.example/hook",
+        "limit" => "500 USD",
+        "per" => "month",
+        "provider" => "PROVIDER",
+        "vendor" => "openai",
+        "name" => "chat",
+        _ => return None,
+    })
 }
 
 fn names_of(written: &Policy) -> Names {

@@ -345,6 +345,10 @@ impl Resolver<'_, '_> {
     }
 
     fn incomplete(&mut self, written: &read::Price, own: &Sheet) {
+        // What runs by the hour has no price a token, however its own is spelt.
+        if written.compute.is_some() {
+            return;
+        }
         for kind in [Kind::Input, Kind::Output] {
             let broken = written.kinds.iter().any(|(known, word)| *known == kind && word.broken);
             let unreadable = written.kinds.iter().any(|(known, _)| *known == kind);

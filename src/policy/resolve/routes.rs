@@ -149,7 +149,9 @@ impl Resolver<'_, '_> {
             };
             if named.contains(&model) {
                 let message = format!("`{}` is tried twice", shown(&word.text));
-                self.report.error(word.place, "duplicate-name", message);
+                self.report
+                    .error(word.place, "duplicate-name", message)
+                    .help("take one of the two out; `limits.attempts` says how often a request may be sent");
                 continue;
             }
             named.push(model);

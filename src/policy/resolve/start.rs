@@ -43,12 +43,14 @@ impl Resolver<'_, '_> {
         let env = env.collect();
         let Some(words) = &written.command else {
             self.report
-                .error(written.place, "missing-key", "`start` needs `command`");
+                .error(written.place, "missing-key", "`start` needs `command`")
+                .help("write `command: [llama-server, -m, model.gguf, --port, \"8080\"]`");
             return None;
         };
         let Some(program) = words.first() else {
             self.report
-                .error(written.place, "missing-value", "`command` names no program");
+                .error(written.place, "missing-value", "`command` names no program")
+                .help("write the program and its arguments: `command: [llama-server, --port, \"8080\"]`");
             return None;
         };
         let mut command: Vec<String> = words.iter().map(|word| word.text.to_string()).collect();

@@ -43,8 +43,12 @@ impl Resolver<'_, '_> {
         let word = word.filter(|word| !word.broken)?;
         let found = size(&word.text).filter(|size| *size > 0);
         if found.is_none() {
-            let help = "sizes are written `4096`, `32k` (thousand), `1M` (million), `32Ki` or `1Mi` (of 1,024)";
-            self.unreadable(word, "size", help);
+            let usual = "sizes are written `4096`, `32k` (thousand), `1M` (million), `32Ki` or `1Mi` (of 1,024)";
+            let help = match size(&word.text) {
+                Some(_) => "write at least 1, or leave it out".to_owned(),
+                None => spelt(&word.text).map_or_else(|| usual.to_owned(), |meant| format!("did you mean `{meant}`?")),
+            };
+            self.unreadable(word, "size", &help);
         }
         found
     }
@@ -67,7 +71,16 @@ impl Resolver<'_, '_> {
         }
         let found = percentage(&word.text);
         if found.is_none() {
-            self.unreadable(word, "percentage", "percentages are written `80%` or `99.5%`");
+            let share = word
+                .text
+                .strip_prefix("0.")
+                .and_then(|rest| percentage(&format!("0.{rest}%")));
+            let help = match share.and_then(|share| share.checked_mul(100)) {
+                Some(points) if points % 100 == 0 => format!("did you mean `{}%`?", points / 100),
+                _ if whole(&word.text).is_some() => format!("did you mean `{}%`?", word.text),
+                _ => "percentages are written `80%` or `99.5%`".to_owned(),
+            };
+            self.unreadable(word, "percentage", &help);
         }
         found
     }
@@ -121,6 +134,29 @@ pub(in crate::policy) fn size(text: &str) -> Option<u64> {
         .checked_add(fraction)?
         .checked_mul(factor)?;
     (scaled % scale == 0).then_some(scaled / scale)
+}
+
+/// The size in the spelling that is known: `32K`, `32 k`, `1MiB`, `128,000`.
+fn spelt(text: &str) -> Option<String> {
+    let plain: String = text.chars().filter(|c| !matches!(c, ' ' | ',' | '_')).collect();
+    let digits = plain
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(plain.len());
+    let (number, unit) = plain.split_at(digits);
+    let unit = match unit
+        .to_ascii_lowercase()
+        .trim_end_matches("tokens")
+        .trim_end_matches('b')
+    {
+        "" => "",
+        "k" => "k",
+        "m" => "M",
+        "ki" => "Ki",
+        "mi" => "Mi",
+        _ => return None,
+    };
+    let meant = format!("{number}{unit}");
+    size(&meant).filter(|size| *size > 0).map(|_| meant)
 }
 
 pub(in crate::policy) fn percentage(text: &str) -> Option<u32> {

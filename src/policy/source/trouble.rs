@@ -86,6 +86,18 @@ fn words(info: &str, here: Option<char>) -> (String, Option<&'static str>) {
             "every `[` and `{` needs its own closing bracket",
         );
     }
+    if info.contains("comment intercepting") {
+        return told(
+            "a comment in the middle of a text that goes on in the next line",
+            "put the whole text, a condition say, in single quotes: `'… # …'`",
+        );
+    }
+    if info.contains("must be followed by a valid YAML whitespace") {
+        return told(
+            "a `:` with no space behind it",
+            "behind a key stands `: `, with a space and not a tab; a text with `:` in it needs quotes",
+        );
+    }
     if info.contains("misplaced bracket") {
         return told("this bracket closes nothing", "take it out, or open one before it");
     }

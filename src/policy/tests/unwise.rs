@@ -217,6 +217,11 @@ fn an_unquoted_condition() {
         )
     };
     one(&plan("budget(\"month\").used > 0.5"), "unquoted", "not quoted");
+    one(
+        &plan("budget(\"month\").used > 0.5 # of it"),
+        "unquoted",
+        "no part of the condition",
+    );
     none(&plan("'budget(\"month\").used > 0.5'"), "unquoted");
     none(&plan("'budget(\"month\").used > 0.5' # said in quotes"), "unquoted");
 }

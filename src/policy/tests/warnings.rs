@@ -126,6 +126,11 @@ fn an_unquoted_condition_is_told_that_it_may_be_cut() {
         "plans",
         "  - name: p\n    when: budget(\"month\").used > 0.5 # of the month\n    avoid: 'model.name == \"big\"'",
     );
+    assert_eq!(found, [("unquoted", "# of the month".to_owned())]);
+    let found = line(
+        "plans",
+        "  - name: p\n    when: budget(\"month\").used > 0.5\n    avoid: 'model.name == \"big\"'",
+    );
     assert_eq!(found, [("unquoted", "budget(\"month\").used > 0.5".to_owned())]);
 }
 
