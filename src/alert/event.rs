@@ -16,6 +16,9 @@ pub enum EventKind {
     PlanFlapping,
     LicenseExpiring,
     LicenseExpired,
+    /// The ledger cannot be written, or a budget's books do not add up.
+    LedgerDegraded,
+    LedgerRecovered,
     ModelRetiring,
     PolicyRejected,
     PolicyReloaded,
@@ -24,7 +27,7 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::BudgetThreshold,
         Self::BudgetExhausted,
         Self::BudgetOverdraft,
@@ -33,6 +36,8 @@ impl EventKind {
         Self::PlanFlapping,
         Self::LicenseExpiring,
         Self::LicenseExpired,
+        Self::LedgerDegraded,
+        Self::LedgerRecovered,
         Self::ModelRetiring,
         Self::PolicyRejected,
         Self::PolicyReloaded,
@@ -50,6 +55,8 @@ impl EventKind {
             Self::PlanFlapping => "plan.flapping",
             Self::LicenseExpiring => "license.expiring",
             Self::LicenseExpired => "license.expired",
+            Self::LedgerDegraded => "ledger.degraded",
+            Self::LedgerRecovered => "ledger.recovered",
             Self::ModelRetiring => "model.retiring",
             Self::PolicyRejected => "policy.rejected",
             Self::PolicyReloaded => "policy.reloaded",

@@ -32,6 +32,14 @@ pub struct Notice {
     pub crossing: Crossing,
 }
 
+/// A violation, the budget that is closed by it, and what its books said at that moment.
+#[derive(Clone, Debug)]
+pub struct Broken {
+    pub budget: Option<Arc<str>>,
+    pub violation: Violation,
+    pub dump: String,
+}
+
 /// A sum that must hold and does not.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Violation {

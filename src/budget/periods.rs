@@ -91,7 +91,10 @@ impl Books {
             if let Some(rule) = self.rules.get_mut(rule) {
                 rule.pools.retain(|(_, known)| *known != life);
             }
-            self.ensure_pool(rule, start, false);
+            let made = self.ensure_pool(rule, start, false);
+            if let Some(pool) = made.and_then(|life| self.pools.get_mut(&life)) {
+                pool.replaces = true;
+            }
         }
     }
 
@@ -116,10 +119,10 @@ impl Books {
         }
     }
 
-    fn ensure_pool(&mut self, at: usize, now: Timestamp, only_if_known: bool) {
-        let Some(rule) = self.rules.get_mut(at) else { return };
+    fn ensure_pool(&mut self, at: usize, now: Timestamp, only_if_known: bool) -> Option<u64> {
+        let rule = self.rules.get_mut(at)?;
         if rule.pools.iter().any(|(span, _)| span.contains(now)) {
-            return;
+            return None;
         }
         let id = PoolId {
             budget: rule.budget.name.clone(),
@@ -135,7 +138,9 @@ impl Books {
         let mut pool = Pool::new(id, at, rule.budget.rolling(), self.now);
         pool.only_if_known = only_if_known;
         self.attach_open(&mut pool, at);
-        self.pools.insert(pool.id.life, pool);
+        let life = pool.id.life;
+        self.pools.insert(life, pool);
+        Some(life)
     }
 
     /// Open reservations post to the new pool too. Those of an abandoned pool of the same name in the store move over,

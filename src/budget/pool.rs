@@ -105,6 +105,8 @@ pub(super) struct Pool {
     /// Requests that it covers, by their first choice without plans.
     pub(super) requests: u64,
     pub(super) degraded: bool,
+    /// It stands for one whose sums did not hold.
+    pub(super) replaces: bool,
     pub(super) accounts: Vec<Account>,
     by_key: HashMap<Arc<str>, usize>,
     /// What crashes left unrecorded; counts against every key.
@@ -135,6 +137,7 @@ impl Pool {
             born,
             requests: 0,
             degraded: false,
+            replaces: false,
             accounts: Vec::new(),
             by_key: HashMap::new(),
             unaccounted: Money::ZERO,
@@ -253,6 +256,27 @@ impl Pool {
     /// Feeds the size of the next lease.
     pub(super) fn burned(&mut self, spent: Spent, second: i64) {
         self.burn.add(second, spent.drawn());
+    }
+
+    /// For whoever must find out what went wrong.
+    pub(super) fn dump(&self) -> String {
+        let sum = |of: fn(&Account) -> Money| -> Money { self.accounts.iter().map(of).sum() };
+        format!(
+            "budget {} from {} life {}: granted {}, used {} (accounts {}), reserved {} (accounts {}), posted {}, held {}, \
+             unaccounted {}, {} accounts",
+            self.id.budget,
+            self.id.span.start,
+            self.id.life,
+            self.granted,
+            self.used,
+            sum(|account| account.own.drawn()),
+            self.reserved,
+            sum(|account| account.reserved),
+            sum(|account| account.spent().posted),
+            sum(|account| account.spent().held),
+            self.unaccounted,
+            self.accounts.len(),
+        )
     }
 
     pub(super) const fn slides(&self) -> bool {

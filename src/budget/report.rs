@@ -3,7 +3,7 @@
 use super::account::AccountView;
 use super::books::Books;
 use super::charge::UNACCOUNTED_KEY;
-use super::notice::{Crossing, Notice, Violation};
+use super::notice::{Broken, Crossing, Notice, Violation};
 use super::pool::{Pool, State};
 use crate::money::Money;
 use crate::period::Span;
@@ -94,7 +94,7 @@ impl Books {
     }
 
     /// Sums that were found wrong since the last call; their budgets admit nothing paid.
-    pub fn take_violations(&mut self) -> Vec<Violation> {
+    pub fn take_violations(&mut self) -> Vec<Broken> {
         std::mem::take(&mut self.violations)
     }
 
@@ -105,6 +105,27 @@ impl Books {
 
     /// Adds everything up from the open reservations and compares.
     pub fn prove(&self) -> Result<(), Violation> {
+        self.find_violation().map_or(Ok(()), |(_, violation)| Err(violation))
+    }
+
+    /// Proves itself; a budget whose sums do not hold spends nothing until it was read anew.
+    pub fn check(&mut self) {
+        if let Some((life, violation)) = self.find_violation() {
+            self.violate(Some(life), violation);
+        }
+    }
+
+    /// Budgets that spend nothing because their sums did not hold, or are being read anew for that.
+    pub fn degraded(&self) -> Vec<Arc<str>> {
+        let broken = |rule: &&super::books::Rule| {
+            let mut pools = rule.pools.iter().filter_map(|(_, life)| self.pools.get(life));
+            pools.any(|pool| pool.degraded || pool.replaces && pool.state != State::Ready)
+        };
+        let broken = self.rules.iter().filter(broken);
+        broken.map(|rule| rule.budget.name.clone()).collect()
+    }
+
+    fn find_violation(&self) -> Option<(u64, Violation)> {
         let mut open: HashMap<(u64, usize), Money> = HashMap::new();
         for reservation in self.open.values() {
             for charge in &reservation.charges {
@@ -112,9 +133,9 @@ impl Books {
                 *sum = sum.plus(reservation.worst);
             }
         }
-        self.pools
-            .iter()
-            .try_for_each(|(life, pool)| prove_pool(*life, pool, &open))
+        let sound = |pool: &Pool| pool.rule.is_some() && !pool.degraded;
+        let mut pools = self.pools.iter().filter(|(_, pool)| sound(pool));
+        pools.find_map(|(life, pool)| Some((*life, prove_pool(*life, pool, &open).err()?)))
     }
 
     /// Looks whether an account has crossed a line, and remembers to tell.
@@ -189,11 +210,24 @@ impl Books {
     }
 
     pub(super) fn violate(&mut self, life: Option<u64>, violation: Violation) {
-        if let Some(pool) = life.and_then(|life| self.pools.get_mut(&life)) {
-            pool.degraded = true;
-        }
-        debug_assert!(false, "{violation}");
-        self.violations.push(violation);
+        let pool = life.and_then(|life| self.pools.get_mut(&life));
+        let broken = match pool {
+            Some(pool) => {
+                pool.degraded = true;
+                Broken {
+                    budget: Some(pool.id.budget.clone()),
+                    violation,
+                    dump: pool.dump(),
+                }
+            }
+            None => Broken {
+                budget: None,
+                violation,
+                dump: format!("{} open reservations", self.open.len()),
+            },
+        };
+        debug_assert!(self.tolerant, "{} {}", broken.violation, broken.dump);
+        self.violations.push(broken);
     }
 
     pub(super) fn present_pool(&self, pools: &[(Span, u64)]) -> Option<&Pool> {

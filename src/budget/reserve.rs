@@ -5,6 +5,7 @@ use super::books::{Books, Reservation, Rule};
 use super::charge::{Charges, Facts, Slot};
 use super::notice::Violation;
 use super::pool::{GrantRequest, Pool};
+use super::room::Room;
 use crate::money::Money;
 use crate::period::Span;
 use crate::policy::snapshot::Enforce;
@@ -78,8 +79,6 @@ pub enum Refusal {
 pub struct Headroom {
     /// Of the tightest hard budget, never below zero; `None` when no hard budget covers the request.
     pub remaining: Option<Money>,
-    /// What would be left of that budget if no reservation cost anything.
-    pub unspent: Money,
     /// `remaining` as a share of that budget's limit; 1 without a hard budget.
     pub share: f64,
     pub budget: Arc<str>,
@@ -93,6 +92,15 @@ pub struct Headroom {
 impl Books {
     /// What the tightest of these budgets has left, reservations taken off.
     pub fn headroom(&self, charges: &Charges) -> Headroom {
+        self.headroom_by(charges, Room::remaining)
+    }
+
+    /// The same if no reservation cost anything.
+    pub fn headroom_if_settled(&self, charges: &Charges) -> Headroom {
+        self.headroom_by(charges, Room::unspent)
+    }
+
+    fn headroom_by(&self, charges: &Charges, left: fn(&Room) -> Money) -> Headroom {
         let mut room = Headroom {
             share: 1.0,
             rebuilding: charges.missing.clone(),
@@ -113,11 +121,10 @@ impl Books {
                 room.rebuilding = Some(budget.name.clone());
             }
             let stands = self.room_of(rule, pool, &charge.slot);
-            let remaining = stands.remaining().max(Money::ZERO);
+            let remaining = left(&stands).max(Money::ZERO);
             if room.remaining.is_none_or(|tightest| remaining < tightest) {
                 room.remaining = Some(remaining);
                 room.share = remaining.share_of(stands.limit);
-                room.unspent = stands.unspent().max(Money::ZERO);
                 room.budget = budget.name.clone();
                 room.key = key(pool, &charge.slot);
             }

@@ -533,3 +533,34 @@ fn a_raise_lifts_the_limit_until_its_end_and_forgets_no_spend() {
     );
     assert!(!books.raise("no such budget", Vec::new(), until));
 }
+
+#[test]
+fn a_budget_whose_sums_are_wrong_is_closed_and_opens_again_when_it_was_read_anew() {
+    let mut books = ready(&[budget("month", 100), budget("other", 100)]);
+    books.tolerant = true;
+    let open = reserve(&mut books, 30, "").unwrap();
+    for (_, pool) in books
+        .pools
+        .iter_mut()
+        .filter(|(_, pool)| pool.id.budget.as_ref() == "month")
+    {
+        pool.accounts[0].reserved = usd(7);
+    }
+    books.check();
+    let broken = books.take_violations();
+    assert_eq!(broken[0].budget.as_deref(), Some("month"));
+    assert!(broken[0].dump.contains("reserved"), "{}", broken[0].dump);
+    assert_eq!(
+        try_reserve(&mut books, 1, ""),
+        Err(Refusal::Degraded { budget: "month".into() })
+    );
+    assert_eq!(books.degraded(), [Arc::from("month")]);
+    let requests = books.roll(at(NOON));
+    assert_eq!(books.degraded(), [Arc::from("month")], "until the store has told");
+    answer(&mut books, requests);
+    assert!(books.degraded().is_empty());
+    assert_eq!(view(&books, "month", "").reserved, usd(30), "with what is under way");
+    assert_eq!(books.end(open, End::Post(usd(10))).len(), 2);
+    assert!(reserve(&mut books, 90, "").is_ok());
+    books.prove().unwrap();
+}

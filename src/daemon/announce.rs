@@ -97,6 +97,17 @@ fn line(kind: EventKind, data: &Value) -> Option<String> {
             let then = heir.map_or("no successor is named".to_owned(), |heir| format!("then {heir} serves"));
             format!("model {} retires on {}; {then}", word("model"), word("retires"))
         }
+        EventKind::LedgerDegraded | EventKind::LedgerRecovered => {
+            let what = match data["budget"].as_str() {
+                Some(budget) => format!("budget {budget}"),
+                None => "the ledger".to_owned(),
+            };
+            let is = match kind {
+                EventKind::LedgerDegraded => "cannot be relied on and pays for nothing",
+                _ => "is in order again",
+            };
+            format!("{what} {is}: {}", word("reason"))
+        }
         EventKind::PolicyRejected | EventKind::PolicyReloaded => return None,
     })
 }

@@ -16,6 +16,7 @@ mod providers;
 mod refusals;
 mod reload;
 mod signals;
+mod soundness;
 pub mod state_dir;
 mod terms;
 mod tick;
@@ -184,6 +185,7 @@ impl Daemon {
             clock,
             keyer: Keyer::new(secret(&token)),
             leasing: Arc::default(),
+            lines: crate::gateway::wait::Lines::default(),
             lease_ahead: Notify::new(),
             tasks: TaskTracker::new(),
             cut: CancellationToken::new(),
@@ -250,6 +252,7 @@ impl Daemon {
             announcer: self.announcer.clone(),
             overridden: self.control.overridden.clone(),
             told: terms::Told::default(),
+            sound: soundness::Told::default(),
             held: parking_lot::Mutex::default(),
         };
         tasks.spawn(ticker.run(self.stop.clone()));

@@ -1,7 +1,7 @@
 //! Once a second: periods roll, providers are judged, plans come and go, budgets tell what they crossed.
 
 use super::announce::Announcer;
-use super::{books, past, plans, providers, refusals, terms};
+use super::{books, past, plans, providers, refusals, soundness, terms};
 use crate::alert::{AlertEvent, EventKind};
 use crate::budget::{Crossing, Notice};
 use crate::gateway::Gateway;
@@ -24,6 +24,7 @@ pub struct Ticker {
     /// A plan was overridden by hand: act at once.
     pub overridden: Arc<Notify>,
     pub told: terms::Told,
+    pub sound: soundness::Told,
     /// Budgets whose held share was told.
     pub held: Mutex<Vec<Arc<str>>>,
 }
@@ -65,15 +66,10 @@ impl Ticker {
         let signals = plans::turn(gateway, &self.announcer).await;
         plans::keep_warm(gateway, &signals);
         terms::tell(gateway, &self.announcer, &self.told).await;
-        let (notices, violations) = {
-            let mut books = gateway.live.books.lock();
-            (books.take_notices(), books.take_violations())
-        };
+        soundness::tell(gateway, &self.announcer, &self.sound).await;
+        let notices = gateway.live.books.lock().take_notices();
         for notice in &notices {
             self.tell_budget(notice).await;
-        }
-        for violation in violations {
-            tracing::error!(%violation, "the books do not add up; the budget spends nothing until they are read anew");
         }
         self.tell_holdings();
         super::signals::measure(gateway, &signals);

@@ -279,6 +279,7 @@ impl Attempt {
             }
             amount
         };
+        self.gateway.lines.ring();
         if let (Some(wished), EndKind::Posted, "ok" | "cancelled") = (&self.wished, settlement.end, settlement.outcome)
         {
             let moment = Moment::of(&needs, reserved.at, Duration::ZERO);

@@ -2,6 +2,7 @@
 //! `serve` (drives the course: `claim`, `reserve`, `exchange`) → `stream` → `attempt` (settle) → `ticket` (record).
 
 pub mod accept;
+mod again;
 mod attempt;
 mod authenticate;
 mod body;
@@ -30,6 +31,7 @@ mod survey;
 mod tariff;
 mod ticket;
 mod turned_away;
+pub mod wait;
 mod wished;
 mod wishes;
 
@@ -59,6 +61,8 @@ pub struct Gateway {
     pub keyer: Keyer,
     /// One lease at a time.
     pub leasing: Arc<tokio::sync::Mutex<()>>,
+    /// Requests that wait for money that others have reserved.
+    pub lines: wait::Lines,
     /// Wakes the task that leases ahead of need.
     pub lease_ahead: Notify,
     /// Work that goes on without its client.

@@ -1,6 +1,7 @@
 //! From the bytes of a request to what it asks for: authenticated, decoded, its route found, its needs derived.
 
 use super::Gateway;
+use super::again::{self, Before, Repeat};
 use super::authenticate::authenticate;
 use super::failed::{Told, bad_request};
 use super::reshape::{Reshaped, Reshapes, reshape};
@@ -57,8 +58,11 @@ pub struct Prepared {
     /// From `x-planb-deadline`.
     pub deadline: Option<Duration>,
     pub explain: bool,
-    /// The decision of the request that this one repeats.
+    /// The decision of the request that this one repeats, and the models that failed it.
     pub retry_of: Arc<str>,
+    pub tried_last: Vec<ModelId>,
+    /// Its place among the requests of one `Idempotency-Key`.
+    pub repeat: Option<Repeat>,
     pub client: Option<ClientId>,
     /// What the client named, where it may see no other name.
     pub shown_as: Option<Arc<str>>,
@@ -118,6 +122,14 @@ impl Prepared {
         }
     }
 
+    /// How long the request waits for money that others have reserved.
+    pub fn money_wait(&self) -> Option<Duration> {
+        match self.target {
+            Target::Route(id) => self.policy.snapshot.routes[id.0].money_wait,
+            Target::Model(_) => None,
+        }
+    }
+
     pub fn attempts(&self) -> u8 {
         decide::terms(self.rules(), self.target).attempts
     }
@@ -132,7 +144,7 @@ impl Prepared {
 
 /// `read` takes the body in the dialect of the request's path.
 pub async fn prepare(
-    gateway: &Gateway,
+    gateway: &Arc<Gateway>,
     request: Request<Incoming>,
     peer: Option<IpAddr>,
     read: fn(Bytes) -> Result<Inbound, Unreadable>,
@@ -146,7 +158,7 @@ pub async fn prepare(
 }
 
 async fn prepare_for(
-    gateway: &Gateway,
+    gateway: &Arc<Gateway>,
     policy: Arc<Policy>,
     client_id: Option<ClientId>,
     (headers, body): (&HeaderMap, Incoming),
@@ -197,6 +209,11 @@ async fn prepare_for(
     let (deadline, explain) = (wishes.deadline()?, wishes.explain(hidden)?);
     let shown_as = hidden.then(|| Arc::from(inbound.model()));
     let reshapes = reshape(rules, target, &inbound, &needs);
+    let of = (needs.caller.client.as_ref(), route.as_ref(), inbound.body().as_ref());
+    let (repeat, before) = match explain {
+        true => (None, Before::default()),
+        false => again::begin(gateway, headers, of, &id, &policy.snapshot)?,
+    };
     Ok(Prepared {
         reshapes,
         policy,
@@ -213,7 +230,9 @@ async fn prepare_for(
         route,
         deadline,
         explain,
-        retry_of: Arc::default(),
+        retry_of: before.decision,
+        tried_last: before.failed,
+        repeat,
         client: client_id,
         shown_as,
     })

@@ -1,6 +1,7 @@
 //! Drives one request from its decision to its answer: candidate by candidate, as the course says.
 
 mod keys;
+mod line;
 mod refuse;
 
 use super::Gateway;
@@ -21,6 +22,7 @@ use super::survey::{Survey, survey, survey_in_order};
 use super::tariff::Tariff;
 use super::ticket::Ticket;
 use super::turned_away::TurnedAway;
+use super::wait::Head;
 use super::wished;
 use crate::budget::Facts;
 use crate::decide::{self, Candidate, Refusal};
@@ -57,7 +59,7 @@ pub async fn serve(
     peer: Option<IpAddr>,
     read: fn(Bytes) -> Result<Inbound, Unreadable>,
 ) -> Response<ResponseBody> {
-    let prepared = match prepare(gateway, request, peer, read).await {
+    let mut prepared = match prepare(gateway, request, peer, read).await {
         Ok(prepared) => prepared,
         Err(away) => return away.response(gateway),
     };
@@ -73,6 +75,7 @@ pub async fn serve(
         return super::explain::response(&prepared, &survey, gateway.clock.now());
     }
     let mut ticket = open(gateway, &prepared, &survey);
+    ticket.repeat = prepared.repeat.take();
     ticket.admission = admission;
     ticket.wished = wished::observe(gateway, &prepared, &survey).map(Arc::new);
     if prepared.finishes_alone() && !prepared.inbound.stream() {
@@ -134,6 +137,9 @@ struct Serving {
     survey: Survey,
     ticket: Ticket,
     deadline: Uptime,
+    began: Uptime,
+    /// At the head of the line for money.
+    head: Option<Head>,
     /// Why the last candidate that lacked money did.
     money: Option<NoMoney>,
     /// Keys that it was sent with.
@@ -150,6 +156,8 @@ impl Serving {
             survey,
             ticket,
             deadline: Uptime::ZERO,
+            began: Uptime::ZERO,
+            head: None,
             money: None,
             used_keys: Vec::new(),
             anew: DECISIONS_ANEW,
@@ -163,7 +171,9 @@ type Go = ControlFlow<Response<ResponseBody>, Step>;
 impl Serving {
     async fn run(mut self) -> Response<ResponseBody> {
         let now = self.gateway.clock.uptime();
+        self.began = now;
         self.deadline = now + self.prepared.deadline.unwrap_or(NO_DEADLINE);
+        self.stand_in_line().await;
         if self.survey.decision.candidates.is_empty() {
             return self.refuse();
         }
@@ -177,6 +187,7 @@ impl Serving {
                     Continue(pause.over(self.gateway.clock.uptime()))
                 }
                 Step::Warm(warming) => Continue(self.warm(warming).await),
+                Step::Tell(ending) if self.may_wait(&ending) => self.wait_again().await,
                 Step::Tell(ending) if self.may_decide_anew(&ending) => self.decide_anew(ending),
                 Step::Tell(ending) => Break(self.tell(ending)),
             };
@@ -320,7 +331,10 @@ impl Serving {
         let until = self.until(LEDGER_WITHIN);
         let tariff = Tariff::take(&self.gateway, &self.prepared, &candidate);
         match reserve(&self.gateway, tariff, &charges, facts, until).await {
-            Ok(reserved) => Ok((chosen, reserved)),
+            Ok(reserved) => {
+                self.head = None;
+                Ok((chosen, reserved))
+            }
             Err(why) => {
                 let (NoMoney::Refused(text) | NoMoney::Closed(text)) = &why;
                 self.exclude(candidate, "budget", text.clone());
@@ -357,6 +371,7 @@ impl Serving {
             Err(failure) => {
                 self.ticket.cost = self.ticket.cost.plus(attempt.fail(&failure));
                 let (model, class) = (&attempt.model().name, failure.class.word());
+                self.ticket.failed_by(Some(model));
                 tracing::info!(decision = %self.ticket.id, %model, class, "attempt failed: {}", failure.message);
                 let now = self.gateway.clock.uptime();
                 let may_repeat = self

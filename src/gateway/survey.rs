@@ -6,7 +6,7 @@ use super::limits;
 use super::prepare::Prepared;
 use super::reserve::{LEDGER_WITHIN, LOOK_AGAIN};
 use super::reshape::{self, Reshapes};
-use crate::budget::Headroom;
+use crate::budget::{Books, Charges, Headroom};
 use crate::decide::{self, Decision, Funds, Present, Shaped, Speed, State, Target, Wait};
 use crate::health::{Options, Verdict};
 use crate::limit::Full;
@@ -31,9 +31,28 @@ pub struct Survey {
 }
 
 pub fn survey(gateway: &Gateway, prepared: &Prepared) -> Survey {
+    survey_with(gateway, prepared, Books::headroom)
+}
+
+/// What it would be if no reservation of others cost anything.
+pub fn survey_as_if_settled(gateway: &Gateway, prepared: &Prepared) -> Survey {
+    survey_with(gateway, prepared, Books::headroom_if_settled)
+}
+
+/// The account that a model's money comes from, or that has least of it.
+pub fn tightest(gateway: &Gateway, prepared: &Prepared, id: ModelId) -> Option<(Arc<str>, Arc<str>)> {
+    let books = gateway.live.books.lock();
+    let caller = &prepared.needs.caller;
+    let charges = books.charges_by(&prepared.answers, id, caller, gateway.clock.now());
+    let headroom = books.headroom(&charges);
+    headroom.remaining.map(|_| (headroom.budget, headroom.key))
+}
+
+fn survey_with(gateway: &Gateway, prepared: &Prepared, headroom: Reckon) -> Survey {
     LOOK.with(|look| {
         // Nothing below asks for another survey.
         let mut look = look.take();
+        look.headroom = headroom;
         look.gather(gateway, prepared);
         let present = Now {
             policy: &prepared.policy,
@@ -45,7 +64,10 @@ pub fn survey(gateway: &Gateway, prepared: &Prepared) -> Survey {
             look: &look,
             reshapes: &prepared.reshapes,
         };
-        let decision = decide::survey(prepared.rules(), &prepared.question(look.at), &present);
+        let mut decision = decide::survey(prepared.rules(), &prepared.question(look.at), &present);
+        // Where the request that this one repeats has failed.
+        let failed = |candidate: &decide::Candidate| prepared.tried_last.contains(&candidate.id);
+        decision.candidates.sort_by_key(failed);
         let plans = decision
             .plans
             .iter()
@@ -77,12 +99,15 @@ pub async fn survey_in_order(gateway: &Gateway, prepared: &Prepared) -> Survey {
 }
 
 thread_local! {
-    static LOOK: RefCell<Look> = RefCell::default();
+    static LOOK: RefCell<Look> = RefCell::new(Look::default());
 }
 
+/// How what is left of budgets is reckoned.
+type Reckon = fn(&Books, &Charges) -> Headroom;
+
 /// What was seen under the locks; a thread uses it again and again.
-#[derive(Default)]
 struct Look {
+    headroom: Reckon,
     at: Timestamp,
     uptime: Uptime,
     /// By charge class: what the tightest budget has left.
@@ -93,6 +118,22 @@ struct Look {
     positions: Vec<(ModelId, Positions)>,
     budget_left: Option<f64>,
     rebuilding: bool,
+}
+
+impl Default for Look {
+    fn default() -> Self {
+        Self {
+            headroom: Books::headroom,
+            at: Timestamp::default(),
+            uptime: Uptime::default(),
+            funds: Vec::new(),
+            waits: Vec::new(),
+            full: Vec::new(),
+            positions: Vec::new(),
+            budget_left: None,
+            rebuilding: false,
+        }
+    }
 }
 
 impl Look {
@@ -134,7 +175,7 @@ impl Look {
                 continue;
             }
             let charges = books.charges_by(&prepared.answers, *id, &prepared.needs.caller, self.at);
-            let headroom = books.headroom(&charges);
+            let headroom = (self.headroom)(&books, &charges);
             if headroom.remaining.is_some() {
                 let least = self
                     .budget_left

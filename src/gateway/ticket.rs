@@ -2,6 +2,7 @@
 //! when it is dropped because the client left.
 
 use super::Gateway;
+use super::again::Repeat;
 use super::explain::grounds;
 use super::limits::Admission;
 use super::prepare::Prepared;
@@ -46,6 +47,8 @@ pub struct Ticket {
     pub hides: bool,
     /// Its place under its client's and its route's limits, where they have any.
     pub admission: Option<Arc<Admission>>,
+    /// Its place among the requests of one `Idempotency-Key`.
+    pub repeat: Option<Repeat>,
     permit: Option<Permit>,
     finished: bool,
 }
@@ -73,6 +76,7 @@ impl Ticket {
             cost: Money::ZERO,
             hides: prepared.shown_as.is_some(),
             admission: None,
+            repeat: None,
             permit,
             finished: false,
         }
@@ -113,6 +117,7 @@ impl Ticket {
             cost: self.cost,
             hides: self.hides,
             admission: self.admission.take(),
+            repeat: self.repeat.take(),
             permit: self.permit.take(),
             finished: false,
         };
@@ -133,6 +138,9 @@ impl Ticket {
         self.gateway.metrics.requests.get_or_create(&labels).inc();
         self.tell(chosen.as_deref(), outcome, status);
         let (first_choice, first_cost) = self.count(outcome);
+        if outcome == "failed" {
+            self.failed_by(chosen.as_ref());
+        }
         let Some(permit) = self.permit.take() else { return };
         permit.send(Record::Decision(Box::new(DecisionRecord {
             id: self.id.clone(),
@@ -155,6 +163,13 @@ impl Ticket {
             status,
             policy_hash: self.policy.snapshot.hash.clone(),
         })));
+    }
+
+    /// Whoever sends the request again has this model tried last.
+    pub fn failed_by(&mut self, model: Option<&Arc<str>>) {
+        if let (Some(repeat), Some(model)) = (&mut self.repeat, model) {
+            repeat.failed.push(model.clone());
+        }
     }
 
     /// The model that would have been asked first without plans, and what that would have cost.

@@ -32,6 +32,8 @@ pub struct DecisionQuery {
 #[derive(Clone, Debug, Serialize, PartialEq)]
 pub struct DecisionView {
     pub id: String,
+    /// The decision of the request that an SDK sent again.
+    pub retry_of: Option<String>,
     pub at: String,
     pub route: String,
     pub dialect: String,
@@ -235,6 +237,7 @@ fn view(row: &Row<'_>) -> rusqlite::Result<DecisionView> {
     };
     Ok(DecisionView {
         id: row.get("id")?,
+        retry_of: Some(row.get::<_, String>("retry_of")?).filter(|of| !of.is_empty()),
         at: row.get("at")?,
         route: row.get("route")?,
         dialect: row.get("dialect")?,

@@ -28,7 +28,7 @@ use crate::plan::{Cause, Effective, News, Now, Override, PlanError, Plans, Trans
 use crate::policy::Diagnostic;
 use crate::policy::snapshot::{Limits, ModelId, Provider, ProviderId, ProviderKey, Snapshot};
 use crate::price::Counters;
-use crate::session::Sessions;
+use crate::session::{Repeats, Sessions};
 use crate::uptime::Uptime;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
@@ -77,6 +77,8 @@ pub struct Live {
     /// What the last edit would have meant for recorded traffic, with the hash of the policy that it made.
     projected: ArcSwapOption<(Arc<str>, Value)>,
     pub books: Mutex<Books>,
+    /// Requests that may be sent again.
+    pub repeats: Mutex<Repeats>,
     pub health: Mutex<Health>,
     pub limits: Mutex<Book>,
     pub plans: Mutex<Plans>,
@@ -113,6 +115,7 @@ impl Live {
             rejected: ArcSwapOption::empty(),
             projected: ArcSwapOption::empty(),
             books: Mutex::new(books),
+            repeats: Mutex::default(),
             health: Mutex::new(Health::default()),
             limits: Mutex::new(limits),
             plans: Mutex::new(plans),

@@ -30,6 +30,17 @@ impl Keyer {
         Self { secret }
     }
 
+    /// Every byte of the parts counts.
+    pub fn whole(&self, parts: &[&[u8]]) -> SessionKey {
+        let mut sum = Sha256::new();
+        sum.update(self.secret);
+        for part in parts {
+            sum.update((part.len() as u64).to_le_bytes());
+            sum.update(part);
+        }
+        half(sum)
+    }
+
     /// The parts in their order, each told apart from the next.
     pub fn key(&self, parts: &[&[u8]]) -> SessionKey {
         let mut sum = Sha256::new();
@@ -44,10 +55,14 @@ impl Keyer {
                 _ => sum.update(part),
             }
         }
-        let digest: [u8; 32] = sum.finalize().into();
-        let (half, _) = digest.split_at(16);
-        SessionKey(half.iter().fold(0, |hash, byte| hash << 8 | u128::from(*byte)))
+        half(sum)
     }
+}
+
+fn half(sum: Sha256) -> SessionKey {
+    let digest: [u8; 32] = sum.finalize().into();
+    let (half, _) = digest.split_at(16);
+    SessionKey(half.iter().fold(0, |hash, byte| hash << 8 | u128::from(*byte)))
 }
 
 #[cfg(test)]

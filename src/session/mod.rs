@@ -5,8 +5,10 @@
 //! is `decide`.
 
 mod key;
+mod repeats;
 
 pub use key::{Keyer, SessionKey};
+pub use repeats::{Repeats, Standing};
 
 use crate::uptime::Uptime;
 use std::collections::HashMap;

@@ -37,3 +37,4 @@ mod streams;
 mod surface;
 mod terms;
 mod trouble;
+mod waiting;

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 /// Events of this version; their first words are patterns, too.
-pub(in crate::policy) const EVENTS: [&str; 13] = [
+pub(in crate::policy) const EVENTS: [&str; 15] = [
     "budget.threshold",
     "budget.exhausted",
     "budget.overdraft",
@@ -24,9 +24,11 @@ pub(in crate::policy) const EVENTS: [&str; 13] = [
     "provider.recovered",
     "license.expiring",
     "license.expired",
+    "ledger.degraded",
+    "ledger.recovered",
     "model.retiring",
 ];
-const LATER_EVENTS: [&str; 16] = [
+const LATER_EVENTS: [&str; 14] = [
     "budget.forecast",
     "plan.flapping",
     "plan.unready",
@@ -36,8 +38,6 @@ const LATER_EVENTS: [&str; 16] = [
     "price.changed",
     "price.missing",
     "price.stale",
-    "ledger",
-    "ledger.degraded",
     "drill",
     "drill.started",
     "drill.passed",

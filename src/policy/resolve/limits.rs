@@ -14,6 +14,26 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 impl Resolver<'_, '_> {
     pub fn limits(&mut self, written: &read::Limits) -> Limits {
+        if let (Some(word), None) = (&written.wait, &written.queue) {
+            self.report
+                .error(
+                    word.place,
+                    "missing-key",
+                    "`wait` is the wait in a `queue`, and there is none",
+                )
+                .help("write how many may wait: `queue: 20`");
+        }
+        self.rates(written)
+    }
+
+    /// Of a route: its `wait` is also for money that others have reserved, and needs no queue.
+    pub fn route_limits(&mut self, written: &read::Limits) -> (Limits, Option<Duration>) {
+        let limits = self.rates(written);
+        let wait = written.wait.as_ref().map(|_| limits.wait);
+        (limits, wait)
+    }
+
+    fn rates(&mut self, written: &read::Limits) -> Limits {
         let limits = Limits {
             requests: self.rate_of(written.requests.as_ref(), "600/min"),
             tokens: self.rate_of(written.tokens.as_ref(), "1M/min"),
@@ -23,15 +43,6 @@ impl Resolver<'_, '_> {
         };
         if let Some(word) = written.wait.as_ref().filter(|_| limits.wait > LONGEST_WAIT) {
             self.unreadable(word, "wait of a queue", "a client waits too: write up to `60s`");
-        }
-        if let (Some(word), None) = (&written.wait, &written.queue) {
-            self.report
-                .error(
-                    word.place,
-                    "missing-key",
-                    "`wait` is the wait in a `queue`, and there is none",
-                )
-                .help("write how many may wait: `queue: 20`");
         }
         let place = written.queue.as_ref().map(|word| word.place);
         if let Some(place) = place.filter(|_| limits.is_none()) {

@@ -33,12 +33,14 @@ impl Resolver<'_, '_> {
 
     fn route(&mut self, written: &read::Route, facts: &[ModelFacts]) -> Route {
         let on_disconnect = [("cancel", OnDisconnect::Cancel), ("finish", OnDisconnect::Finish)];
+        let (limits, money_wait) = self.route_limits(&written.rates);
         Route {
             name: super::text_of(written.name.as_ref()),
             matches: self.matching(&written.matches),
             terms: self.terms(written, facts),
             timeouts: self.timeouts(&written.timeouts),
-            limits: self.limits(&written.rates),
+            limits,
+            money_wait,
             shaping: self.shaping(&written.shaping),
             exposes: self.exposes(written.expose.as_ref()),
             on_disconnect: written

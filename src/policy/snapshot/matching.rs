@@ -282,6 +282,7 @@ mod tests {
             terms: Terms::direct(ModelId(0)),
             timeouts: Timeouts::default(),
             limits: crate::policy::snapshot::Limits::default(),
+            money_wait: None,
             shaping: crate::policy::snapshot::Shaping::default(),
             on_disconnect: OnDisconnect::Cancel,
             exposes: true,

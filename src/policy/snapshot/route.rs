@@ -3,6 +3,7 @@
 use super::{Limits, Match, ModelId, Need, Shaping, Timeouts};
 use crate::money::Money;
 use std::sync::Arc;
+use std::time::Duration;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pick {
@@ -100,6 +101,8 @@ pub struct Route {
     pub terms: Terms,
     pub timeouts: Timeouts,
     pub limits: Limits,
+    /// How long a request waits for money that others have reserved.
+    pub money_wait: Option<Duration>,
     pub shaping: Shaping,
     pub on_disconnect: OnDisconnect,
     /// Its clients see the names of models and providers.

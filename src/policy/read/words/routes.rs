@@ -96,7 +96,7 @@ pub(in crate::policy) static LIMITS: Section = Section {
         key("tokens", RATE, "", "1M/min", "as of providers"),
         key("in_flight", Whole(1, 1_000_000), "", "50", "under way at one time"),
         key("queue", Whole(1, 10_000), "none", "20", "how many may wait for their turn"),
-        key("wait", Duration, "2s", "500ms", "how long one of them waits, up to 60s"),
+        key("wait", Duration, "2s in a `queue`, not at all for money", "500ms", "how long one of them waits, up to 60s; and how long a request waits for money that others have reserved, where it would be refused for that"),
     ],
     later: &["input"],
 };

@@ -1,0 +1,53 @@
+//! A request that would be refused for want of money waits for what others have reserved, where its route says so.
+
+use super::{Go, Serving};
+use crate::failover::Ending;
+use crate::gateway::reserve::NoMoney;
+use crate::gateway::wait;
+use std::ops::ControlFlow::{Break, Continue};
+use tokio::time::Instant;
+
+impl Serving {
+    /// Before anything is tried: behind those who wait already, or because there is no candidate but for the money.
+    pub(super) async fn stand_in_line(&mut self) {
+        let Some(until) = self.line_until() else { return };
+        let account = if self.survey.decision.candidates.is_empty() {
+            wait::wanting(&self.gateway, &self.prepared)
+        } else {
+            wait::behind(&self.gateway, &self.prepared, &self.survey)
+        };
+        let Some(account) = account else { return };
+        let stood = wait::stand(&self.gateway, &self.prepared, (account, self.head.take()), until).await;
+        if let Some((survey, head)) = stood {
+            (self.survey, self.head) = (survey, Some(head));
+            self.ticket.decided_anew(&self.prepared, &self.survey);
+        }
+    }
+
+    /// Nothing was sent because somebody else took the money first: it is waited for again.
+    pub(super) fn may_wait(&self, ending: &Ending) -> bool {
+        let refused = matches!(self.money, Some(NoMoney::Refused(_)));
+        let in_time = self.line_until().is_some_and(|until| Instant::now() < until);
+        matches!(ending, Ending::NothingLeft(_)) && refused && in_time
+    }
+
+    pub(super) async fn wait_again(&mut self) -> Go {
+        self.survey = super::survey(&self.gateway, &self.prepared);
+        if self.survey.decision.candidates.is_empty() {
+            self.stand_in_line().await;
+        }
+        self.money = None;
+        if self.survey.decision.candidates.is_empty() {
+            self.ticket.decided_anew(&self.prepared, &self.survey);
+            return Break(self.refuse());
+        }
+        Continue(self.begin())
+    }
+
+    /// Counted from the request's arrival.
+    fn line_until(&self) -> Option<Instant> {
+        let wait = self.prepared.money_wait()?;
+        let until = (self.began + wait).min(self.deadline);
+        Some(self.gateway.clock.instant(until))
+    }
+}
