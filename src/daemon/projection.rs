@@ -206,6 +206,7 @@ pub fn question(decided: Decided) -> Traffic {
             model: decided.route,
             dialect: decided.dialect,
             headers: Vec::new(),
+            fields: Vec::new(),
             needs: decided.needs,
         },
         plans: decided.plans,

@@ -11,6 +11,7 @@ mod pick;
 mod present;
 mod reason;
 mod refusal;
+pub mod reshape;
 mod spare;
 mod standing;
 #[cfg(test)]

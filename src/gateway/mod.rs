@@ -23,7 +23,6 @@ mod prepare;
 mod reader;
 mod reserve;
 mod reserved;
-mod reshape;
 mod serve;
 mod session;
 mod stream;

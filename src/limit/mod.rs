@@ -80,6 +80,12 @@ pub struct Full {
     pub wait: Option<Duration>,
 }
 
+impl fmt::Display for Full {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`limits.{}` of {} is reached", self.kind.word(), self.scope)
+    }
+}
+
 /// A place in a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seat(u64);

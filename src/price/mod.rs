@@ -23,7 +23,7 @@ pub use quote::{Bill, Ceiling, Drawn, Quote};
 pub use sheet::{Commitment, Compute, Fees, FlatFee, FreeQuota, LadderKind, LadderSheet, Service, Sheet, WindowSheet};
 pub use version::MOST_WINDOWS;
 
-use crate::money::{Money, Rate, Ratio};
+use crate::money::{Currency, Money, Rate, Ratio};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use version::Version;
@@ -99,6 +99,27 @@ impl Price {
     pub fn priced_fields(&self) -> impl Iterator<Item = &str> {
         let options = self.versions.iter().flat_map(|version| &version.options);
         options.map(|(option, _)| option::field(option))
+    }
+
+    /// The counters of the price that counts at an instant: its ladder's, its free quota's and its commitment's.
+    pub fn meters(&self, at: Timestamp) -> [Option<&Meter>; 3] {
+        let version = self.version(at);
+        [
+            version
+                .and_then(|version| version.ladder.as_ref())
+                .map(|ladder| &ladder.meter),
+            version
+                .and_then(|version| version.free.as_ref())
+                .map(|quota| &quota.meter),
+            version
+                .and_then(|version| version.commitment.as_ref())
+                .map(|commitment| &commitment.meter),
+        ]
+    }
+
+    /// In which currency it counts at an instant.
+    pub fn currency(&self, at: Timestamp) -> Option<Currency> {
+        self.version(at).map(|version| version.currency)
     }
 
     /// It has counters, so that what it says depends on what was used before.

@@ -3,14 +3,19 @@
 //!
 //! Promises the same answer for the same words. It reads no clock, no file and no credential, and calls nobody.
 
+mod body;
 mod coverage;
 mod outcome;
 mod projection;
+mod scene;
 mod stage;
 mod timeline;
 mod verdict;
 mod want;
 mod world;
+
+#[cfg(test)]
+mod tests;
 
 pub use coverage::{Coverage, KINDS as COVERAGE_KINDS};
 pub use outcome::{Outcome, Refused};

@@ -1,9 +1,10 @@
 //! What comes of a request: the decision, what the client would be told, and the explanation.
 
-use crate::decide::explain::Explanation;
+use crate::decide::explain::{Explanation, Place};
 use crate::decide::{Candidate, Decision, Reason, Refusal, Rules, Target};
 use crate::policy::snapshot::Snapshot;
 use std::fmt;
+use std::sync::Arc;
 
 /// What a client is told where no candidate is left.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,20 +23,21 @@ pub struct Outcome {
     pub budget_left: Option<f64>,
     pub refused: Option<Refused>,
     pub explanation: Option<Explanation>,
+    /// With which the first model may be asked.
+    pub keys: Vec<Arc<str>>,
 }
 
 impl Outcome {
-    pub(super) fn unmatched(model: &str) -> Self {
+    /// Told no before anything was decided.
+    pub(super) fn turned_away(route: Option<String>, status: u16, message: String) -> Self {
         Self {
-            route: None,
+            route,
             decision: Decision::default(),
             plans: Vec::new(),
             budget_left: None,
-            refused: Some(Refused {
-                status: 404,
-                message: format!("no route takes this request for the model `{model}`"),
-            }),
+            refused: Some(Refused { status, message }),
             explanation: None,
+            keys: Vec::new(),
         }
     }
 
@@ -57,6 +59,7 @@ impl Outcome {
             decision,
             budget_left,
             explanation: None,
+            keys: Vec::new(),
         }
     }
 
@@ -69,6 +72,16 @@ impl Outcome {
 
     pub fn first(&self) -> Option<&Candidate> {
         self.decision.candidates.first()
+    }
+
+    /// Fields of the request that do not go to the first model.
+    pub fn dropped(&self) -> Vec<String> {
+        let lines = self
+            .explanation
+            .as_ref()
+            .map_or(&[][..], |explanation| &explanation.models);
+        let first = lines.iter().find(|line| line.place == Place::Candidate(1));
+        first.map_or_else(Vec::new, |line| line.dropped.iter().map(ToString::to_string).collect())
     }
 
     /// A plan made it another answer than the route's first choice.

@@ -193,6 +193,7 @@ plans: [{name: save, when: 'hour > 22', change: {chat: {pick: cheapest}}}]
                 model: "chat".into(),
                 dialect: "chat".into(),
                 headers: Vec::new(),
+                fields: Vec::new(),
                 needs,
             },
             plans: plans.iter().map(|plan| (*plan).into()).collect(),

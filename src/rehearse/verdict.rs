@@ -1,6 +1,7 @@
 //! What came of a case against what it expects.
 
 use super::{Outcome, Played};
+use crate::decide::Stay;
 use crate::money::Money;
 use crate::policy::cases::{Case, Expect, Step, Wanted};
 use crate::policy::snapshot::{ModelId, Snapshot};
@@ -102,6 +103,16 @@ fn judge_outcome(expect: &Expect, outcome: &Outcome, snapshot: &Snapshot, failur
         let actual = first.and_then(|candidate| candidate.cap);
         compare("output_cap", wanted(cap), shown(actual), failures);
     }
+    if let Some(dropped) = &expect.dropped {
+        compare("dropped", list(&texts(dropped)), list(&outcome.dropped()), failures);
+    }
+    if let Some(keys) = &expect.keys {
+        compare("keys", list(&texts(keys)), list(&texts(&outcome.keys)), failures);
+    }
+    if let Some(wanted) = &expect.conversation {
+        let stay = outcome.decision.stay.map_or("none", Stay::word);
+        compare("conversation", wanted.to_string(), stay.to_owned(), failures);
+    }
     for (header, value) in &expect.headers {
         let actual = header_of(outcome, snapshot, header);
         compare(&format!("headers.{header}"), wanted(value), shown(actual), failures);
@@ -168,6 +179,7 @@ fn header_of(outcome: &Outcome, snapshot: &Snapshot, header: &str) -> Option<Str
         "x-planb-degraded" => outcome.is_degraded().then(|| "true".to_owned()),
         "x-planb-budget-remaining" => outcome.budget_left.map(|share| format!("{share:.4}")),
         "x-planb-output-cap" => first.and_then(|candidate| candidate.cap).map(|cap| cap.to_string()),
+        "x-planb-dropped" => Some(outcome.dropped().join(", ")).filter(|dropped| !dropped.is_empty()),
         _ => None,
     }
 }

@@ -1,21 +1,17 @@
 //! The state that is given, completed: what nobody mentions is as on a quiet day.
 
+use super::scene::REST;
 use crate::budget::covers;
-use crate::decide::{Funds, Present, Speed, State, Wait};
+use crate::decide::Funds;
 use crate::money::{Money, NANOS_PER_UNIT};
-use crate::policy::cases::{Given, Health};
+use crate::policy::cases::{Given, Health, KeyState};
 use crate::policy::condition::signature::Live;
 use crate::policy::condition::{Signals, Value};
 use crate::policy::snapshot::{Budget, Enforce, ModelId, Snapshot};
 use crate::price::Moment;
 use crate::request::Caller;
-use crate::uptime::Uptime;
 use jiff::Timestamp;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// How long an open breaker lets nobody through, where nobody says.
-const BREAKER: Duration = Duration::from_secs(60);
 
 /// Tokens in and out by which unit costs are told: three to one.
 const MIX: (u64, u64) = (3_000, 1_000);
@@ -76,18 +72,8 @@ impl World {
         signals
     }
 
-    /// The state as one request's decision sees it.
-    pub(super) fn scene<'a>(&'a self, snapshot: &'a Snapshot, caller: &Caller) -> Scene<'a> {
-        let ids = (0..snapshot.models.len()).map(ModelId);
-        Scene {
-            world: self,
-            snapshot,
-            funds: ids.map(|id| self.funds(snapshot, id, caller)).collect(),
-        }
-    }
-
     /// A model's own state, or its provider's.
-    fn health(&self, snapshot: &Snapshot, id: ModelId) -> Health {
+    pub(super) fn health(&self, snapshot: &Snapshot, id: ModelId) -> Health {
         let own = self
             .given
             .models
@@ -96,14 +82,21 @@ impl World {
         own.map_or_else(|| self.provider(&snapshot.provider_of(id).name), |(_, health)| *health)
     }
 
-    fn provider(&self, name: &str) -> Health {
+    pub(super) fn provider(&self, name: &str) -> Health {
         let given = self.given.providers.iter().find(|(known, _)| known.as_ref() == name);
         match given {
             Some((_, health)) => *health,
             None if self.says(Live::ProviderUp, name, false) => Health::Down,
-            None if self.says(Live::ProviderCooling, name, true) => Health::Cooling(BREAKER),
+            None if self.says(Live::ProviderCooling, name, true) => Health::Cooling(REST),
             None => Health::Up,
         }
+    }
+
+    /// How one of a provider's keys stands.
+    pub(super) fn key(&self, provider: &str, key: &str) -> KeyState {
+        let mut keys = self.given.moment.keys.iter();
+        let found = keys.find(|(of, name, _)| of.as_ref() == provider && name.as_ref() == key);
+        found.map_or(KeyState::Up, |(.., state)| *state)
     }
 
     fn says(&self, live: Live, name: &str, truth: bool) -> bool {
@@ -113,7 +106,7 @@ impl World {
     }
 
     /// The tightest hard budget that covers the request.
-    fn funds(&self, snapshot: &Snapshot, id: ModelId, caller: &Caller) -> Option<Funds> {
+    pub(super) fn funds(&self, snapshot: &Snapshot, id: ModelId, caller: &Caller) -> Option<Funds> {
         let covering = hard(snapshot).filter(|budget| covers(budget, snapshot.facts(id), caller));
         let funds = covering.map(|budget| Funds {
             budget: budget.name.clone(),
@@ -170,52 +163,4 @@ fn left(budget: &Budget, given: &Given) -> Money {
 fn parts_of(whole: Money, share: f64) -> Money {
     const PARTS: i64 = 1_000_000;
     whole.scaled_down((share.max(0.0) * PARTS as f64).round() as i64, PARTS)
-}
-
-/// A world before one request.
-pub(super) struct Scene<'a> {
-    world: &'a World,
-    snapshot: &'a Snapshot,
-    /// By model.
-    funds: Vec<Option<Funds>>,
-}
-
-impl Present for Scene<'_> {
-    fn now(&self) -> Uptime {
-        Uptime::ZERO
-    }
-
-    fn state(&self, model: ModelId) -> State<'_> {
-        let health = self.world.health(self.snapshot, model);
-        let wait = |lasts: Duration, why, breaker| {
-            let until = Uptime::ZERO + lasts;
-            Some(Wait { until, why, breaker })
-        };
-        let key = || {
-            let key = self.snapshot.provider_of(model).keys.first();
-            key.map_or_else(
-                || "it has no credential".to_owned(),
-                |key| format!("{} is not set", key.credential.label()),
-            )
-        };
-        State {
-            full: None,
-            missing_credential: (health == Health::NoCredential).then(|| key().into()),
-            wait: match health {
-                Health::Down => wait(BREAKER, "given as down", true),
-                Health::Cooling(lasts) => wait(lasts, "given as cooling", false),
-                Health::Up | Health::Cold | Health::NoCredential => None,
-            },
-            cold: health == Health::Cold,
-            funds: self.funds.get(model.0).and_then(Option::as_ref),
-        }
-    }
-
-    fn output(&self, _: ModelId) -> Option<u64> {
-        None
-    }
-
-    fn speed(&self, _: ModelId) -> Option<Speed> {
-        None
-    }
 }

@@ -31,6 +31,11 @@ pub struct Expect {
     pub cost_at_least: Option<Money>,
     pub degraded: Option<bool>,
     pub output_cap: Option<Wanted<u64>>,
+    /// Fields that do not go to the first model.
+    pub dropped: Option<Vec<Arc<str>>>,
+    /// With which the first model may be asked.
+    pub keys: Option<Vec<Arc<str>>>,
+    pub conversation: Option<Arc<str>>,
     pub headers: Vec<(Arc<str>, Wanted<Arc<str>>)>,
     pub snapshot: bool,
 }
@@ -72,6 +77,9 @@ impl Reader<'_, '_> {
             cost_at_least: self.own(&fields, "cost_at_least").and_then(|word| self.amount(&word)),
             degraded: self.own(&fields, "degraded").and_then(|word| self.truth(&word)),
             output_cap: self.own(&fields, "output_cap").and_then(|word| self.cap(&word)),
+            dropped: self.texts_of(&fields, "dropped"),
+            keys: self.texts_of(&fields, "keys"),
+            conversation: self.own(&fields, "conversation").and_then(|word| self.stay(&word)),
             headers: self.answer_headers(&fields),
             snapshot: self
                 .own(&fields, "snapshot")
@@ -137,6 +145,23 @@ impl Reader<'_, '_> {
                 Some((true, u16::try_from(status).ok()))
             }
         }
+    }
+
+    fn texts_of(&mut self, fields: &Fields<'_>, key: &str) -> Option<Vec<Arc<str>>> {
+        let words = fields.words(key, self.report)?;
+        Some(
+            words
+                .into_iter()
+                .filter(|word| !word.broken)
+                .map(|word| word.text)
+                .collect(),
+        )
+    }
+
+    fn stay(&mut self, word: &Word) -> Option<Arc<str>> {
+        let known = words::STAYS.iter().copied();
+        self.known(word, "end of a conversation", known)
+            .then(|| word.text.clone())
     }
 
     fn cap(&mut self, word: &Word) -> Option<Wanted<u64>> {

@@ -1,5 +1,6 @@
 //! The state that a test gives: signals in the words of the conditions' own table, and how providers and models stand.
 
+use super::present::Moment;
 use super::{Reader, entries, words};
 use crate::money::Money;
 use crate::policy::condition::signature::{Environment, Live, SIGNATURES, Signature, Source, Type};
@@ -39,6 +40,7 @@ pub struct Given {
     pub models: Vec<(Arc<str>, Health)>,
     /// Activated (true) or released by hand.
     pub plans: Vec<(Arc<str>, bool)>,
+    pub moment: Moment,
 }
 
 impl Given {
@@ -51,6 +53,7 @@ impl Given {
             providers: Vec::new(),
             models: Vec::new(),
             plans: Vec::new(),
+            moment: Moment::default(),
         }
     }
 }

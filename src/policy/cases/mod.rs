@@ -7,6 +7,7 @@ mod expand;
 mod expect;
 mod given;
 pub(super) mod overlay;
+mod present;
 mod request;
 mod scalars;
 mod words;
@@ -16,6 +17,7 @@ mod tests;
 
 pub use expect::{Expect, Wanted};
 pub use given::{Given, Health};
+pub use present::{Conversation, Counter, KeyState, Lock, Moment, Pace, Reached, UsedUp};
 pub use request::Ask;
 
 use super::report::Report;
@@ -111,6 +113,7 @@ pub fn read_parts(policy: &Sources, given: &str, request: &str, more: &str) -> R
             text if text.starts_with('{') || !text.contains('\n') && !text.contains(": ") => {
                 format!("{space}{key}: {text}\n")
             }
+            text if !text.contains('\n') => format!("{space}{key}: {{{text}}}\n"),
             text => text.lines().fold(format!("{space}{key}:\n"), |all, line| {
                 format!("{all}{space}  {line}\n")
             }),
@@ -140,8 +143,9 @@ struct Reader<'r, 'f> {
 impl Reader<'_, '_> {
     fn case(&mut self, planned: &Planned, variants: &mut Variants<'_>) -> Case {
         let steps = planned.steps.iter().map(|step| {
-            let given = self.given(step.given.as_ref());
+            let mut given = self.given(step.given.as_ref());
             let snapshot = variants.of(step.given.as_ref(), self.report);
+            given.moment = self.present(step.given.as_ref(), &snapshot, given.time.unwrap_or(given.noon));
             Step {
                 name: step.name.clone(),
                 line: self.line(step.place),

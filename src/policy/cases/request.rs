@@ -2,6 +2,7 @@
 
 use super::{Reader, words};
 use crate::policy::read::fields::Fields;
+use crate::policy::resolve::json;
 use crate::policy::source::{Node, Word};
 use crate::request::{Caller, Requirements, Tags, Thinking};
 use std::sync::Arc;
@@ -10,13 +11,14 @@ use std::sync::Arc;
 const INPUT: u64 = 1_000;
 
 /// The headers of an answer that a decision alone settles.
-pub(super) const ANSWER_HEADERS: [&str; 6] = [
+pub(super) const ANSWER_HEADERS: [&str; 7] = [
     "x-planb-model",
     "x-planb-provider",
     "x-planb-plan",
     "x-planb-degraded",
     "x-planb-budget-remaining",
     "x-planb-output-cap",
+    "x-planb-dropped",
 ];
 
 /// A request as a decision sees it.
@@ -27,6 +29,8 @@ pub struct Ask {
     pub dialect: Arc<str>,
     /// Names in lower case.
     pub headers: Vec<(Arc<str>, Arc<str>)>,
+    /// Other fields of the body, by name, as JSON.
+    pub fields: Vec<(Arc<str>, Arc<str>)>,
     pub needs: Requirements,
 }
 
@@ -66,6 +70,7 @@ impl Reader<'_, '_> {
         Some(Ask {
             model: model.text,
             dialect,
+            fields: self.fields(&fields),
             headers: headers
                 .map(|(name, value)| (name.to_lowercase().into(), value))
                 .collect(),
@@ -103,6 +108,13 @@ impl Reader<'_, '_> {
             ),
             ..Caller::default()
         }
+    }
+
+    fn fields(&mut self, fields: &Fields<'_>) -> Vec<(Arc<str>, Arc<str>)> {
+        let pairs = fields.pairs("fields", self.report).into_iter();
+        pairs
+            .map(|(name, node)| (name.text.clone(), json(node).to_string().into()))
+            .collect()
     }
 
     fn thinking(&mut self, fields: &Fields<'_>) -> Thinking {

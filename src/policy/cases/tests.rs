@@ -1,6 +1,6 @@
 //! Test files as read: every key documented, everything laid over as promised.
 
-use super::words::{EXPECT, GIVEN, REQUEST, ROW, STEP, SUITE, TEST};
+use super::words::{CONVERSATION, EXPECT, GIVEN, METERS, REQUEST, ROW, SPEED, STEP, SUITE, TEST, USED_UP};
 use super::*;
 use crate::money::Money;
 
@@ -31,9 +31,14 @@ fn cases(text: &str) -> Result<Vec<Case>, Vec<Diagnostic>> {
 #[test]
 fn every_key_of_a_test_file_is_documented() {
     let text = include_str!("../../../docs/testing.md");
-    for section in [&SUITE, &TEST, &ROW, &STEP, &GIVEN, &REQUEST, &EXPECT] {
+    let inner = [&CONVERSATION, &SPEED, &METERS, &USED_UP];
+    for section in [&SUITE, &TEST, &ROW, &STEP, &GIVEN, &REQUEST, &EXPECT]
+        .into_iter()
+        .chain(inner)
+    {
         for key in section.names() {
-            assert!(text.contains(&format!("`{key}`")), "`{key}` of {}", section.what);
+            let there = text.contains(&format!("`{key}`")) || text.contains(&format!("{key}: "));
+            assert!(there, "`{key}` of {}", section.what);
         }
     }
 }
@@ -150,6 +155,7 @@ fn parts_in_one_line_or_in_many_are_read_alike() {
         ("budgets: {month: 85%}", "chat"),
         ("{budgets: {month: 85%}}", "model: chat"),
         ("budgets:\n  month: 85%", "{model: chat, tools: false}"),
+        ("providers: {qwen: up}, budgets: {month: 85%}", "model: chat, input: 2k"),
     ] {
         let step = read_parts(&policy, given, request, "").unwrap();
         assert_eq!(step.given.signals.len(), 1, "{given}");

@@ -1,6 +1,6 @@
 //! The keys of a policy's test file.
 
-use crate::policy::read::words::Kind::{Duration, Either};
+use crate::policy::read::words::Kind::{Anything, Duration, Either, Percentage};
 use crate::policy::read::words::Kind::{In, List, Map, Money, NameIn, Pattern, Size, Text, Truth, Whole, Word};
 use crate::policy::read::words::{Kind, REQUIRED, Section, key};
 
@@ -8,6 +8,9 @@ const MOMENT: Kind = Pattern(
     "a time: `2027-01-15`, `2027-01-15T10:00` in the policy's zone, or RFC 3339",
     ".*",
 );
+const KEYS: &[&str] = &["up", "cooling", "missing", "limited"];
+pub(super) const STAYS: &[&str] = &["kept", "moves", "leaves", "tool_loop", "reasoning", "none"];
+const REACHED: &[&str] = &["requests", "tokens", "in_flight"];
 const STATES: &[&str] = &["up", "down", "cold", "cooling", "no_credential"];
 
 #[rustfmt::skip]
@@ -73,6 +76,13 @@ pub(super) static GIVEN: Section = Section {
         key("licenses", Map(&Text), "", "{enterprise: {days_left: 10}}", "by name: signals, or other dates and limits than the policy has"),
         key("prices", Map(&Text), "", "{qwen-max: {input: 4 USD/M, output: 12 USD/M}}", "by model: another price, in the policy's own words, or a percentage of the present one"),
         key("plans", Map(&Truth), "", "{austerity: true}", "by name: activated or released by hand"),
+        key("conversation", In(&CONVERSATION), "", "{model: qwen-max, cached: 90%}", "what the request goes on with, where its route keeps conversations"),
+        key("speeds", Map(&In(&SPEED)), "", "{qwen-max: {first_token: 400ms, per_second: 60}}", "by model: how fast it answered lately"),
+        key("answers", Map(&Size), "", "{qwen-max: 300}", "by model: output tokens that its answers lately had"),
+        key("meters", Map(&In(&METERS)), "", "{qwen-max: {ladder: 80M}}", "by model: where the counters of its price stand in their period"),
+        key("limits", In(&USED_UP), "", "{clients: {search: requests}}", "limits of the policy that are used up"),
+        key("keys", Map(&Map(&Word(KEYS))), "", "{qwen: {second: cooling}}", "by provider and key: `up`, `cooling`, `missing`, `limited`"),
+        key("attempted", List(&NameIn("models")), "", "[qwen-max]", "models that the request was sent to already, in vain"),
         key("signals", Map(&Text), "", "{'budget(\"month\").used': 85%}", "any signal, as a condition writes it"),
     ],
     later: &[],
@@ -100,6 +110,7 @@ pub(super) static REQUEST: Section = Section {
         key("stream", Truth, "false", "true", "the answer is streamed"),
         key("min_quality", Whole(0, 100), "", "70", "`x-planb-min-quality`"),
         key("max_cost", Money, "", "0.05 USD", "`x-planb-max-cost`"),
+        key("fields", Map(&Anything), "", "{logprobs: true}", "other fields of its body, by name"),
     ],
     later: &[],
 };
@@ -119,8 +130,57 @@ pub(super) static EXPECT: Section = Section {
         key("cost_at_least", Money, "", "0.001 USD", "of the first model, at worst"),
         key("degraded", Truth, "", "true", "a plan made it another answer than the route's first choice"),
         key("output_cap", Either(&[Size, Text]), "", "4k", "the bound that planb sends of its own accord; `none` for none"),
+        key("dropped", List(&Text), "", "[logprobs]", "fields that do not go to the first model"),
+        key("keys", List(&Text), "", "[first, second]", "keys with which the first model may be asked now"),
+        key("conversation", Word(STAYS), "", "kept", "what becomes of the conversation; `none` where there is none to keep"),
         key("headers", Map(&Text), "", "{x-planb-plan: austerity}", "of the answer; `none` for one that is not there"),
         key("snapshot", Truth, "false", "true", "the whole explanation stays as `--update` wrote it beside the file"),
+    ],
+    later: &[],
+};
+
+#[rustfmt::skip]
+pub(super) static CONVERSATION: Section = Section {
+    what: "`conversation`",
+    keys: &[
+        key("model", NameIn("models"), REQUIRED, "qwen-max", "which answered last"),
+        key("cached", Either(&[Percentage, Text]), "100%", "90%", "the share of the prompt that its cache has; `expired` for none any more"),
+        key("lock", Word(&["tools", "reasoning"]), "", "tools", "why only that model can go on: the request answers its tool call, or carries its reasoning"),
+        key("from", NameIn("models"), "", "deepseek", "where the conversation was before"),
+        key("replanned", Truth, "false", "true", "other plans are active than when it answered"),
+    ],
+    later: &[],
+};
+
+#[rustfmt::skip]
+pub(super) static SPEED: Section = Section {
+    what: "a speed",
+    keys: &[
+        key("first_token", Duration, "0s", "400ms", "until the first token"),
+        key("per_second", Whole(1, 1_000_000), "at once", "60", "tokens after it"),
+    ],
+    later: &[],
+};
+
+#[rustfmt::skip]
+pub(super) static METERS: Section = Section {
+    what: "`meters`",
+    keys: &[
+        key("ladder", Text, "", "80M", "tokens, or money where the ladder counts that"),
+        key("free", Size, "", "900k", "tokens of the free quota that are used"),
+        key("commit", Text, "", "300 USD", "of the commitment, in the price's own currency"),
+    ],
+    later: &[],
+};
+
+#[rustfmt::skip]
+pub(super) static USED_UP: Section = Section {
+    what: "`limits`",
+    keys: &[
+        key("clients", Map(&Word(REACHED)), "", "{search: requests}", "by client: which of its limits"),
+        key("routes", Map(&Word(REACHED)), "", "{chat: in_flight}", "by route"),
+        key("providers", Map(&Word(REACHED)), "", "{qwen: tokens}", "by provider"),
+        key("models", Map(&Word(REACHED)), "", "{qwen-max: requests}", "by model"),
     ],
     later: &[],
 };

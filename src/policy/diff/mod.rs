@@ -60,7 +60,11 @@ pub fn changes(old: &Snapshot, new: &Snapshot) -> Vec<Change> {
     if old.hash == new.hash || old.text == new.text {
         return Vec::new();
     }
-    let (old, new) = (Sections::of(&old.text), Sections::of(&new.text));
+    between(&old.text, &new.text)
+}
+
+fn between(old: &str, new: &str) -> Vec<Change> {
+    let (old, new) = (Sections::of(old), Sections::of(new));
     let renames = old.renames(&new);
     let mut found = Vec::new();
     for section in old.union(&new) {

@@ -1,5 +1,6 @@
 use super::*;
 use crate::policy::compile;
+use crate::policy::read::words;
 
 const BASE: &str = "
 timezone: UTC
@@ -133,4 +134,61 @@ fn a_folder_is_compared_as_the_one_policy_that_it_is() {
         ["route chat: limits.cost is 0.10 USD, was 0.05 USD (+100 %)"]
     );
     assert_eq!(summary(&snapshot(BASE), &folder(second)), [""; 0]);
+}
+
+/// A text in which nothing stands but this, at the place of a section.
+fn alone(place: &str, inner: &str) -> String {
+    let (mut before, mut after) = (String::new(), String::new());
+    for step in place.split('.').filter(|step| !step.is_empty()) {
+        let (name, opens, closes) = match step.strip_suffix("[]") {
+            Some(name) => (name, "[{", "}]"),
+            None if step == "*" => ("x", "{", "}"),
+            None => (step, "{", "}"),
+        };
+        before.push_str(&format!("{name}: {opens}"));
+        after.insert_str(0, closes);
+    }
+    format!("{{{before}{inner}{after}}}")
+}
+
+#[test]
+fn a_change_of_every_key_of_the_language_is_told_in_words() {
+    let mut keys = 0;
+    for (section, places) in words::sections() {
+        for (place, key) in places
+            .iter()
+            .flat_map(|place| section.keys.iter().map(move |key| (place, key)))
+        {
+            let with = |value: &str| alone(place, &format!("kept: 1, {}: {value}", key.name));
+            let without = alone(place, "kept: 1");
+            for (old, new) in [
+                (without.as_str(), with(key.example).as_str()),
+                (with(key.example).as_str(), without.as_str()),
+                (with(key.example).as_str(), with("zzz").as_str()),
+            ] {
+                let told: Vec<String> = between(old, new).iter().map(Change::to_string).collect();
+                // A thing of a list is known by its name or address: another one is another thing.
+                let named = ["name", "url"].contains(&key.name);
+                let said = told
+                    .iter()
+                    .any(|line| line.contains(key.name) || named || place.is_empty());
+                assert!(!told.is_empty() && said, "{old}\n{new}\n{told:#?}");
+                for line in &told {
+                    let raw = [
+                        "providers ",
+                        "models ",
+                        "clients ",
+                        "budgets ",
+                        "licenses ",
+                        "alerts ",
+                        "rates ",
+                        "holidays ",
+                    ];
+                    assert!(raw.iter().all(|section| !line.starts_with(section)), "{line}");
+                }
+            }
+            keys += 1;
+        }
+    }
+    assert!(keys > 150, "{keys}");
 }

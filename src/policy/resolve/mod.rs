@@ -32,6 +32,8 @@ mod windows;
 
 pub(super) use alerts::alert_patterns;
 
+pub(super) use shaping::json;
+
 use super::condition::{self, Fault, Names, Selector, StateCondition};
 use super::defaults;
 use super::mask::shown;

@@ -177,7 +177,7 @@ fn inside(one: &str, other: &str) -> bool {
 }
 
 /// As JSON: what is quoted is a text, what is not is what YAML 1.2 reads in it.
-fn json(node: &Node) -> serde_json::Value {
+pub(in crate::policy) fn json(node: &Node) -> serde_json::Value {
     match &node.value {
         Value::List(items) => items.iter().map(json).collect(),
         Value::Map(entries) => {

@@ -3,65 +3,29 @@
 //! Each answer was tried: with exactly these changes the same decision chooses the model. What else might do it is not
 //! claimed to be told.
 
+mod tweak;
+
+#[cfg(test)]
+mod tests;
+
+pub use tweak::Tweak;
+
 use super::{Outcome, Stage, World};
 use crate::decide::{Reason, Target};
-use crate::money::Money;
+use crate::plan::Reading;
 use crate::policy::cases::{Ask, Health};
 use crate::policy::condition::signature::Live;
-use crate::policy::snapshot::{LicenseId, ModelId, Pick, RouteId, Snapshot};
-use crate::price::Price;
+use crate::policy::snapshot::{ModelId, Pick, Provider, RouteId, Snapshot};
 use std::fmt;
 use std::sync::Arc;
+use tweak::{change_ask, change_policy};
 
 /// More changes together than that are no plan, but another policy.
 const TOGETHER: usize = 3;
+/// Of a budget's limit, as finely as its money is told.
+const PARTS: u64 = 1_000;
 /// Answers that are told.
 const TOLD: usize = 5;
-
-/// One change of the policy, the state or the request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Tweak {
-    ReleasePlan(Arc<str>),
-    Left {
-        budget: Arc<str>,
-        money: Money,
-    },
-    Up(Arc<str>),
-    Quality {
-        route: Arc<str>,
-        least: u8,
-    },
-    /// The route needs no residence and no labels.
-    Anywhere {
-        route: Arc<str>,
-    },
-    CostLimit {
-        route: Arc<str>,
-        most: Money,
-    },
-    OutputLimit {
-        route: Arc<str>,
-        most: u64,
-    },
-    Ask(&'static str, String),
-    License(Arc<str>),
-    Enable(Arc<str>),
-    Priced(Arc<str>),
-    Front {
-        route: Arc<str>,
-        model: Arc<str>,
-    },
-    Pick {
-        route: Arc<str>,
-        pick: Pick,
-    },
-    Cheaper {
-        model: Arc<str>,
-        than: Arc<str>,
-        percent: u8,
-    },
-    Down(Arc<str>),
-}
 
 /// How the model stands now, and what would make it the one that is asked first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,10 +66,12 @@ pub fn want(stage: &Stage, ask: &Ask, model: ModelId) -> Wish {
     }
     let mut open = vec![(Vec::new(), now)];
     for _ in 0..TOGETHER {
-        let mut next = Vec::new();
+        let mut next: Vec<(Vec<Tweak>, Setting)> = Vec::new();
         for (done, setting) in &open {
             for tweak in setting.tweaks(model) {
-                if done.contains(&tweak) {
+                // The same things in another order are the same way.
+                let same = |way: &Vec<Tweak>| way.contains(&tweak) && done.iter().all(|one| way.contains(one));
+                if done.contains(&tweak) || wish.ways.iter().any(same) || next.iter().any(|(way, _)| same(way)) {
                     continue;
                 }
                 let changed = setting.with(&tweak);
@@ -178,6 +144,18 @@ impl Setting {
             .iter()
             .map(|plan| Tweak::ReleasePlan(snapshot.plans[*plan].name.clone()))
             .collect();
+        // What brought a plan into force may end by itself.
+        if !outcome.decision.plans.is_empty() {
+            tweaks.extend(self.refilled(model));
+            let down = |provider: &&Provider| {
+                matches!(
+                    self.stage.world.provider(&provider.name),
+                    Health::Down | Health::Cooling(_)
+                )
+            };
+            let down = snapshot.providers.iter().filter(down);
+            tweaks.extend(down.map(|provider| Tweak::Up(provider.name.clone())));
+        }
         match reason(&outcome, model) {
             Some(reason) => tweaks.extend(self.against(reason, model, &route)),
             None => tweaks.extend(self.forward(&outcome, id, model, &route)),
@@ -190,7 +168,13 @@ impl Setting {
         let known = snapshot.model(model);
         let name = known.name.clone();
         match reason {
-            Reason::Capability { lacks } => vec![Tweak::Ask("without", (*lacks).to_owned())],
+            Reason::Capability { lacks } => vec![
+                Tweak::Ask("without", (*lacks).to_owned()),
+                Tweak::Ability {
+                    route: route.clone(),
+                    what: lacks,
+                },
+            ],
             Reason::Quality { has, .. } => {
                 let least = has.unwrap_or(0);
                 let mut tweaks = vec![Tweak::Quality {
@@ -203,7 +187,15 @@ impl Setting {
                 tweaks
             }
             Reason::Residence | Reason::Label { .. } => vec![Tweak::Anywhere { route: route.clone() }],
-            Reason::Context { has, .. } => vec![Tweak::Ask("tokens", has.to_string())],
+            Reason::Context { has, .. } => {
+                let least = Tweak::Context {
+                    route: route.clone(),
+                    least: *has,
+                };
+                self.shorter(model).into_iter().chain([least]).collect()
+            }
+            Reason::ServiceTier { .. } => vec![Tweak::Ask("without", "service_tier".to_owned())],
+            Reason::Limited { .. } => vec![Tweak::Room(name)],
             Reason::Output { asks, allowed, .. } => vec![
                 Tweak::OutputLimit {
                     route: route.clone(),
@@ -231,11 +223,9 @@ impl Setting {
             // Its release is among the plans that touch the request; the others leave nothing to change.
             Reason::Plan { .. }
             | Reason::Shed { .. }
-            | Reason::ServiceTier { .. }
             | Reason::BudgetClosed { .. }
             | Reason::Unsupported { .. }
-            | Reason::Attempted
-            | Reason::Limited { .. } => Vec::new(),
+            | Reason::Attempted => Vec::new(),
         }
     }
 
@@ -255,14 +245,13 @@ impl Setting {
             && let Some(first) = first
         {
             let than = snapshot.model(first).name.clone();
-            let steps = [90, 75, 50, 25, 10, 0].map(|percent| Tweak::Cheaper {
+            let cheaper = |percent: u64| Tweak::Cheaper {
                 model: name.clone(),
                 than: than.clone(),
-                percent,
-            });
-            let enough = steps
-                .into_iter()
-                .find(|step| self.with(step).standing(model) == Standing::Chosen);
+                percent: u8::try_from(percent).unwrap_or(0),
+            };
+            let chosen = |percent: u64| self.with(&cheaper(percent)).standing(model) == Standing::Chosen;
+            let enough = most(99, chosen).map(cheaper);
             tweaks.extend(enough);
         }
         tweaks.push(Tweak::Front {
@@ -285,20 +274,50 @@ impl Setting {
         tweaks
     }
 
+    /// Budgets that need no more than more money, and how much.
+    fn refilled(&self, model: ModelId) -> Vec<Tweak> {
+        let budgets = self.stage.snapshot.budgets.iter();
+        let each = budgets.filter_map(|budget| {
+            let left = |gone: u64| Tweak::Left {
+                budget: budget.name.clone(),
+                money: budget
+                    .limit
+                    .minus(budget.limit.scaled_down(gone.cast_signed(), PARTS.cast_signed())),
+            };
+            let chosen = |gone: u64| self.with(&left(gone)).standing(model) == Standing::Chosen;
+            most(PARTS, chosen).map(left)
+        });
+        each.collect()
+    }
+
+    /// The longest prompt that the model still takes.
+    fn shorter(&self, model: ModelId) -> Option<Tweak> {
+        let tweak = |input: u64| Tweak::Ask("input", input.to_string());
+        let fits = |input: u64| {
+            let outcome = self.with(&tweak(input));
+            let standing = outcome.stage.ask(&outcome.ask);
+            !matches!(reason(&standing, model), Some(Reason::Context { .. }))
+        };
+        most(self.ask.needs.input.saturating_sub(1), fits).map(tweak)
+    }
+
     fn with(&self, tweak: &Tweak) -> Self {
         let mut snapshot = Snapshot::clone(&self.stage.snapshot);
         let mut given = self.stage.world.given().clone();
-        let mut active = self.stage.active.clone();
         let mut ask = self.ask.clone();
         match tweak {
             Tweak::ReleasePlan(plan) => {
-                for (known, active) in snapshot.plans.iter().zip(&mut active) {
-                    *active &= known.name != *plan;
-                }
+                given.plans.retain(|(known, _)| known != plan);
+                given.plans.push((plan.clone(), false));
             }
             Tweak::Left { budget, money } => {
                 given.left.retain(|(known, _)| known != budget);
                 given.left.push((budget.clone(), *money));
+                // What was said of the budget says something else now.
+                let of_budget = [Live::BudgetUsed, Live::BudgetRemaining, Live::BudgetExhausted];
+                given
+                    .signals
+                    .retain(|(signal, _)| !of_budget.contains(&signal.live) || signal.name != *budget);
             }
             Tweak::Up(provider) => {
                 let own = |model: &Arc<str>| {
@@ -306,11 +325,22 @@ impl Setting {
                     id.is_some_and(|id| snapshot.provider_of(id).name == *provider)
                 };
                 given.models.retain(|(model, _)| !own(model));
+                given.moment.keys.retain(|(known, ..)| known != provider);
                 given.providers.retain(|(known, _)| known != provider);
                 given.providers.push((provider.clone(), Health::Up));
+                let of_provider = [Live::ProviderUp, Live::ProviderCooling];
                 given
                     .signals
-                    .retain(|(signal, _)| signal.live != Live::ProviderUp || signal.name != *provider);
+                    .retain(|(signal, _)| !of_provider.contains(&signal.live) || signal.name != *provider);
+            }
+            Tweak::Room(model) => {
+                let provider = snapshot
+                    .model_named(model)
+                    .map(|id| snapshot.provider_of(id).name.clone());
+                let is_own = |name: &Arc<str>| Some(name) == provider.as_ref();
+                given.moment.used_up.models.retain(|(known, _)| known != model);
+                given.moment.used_up.providers.retain(|(known, _)| !is_own(known));
+                given.moment.keys.retain(|(known, ..)| !is_own(known));
             }
             Tweak::Down(model) => {
                 given.models.retain(|(known, _)| known != model);
@@ -321,134 +351,56 @@ impl Setting {
         }
         let snapshot = Arc::new(snapshot);
         let world = World::of(&snapshot, &given);
+        let active = self.plans(&snapshot, &world);
         Self {
             stage: Stage::new(snapshot, world, &active, self.stage.now),
             ask,
         }
     }
+
+    /// A plan of which the changed state says something else than before comes or goes; the others are as they were,
+    /// whatever brought them into force.
+    fn plans(&self, snapshot: &Snapshot, world: &World) -> Vec<bool> {
+        let now = self.stage.now;
+        let before = self.stage.world.signals(&self.stage.snapshot, now);
+        let after = world.signals(snapshot, now);
+        let plans = snapshot.plans.iter().zip(&self.stage.active);
+        plans
+            .map(|(plan, active)| {
+                let hands = &world.given().plans;
+                if let Some((_, word)) = hands.iter().find(|(name, _)| *name == plan.name) {
+                    return *word;
+                }
+                let (was, is) = (Reading::of(plan, &before, now), Reading::of(plan, &after, now));
+                if (was.when, was.until) == (is.when, is.until) {
+                    return *active;
+                }
+                is.within && (is.when || (*active && is.until == Some(false)))
+            })
+            .collect()
+    }
+}
+
+/// The largest up to `limit` that holds, where every smaller one does; `None` where not even nothing does.
+fn most(limit: u64, holds: impl Fn(u64) -> bool) -> Option<u64> {
+    let (mut least, mut beyond) = (0, limit.checked_add(1)?);
+    if !holds(0) {
+        return None;
+    }
+    while beyond - least > 1 {
+        let middle = least + (beyond - least) / 2;
+        if holds(middle) {
+            least = middle;
+        } else {
+            beyond = middle;
+        }
+    }
+    Some(least)
 }
 
 fn reason(outcome: &Outcome, model: ModelId) -> Option<&Reason> {
     let found = outcome.decision.excluded.iter().find(|exclusion| exclusion.id == model);
     found.map(|exclusion| &exclusion.reason)
-}
-
-fn change_ask(ask: &mut Ask, what: &str, value: &str) {
-    let needs = &mut ask.needs;
-    match (what, value) {
-        ("without", "tools") => needs.tools = false,
-        ("without", "images") => needs.images = false,
-        ("without", "a JSON schema") => needs.json_schema = false,
-        ("without", _) => needs.audio = false,
-        ("min_quality", least) => needs.min_quality = least.parse().ok(),
-        ("output", most) => needs.output_bound = most.parse().ok(),
-        ("max_cost", most) => needs.max_cost = Money::parse(most),
-        // Half of the context for what goes in leaves the other half for the answer.
-        ("tokens", has) => needs.input = has.parse::<u64>().unwrap_or(needs.input) / 2,
-        _ => {}
-    }
-}
-
-fn change_policy(snapshot: &mut Snapshot, tweak: &Tweak) {
-    let of_route = |snapshot: &Snapshot, name: &Arc<str>| snapshot.routes.iter().position(|route| route.name == *name);
-    match tweak {
-        Tweak::Quality { route, least } => {
-            if let Some(at) = of_route(snapshot, route) {
-                snapshot.routes[at].terms.need.quality = Some(*least);
-            }
-        }
-        Tweak::Anywhere { route } => {
-            if let Some(at) = of_route(snapshot, route) {
-                let need = &mut snapshot.routes[at].terms.need;
-                (need.residence, need.labels) = Default::default();
-            }
-        }
-        Tweak::CostLimit { route, most } => {
-            if let Some(at) = of_route(snapshot, route) {
-                snapshot.routes[at].terms.max_cost = Some(*most);
-            }
-        }
-        Tweak::OutputLimit { route, most } => {
-            if let Some(at) = of_route(snapshot, route) {
-                snapshot.routes[at].terms.max_output = Some(*most);
-            }
-        }
-        Tweak::Pick { route, pick } => {
-            if let Some(at) = of_route(snapshot, route) {
-                snapshot.routes[at].terms.pick = *pick;
-            }
-        }
-        Tweak::Front { route, model } => {
-            if let (Some(at), Some(id)) = (of_route(snapshot, route), snapshot.model_named(model)) {
-                let terms = &mut snapshot.routes[at].terms;
-                let rest = terms.candidates.iter().copied().filter(|known| *known != id);
-                terms.candidates = std::iter::once(id).chain(rest).collect();
-            }
-        }
-        Tweak::License(name) => {
-            let is = |id: &LicenseId| snapshot.licenses.get(id.0).is_some_and(|known| known.name == *name);
-            for model in &mut snapshot.models {
-                model.traits.license = model.traits.license.filter(|id| !is(id));
-                model.traits.weights_license = model.traits.weights_license.filter(|id| !is(id));
-            }
-        }
-        Tweak::Enable(name) => {
-            if let Some(id) = snapshot.model_named(name) {
-                let model = &mut snapshot.models[id.0];
-                (model.traits.disabled, model.traits.retires) = (false, None);
-                let provider = model.provider;
-                snapshot.providers[provider.0].disabled = false;
-            }
-        }
-        Tweak::Priced(name) => {
-            if let Some(id) = snapshot.model_named(name) {
-                snapshot.models[id.0].price = Some(Price::FREE);
-            }
-        }
-        Tweak::Cheaper { model, percent, .. } => {
-            if let Some(id) = snapshot.model_named(model) {
-                let model = &mut snapshot.models[id.0];
-                model.price = model.price.as_ref().map(|price| price.at_percent(*percent));
-            }
-        }
-        Tweak::ReleasePlan(_) | Tweak::Left { .. } | Tweak::Up(_) | Tweak::Ask(..) | Tweak::Down(_) => {}
-    }
-}
-
-impl fmt::Display for Tweak {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::ReleasePlan(plan) => write!(f, "plan `{plan}` is released"),
-            Self::Left { budget, money } => write!(f, "budget `{budget}` has {money} left"),
-            Self::Up(provider) => write!(f, "provider `{provider}` is up and has its key"),
-            Self::Quality { route, least } => write!(f, "route `{route}` needs a quality of {least} only"),
-            Self::Anywhere { route } => write!(f, "route `{route}` needs no residence and no labels"),
-            Self::CostLimit { route, most } => write!(f, "`limits.cost` of route `{route}` is {most} or more"),
-            Self::OutputLimit { route, most } => write!(f, "`limits.output` of route `{route}` is {most} or more"),
-            Self::Ask("without", what) => write!(f, "the request goes without {what}"),
-            Self::Ask("min_quality", least) => write!(f, "the request asks for a quality of {least} only"),
-            Self::Ask("output", most) => write!(f, "the request bounds its answer to {most} tokens"),
-            Self::Ask("max_cost", most) => write!(f, "the request allows a cost of {most}"),
-            Self::Ask(_, has) => write!(f, "the request is short enough for {has} tokens of context"),
-            Self::License(license) => write!(f, "licence `{license}` permits it"),
-            Self::Enable(model) => write!(f, "`{model}` is neither switched off nor retired"),
-            Self::Priced(model) => write!(f, "`{model}` has a price"),
-            Self::Front { route, model } => write!(f, "route `{route}` tries `{model}` first"),
-            Self::Pick { route, pick } => write!(f, "route `{route}` picks `{}`", pick.word()),
-            Self::Cheaper {
-                model,
-                than,
-                percent: 0,
-            } => write!(f, "`{model}` is free, and so not dearer than `{than}`"),
-            Self::Cheaper { model, than, percent } => {
-                write!(
-                    f,
-                    "`{model}` costs {percent} % of its price or less, and so less than `{than}`"
-                )
-            }
-            Self::Down(model) => write!(f, "`{model}` is not there"),
-        }
-    }
 }
 
 impl fmt::Display for Wish {

@@ -1,6 +1,6 @@
 //! The request as the policy shapes it for each model that may serve it: its body, and what it needs after that.
 
-use crate::decide::{self, Rules, Shaped, Target};
+use super::{Rules, Shaped, Target, terms};
 use crate::dialect::{Inbound, refused, shape};
 use crate::policy::snapshot::{ModelId, Path, Shaping};
 use crate::request::Requirements;
@@ -18,7 +18,7 @@ pub struct Reshaped {
 pub type Reshapes = Vec<(ModelId, Result<Box<Reshaped>, Arc<str>>)>;
 
 pub fn reshape(rules: Rules<'_>, target: Target, inbound: &Inbound, needs: &Requirements) -> Reshapes {
-    let terms = decide::terms(rules, target);
+    let terms = terms(rules, target);
     let (route, plain) = match target {
         Target::Route(id) => {
             let route = rules.snapshot.route(id);

@@ -1,19 +1,22 @@
 //! `planb explain POLICY [REQUEST]`: which model would serve a request, why, why not each other one, and what would have
 //! to change for another. Nothing is called; the state is as given, the time is now.
 
-use super::{StateArg, curl, fail, past, print};
-use crate::dialect::chat::request::ChatRequest;
-use crate::policy::cases::{self, Step};
+mod asked;
+
+use super::{StateArg, fail, past, print};
+use crate::policy::cases::{self, Ask, Step};
 use crate::policy::{Diagnostic, Sources};
-use crate::rehearse::{Stage, want};
-use crate::request::Thinking;
+use crate::rehearse::{Stage, World, want};
+use crate::request::Requirements;
 use crate::watch::read_sources;
+use asked::{Words, entry, words_of};
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// Something could not be read; 1 is for a request that is refused.
 const TROUBLE: u8 = 2;
@@ -126,7 +129,7 @@ fn explain(args: &ExplainArgs, now: Timestamp) -> Result<(String, bool), String>
 fn asked(args: &ExplainArgs, sources: &Sources, now: Timestamp) -> Result<Step, String> {
     let mut words = match request_text(args)? {
         Some(text) => words_of(&text)?,
-        None => Map::new(),
+        None => Words::new(),
     };
     let flags = [
         ("model", &args.model),
@@ -160,6 +163,7 @@ fn asked(args: &ExplainArgs, sources: &Sources, now: Timestamp) -> Result<Step, 
     Ok(step)
 }
 
+/// The first that takes a plain request; else the first of all.
 fn first_route(sources: &Sources) -> Result<String, String> {
     let compiled = crate::policy::compile(sources, Timestamp::UNIX_EPOCH).map_err(|found| {
         let errors: Vec<String> = found
@@ -169,9 +173,22 @@ fn first_route(sources: &Sources) -> Result<String, String> {
             .collect();
         errors.join("\n\n")
     })?;
-    let first = compiled.snapshot.routes.first();
+    let snapshot = Arc::new(compiled.snapshot);
+    let names = || snapshot.routes.iter().map(|route| route.name.clone());
+    let stage = Stage::new(snapshot.clone(), World::quiet(&snapshot), &[], Timestamp::UNIX_EPOCH);
+    let plain = |name: &Arc<str>| {
+        let ask = Ask {
+            model: name.clone(),
+            dialect: "chat".into(),
+            headers: Vec::new(),
+            fields: Vec::new(),
+            needs: Requirements::default(),
+        };
+        stage.target(&ask).is_some()
+    };
+    let first = names().find(plain).or_else(|| names().next());
     first
-        .map(|route| route.name.to_string())
+        .map(|name| name.to_string())
         .ok_or_else(|| "the policy has no route".to_owned())
 }
 
@@ -191,101 +208,5 @@ fn request_text(args: &ExplainArgs) -> Result<Option<String>, String> {
             read.map_err(|error| format!("cannot read standard input: {error}"))?;
             Ok((!text.trim().is_empty()).then_some(text))
         }
-    }
-}
-
-/// A body, or a curl command with one, as the words of a test's request.
-fn words_of(text: &str) -> Result<Map<String, Value>, String> {
-    let text = text.trim();
-    if !text.starts_with("curl") {
-        return body_words(text);
-    }
-    let call = curl::read(text)?;
-    let mut words = match &call.body {
-        Some(body) => body_words(body)?,
-        None => return Err("this curl command sends no body (`-d`, `--data` or `--json`)".to_owned()),
-    };
-    for (name, value) in call.headers {
-        header_word(&mut words, name.to_lowercase(), value);
-    }
-    Ok(words)
-}
-
-fn header_word(words: &mut Map<String, Value>, name: String, value: String) {
-    match name.as_str() {
-        "x-planb-tags" => {
-            let pairs = value.split(',').filter_map(|pair| pair.split_once('='));
-            for (name, value) in pairs {
-                entry(words, "tags", name, value);
-            }
-        }
-        "x-planb-use" => drop(words.insert("use".to_owned(), json!(value))),
-        "x-planb-territory" => drop(words.insert("territory".to_owned(), json!(value))),
-        "x-planb-min-quality" => drop(words.insert("min_quality".to_owned(), json!(value))),
-        "x-planb-max-cost" => drop(words.insert("max_cost".to_owned(), json!(value))),
-        // A key is nobody's business here.
-        "authorization" | "x-api-key" | "content-type" | "accept" => {}
-        _ => {
-            entry(words, "headers", &name, &value);
-        }
-    }
-}
-
-/// An entry of `tags` or `headers`.
-fn entry(words: &mut Map<String, Value>, part: &str, name: &str, value: &str) {
-    let map = words.entry(part).or_insert_with(|| json!({})).as_object_mut();
-    if let Some(map) = map {
-        map.insert(name.trim().to_owned(), json!(value.trim()));
-    }
-}
-
-fn body_words(body: &str) -> Result<Map<String, Value>, String> {
-    let request = ChatRequest::read(body.to_owned().into()).map_err(|error| error.to_string())?;
-    let thinking = match request.thinking {
-        Thinking::Off => Some(json!(false)),
-        Thinking::On => Some(json!(true)),
-        Thinking::Budget(tokens) => Some(json!(tokens)),
-        Thinking::Unstated => None,
-    };
-    let values = [
-        ("model", Some(json!(request.model))),
-        ("input", Some(json!(request.input))),
-        ("output", request.output_bound.map(|bound| json!(bound))),
-        ("choices", Some(json!(request.choices))),
-        ("thinking", thinking),
-        ("tools", Some(json!(request.tools))),
-        ("images", Some(json!(request.images))),
-        ("json_schema", Some(json!(request.json_schema))),
-        ("stream", Some(json!(request.stream))),
-    ];
-    let given = values
-        .into_iter()
-        .filter_map(|(key, value)| Some((key.to_owned(), value?)));
-    Ok(given.collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn words(text: &str) -> Value {
-        Value::Object(words_of(text).unwrap())
-    }
-
-    #[test]
-    fn a_body_and_a_curl_command_ask_the_same() {
-        let body = r#"{"model": "chat", "max_tokens": 200, "stream": true, "messages": [{"role": "user", "content": "it's"}]}"#;
-        let curl = format!(
-            "curl -s http://127.0.0.1:4141/v1/chat/completions \\\n -H 'Content-Type: application/json' -H \"X-Planb-Tags: team=search, app=web\" -H 'x-env: canary' -d '{}'",
-            body.replace('\'', "'\\''")
-        );
-        let (plain, called) = (words(body), words(&curl));
-        assert_eq!(
-            (&plain["model"], &plain["output"], &plain["stream"]),
-            (&json!("chat"), &json!(200), &json!(true))
-        );
-        assert_eq!(plain["input"], called["input"]);
-        assert_eq!(called["tags"], json!({"team": "search", "app": "web"}));
-        assert_eq!(called["headers"], json!({"x-env": "canary"}));
     }
 }

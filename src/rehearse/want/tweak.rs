@@ -1,0 +1,211 @@
+//! One change of a policy, a state or a request: applied, and told in words.
+
+use crate::money::Money;
+use crate::policy::cases::Ask;
+use crate::policy::snapshot::{LicenseId, Pick, Snapshot};
+use crate::price::Price;
+use crate::request::Thinking;
+use std::fmt;
+use std::sync::Arc;
+
+/// One change of the policy, the state or the request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tweak {
+    ReleasePlan(Arc<str>),
+    Left {
+        budget: Arc<str>,
+        money: Money,
+    },
+    Up(Arc<str>),
+    Quality {
+        route: Arc<str>,
+        least: u8,
+    },
+    /// The route needs no residence and no labels.
+    Anywhere {
+        route: Arc<str>,
+    },
+    CostLimit {
+        route: Arc<str>,
+        most: Money,
+    },
+    OutputLimit {
+        route: Arc<str>,
+        most: u64,
+    },
+    /// The request's own bounds, what it goes without, and the most that it may have.
+    Ask(&'static str, String),
+    /// The route asks for no such ability.
+    Ability {
+        route: Arc<str>,
+        what: &'static str,
+    },
+    /// The route asks for so much context only.
+    Context {
+        route: Arc<str>,
+        least: u64,
+    },
+    /// Limits of a model, its provider and its keys are not used up.
+    Room(Arc<str>),
+    License(Arc<str>),
+    Enable(Arc<str>),
+    Priced(Arc<str>),
+    Front {
+        route: Arc<str>,
+        model: Arc<str>,
+    },
+    Pick {
+        route: Arc<str>,
+        pick: Pick,
+    },
+    Cheaper {
+        model: Arc<str>,
+        than: Arc<str>,
+        percent: u8,
+    },
+    Down(Arc<str>),
+}
+
+/// What the request would have to say instead.
+pub(super) fn change_ask(ask: &mut Ask, what: &str, value: &str) {
+    let needs = &mut ask.needs;
+    match (what, value) {
+        ("without", "tools") => needs.tools = false,
+        ("without", "images") => needs.images = false,
+        ("without", "a JSON schema") => needs.json_schema = false,
+        ("without", "audio") => needs.audio = false,
+        ("without", "a request to think") => needs.thinking = Thinking::Unstated,
+        ("without", "service_tier") => needs.extras.tier = None,
+        ("min_quality", least) => needs.min_quality = least.parse().ok(),
+        ("output", most) => needs.output_bound = most.parse().ok(),
+        ("max_cost", most) => needs.max_cost = Money::parse(most),
+        ("input", most) => needs.input = most.parse().unwrap_or(needs.input),
+        _ => {}
+    }
+}
+
+pub(super) fn change_policy(snapshot: &mut Snapshot, tweak: &Tweak) {
+    let of_route = |snapshot: &Snapshot, name: &Arc<str>| snapshot.routes.iter().position(|route| route.name == *name);
+    match tweak {
+        Tweak::Quality { route, least } => {
+            if let Some(at) = of_route(snapshot, route) {
+                snapshot.routes[at].terms.need.quality = Some(*least);
+            }
+        }
+        Tweak::Anywhere { route } => {
+            if let Some(at) = of_route(snapshot, route) {
+                let need = &mut snapshot.routes[at].terms.need;
+                (need.residence, need.labels) = Default::default();
+            }
+        }
+        Tweak::CostLimit { route, most } => {
+            if let Some(at) = of_route(snapshot, route) {
+                snapshot.routes[at].terms.max_cost = Some(*most);
+            }
+        }
+        Tweak::OutputLimit { route, most } => {
+            if let Some(at) = of_route(snapshot, route) {
+                snapshot.routes[at].terms.max_output = Some(*most);
+            }
+        }
+        Tweak::Pick { route, pick } => {
+            if let Some(at) = of_route(snapshot, route) {
+                snapshot.routes[at].terms.pick = *pick;
+            }
+        }
+        Tweak::Front { route, model } => {
+            if let (Some(at), Some(id)) = (of_route(snapshot, route), snapshot.model_named(model)) {
+                let terms = &mut snapshot.routes[at].terms;
+                let rest = terms.candidates.iter().copied().filter(|known| *known != id);
+                terms.candidates = std::iter::once(id).chain(rest).collect();
+            }
+        }
+        Tweak::License(name) => {
+            let is = |id: &LicenseId| snapshot.licenses.get(id.0).is_some_and(|known| known.name == *name);
+            for model in &mut snapshot.models {
+                model.traits.license = model.traits.license.filter(|id| !is(id));
+                model.traits.weights_license = model.traits.weights_license.filter(|id| !is(id));
+            }
+        }
+        Tweak::Enable(name) => {
+            if let Some(id) = snapshot.model_named(name) {
+                let model = &mut snapshot.models[id.0];
+                (model.traits.disabled, model.traits.retires) = (false, None);
+                let provider = model.provider;
+                snapshot.providers[provider.0].disabled = false;
+            }
+        }
+        Tweak::Priced(name) => {
+            if let Some(id) = snapshot.model_named(name) {
+                snapshot.models[id.0].price = Some(Price::FREE);
+            }
+        }
+        Tweak::Cheaper { model, percent, .. } => {
+            if let Some(id) = snapshot.model_named(model) {
+                let model = &mut snapshot.models[id.0];
+                model.price = model.price.as_ref().map(|price| price.at_percent(*percent));
+            }
+        }
+        Tweak::Ability { route, what } => {
+            if let Some(at) = of_route(snapshot, route) {
+                let need = &mut snapshot.routes[at].terms.need;
+                match *what {
+                    "tools" => need.tools = None,
+                    "images" => need.images = None,
+                    "a JSON schema" => need.json_schema = None,
+                    _ => need.reasoning = None,
+                }
+            }
+        }
+        Tweak::Context { route, least } => {
+            if let Some(at) = of_route(snapshot, route) {
+                snapshot.routes[at].terms.need.context = Some(*least);
+            }
+        }
+        Tweak::ReleasePlan(_)
+        | Tweak::Left { .. }
+        | Tweak::Up(_)
+        | Tweak::Room(_)
+        | Tweak::Ask(..)
+        | Tweak::Down(_) => {}
+    }
+}
+
+impl fmt::Display for Tweak {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ReleasePlan(plan) => write!(f, "plan `{plan}` is released by hand"),
+            Self::Left { budget, money } => write!(f, "budget `{budget}` has {money} or more left"),
+            Self::Up(provider) => write!(f, "provider `{provider}` is up and has its key"),
+            Self::Quality { route, least } => write!(f, "route `{route}` needs a quality of {least} only"),
+            Self::Anywhere { route } => write!(f, "route `{route}` needs no residence and no labels"),
+            Self::CostLimit { route, most } => write!(f, "`limits.cost` of route `{route}` is {most} or more"),
+            Self::OutputLimit { route, most } => write!(f, "`limits.output` of route `{route}` is {most} or more"),
+            Self::Ask("without", what) => write!(f, "the request goes without {what}"),
+            Self::Ask("min_quality", least) => write!(f, "the request asks for a quality of {least} only"),
+            Self::Ask("output", most) => write!(f, "the request bounds its answer to {most} tokens"),
+            Self::Ask("max_cost", most) => write!(f, "the request allows a cost of {most}"),
+            Self::Ask(_, most) => write!(f, "the request has {most} tokens in or less"),
+            Self::Ability { route, what } => write!(f, "route `{route}` does not need {what}"),
+            Self::Context { route, least } => write!(f, "route `{route}` needs {least} tokens of context only"),
+            Self::Room(model) => write!(f, "no limit of `{model}`, its provider or its keys is used up"),
+            Self::License(license) => write!(f, "licence `{license}` permits it"),
+            Self::Enable(model) => write!(f, "`{model}` is neither switched off nor retired"),
+            Self::Priced(model) => write!(f, "`{model}` has a price"),
+            Self::Front { route, model } => write!(f, "route `{route}` tries `{model}` first"),
+            Self::Pick { route, pick } => write!(f, "route `{route}` picks `{}`", pick.word()),
+            Self::Cheaper {
+                model,
+                than,
+                percent: 0,
+            } => write!(f, "`{model}` is free, and so not dearer than `{than}`"),
+            Self::Cheaper { model, than, percent } => {
+                write!(
+                    f,
+                    "`{model}` costs {percent} % of its price or less, and so less than `{than}`"
+                )
+            }
+            Self::Down(model) => write!(f, "`{model}` is not there"),
+        }
+    }
+}
