@@ -227,9 +227,15 @@ fn what_would_have_to_change_for_a_model_is_found() {
             "providers: {qwen: down}",
             &[],
             "qwen-max",
-            &["plan `outage` is released, and provider `qwen` is up"],
+            &["  - provider `qwen` is up and has its key\n"],
         ),
         ("budgets: {month: 85%}", &[], "deepseek", &["`tiny` is not there"]),
+        (
+            "providers: {qwen: down}, budgets: {month: {left: 0 USD}}",
+            &[],
+            "qwen-max",
+            &["provider `qwen` is up and has its key, and budget `month` has"],
+        ),
         (
             "{}",
             &["--output", "60k"],
