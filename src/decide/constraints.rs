@@ -1,6 +1,6 @@
 //! The hard constraints, one after another; the first that is not met is the reason.
 
-use super::output::output;
+use super::output::{caps, output};
 use super::{Candidate, Reason, Standing, Terms};
 use crate::money::Money;
 use crate::policy::snapshot::{Model, Unmet};
@@ -98,14 +98,6 @@ fn quote<'s, 'a>(terms: &Terms, needs: &Requirements, standing: &'s Standing<'a>
         Some((_, by)) => Err(Reason::UnpricedUnderCap { by }),
         None => Ok(&Quote::FREE),
     }
-}
-
-/// What a request may cost at most, and who says so.
-pub(super) fn caps(terms: &Terms, needs: &Requirements) -> [(Option<Money>, &'static str); 2] {
-    [
-        (terms.max_cost, "the route's `limits.cost`"),
-        (needs.max_cost, "`x-planb-max-cost`"),
-    ]
 }
 
 fn capabilities(needs: &Requirements, standing: &Standing<'_>) -> Result<(), Reason> {

@@ -3,7 +3,6 @@
 //! The client's own bound is used as it is, or lowered where the route says so. Without one the bound is the largest
 //! that everything allows, so that a stock SDK call works on the smallest budget and nothing is cut while money is ample.
 
-use super::constraints::caps;
 use super::{Reason, Standing, Terms};
 use crate::money::Money;
 use crate::policy::defaults::MIN_OUTPUT;
@@ -63,6 +62,14 @@ pub(super) fn output(
         thinking_budget: (asked.thinking() == Thinking::On).then_some(tokens),
         billable: asked.billable(tokens),
     })
+}
+
+/// What a request may cost at most, and who says so.
+pub(super) fn caps(terms: &Terms, needs: &Requirements) -> [(Option<Money>, &'static str); 2] {
+    [
+        (terms.max_cost, "the route's `limits.cost`"),
+        (needs.max_cost, "`x-planb-max-cost`"),
+    ]
 }
 
 /// One request on one model.

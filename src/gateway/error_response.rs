@@ -1,9 +1,13 @@
 //! An error as a response: the dialect's body, and the headers that tell an SDK whether and when to try again.
 
+use super::Gateway;
 use super::body::ResponseBody;
 use super::failed::Told;
 use super::headers::write_limits;
+use super::turned_away::{REQUEST_ID, TurnedAway};
 use crate::dialect::chat::error::ErrorBody;
+use crate::live::Refusal;
+use crate::telemetry::metrics::RefusalLabels;
 use http::{HeaderName, HeaderValue, Response, header};
 use std::time::Duration;
 
@@ -34,6 +38,35 @@ impl Told {
         }
         if !self.may_retry {
             headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+        }
+        response
+    }
+}
+
+impl TurnedAway {
+    /// Counts it, too.
+    pub fn response(self, gateway: &Gateway) -> Response<ResponseBody> {
+        let id = self
+            .id
+            .unwrap_or_else(|| uuid::Uuid::now_v7().simple().to_string().into());
+        let labels = RefusalLabels {
+            client: self.client.clone(),
+            code: self.told.code,
+        };
+        gateway.metrics.refusals.get_or_create(&labels).inc();
+        let refusal = Refusal {
+            client: &self.client,
+            route: &self.route,
+            code: self.told.code,
+            status: self.told.status.as_u16(),
+            detail: &self.told.message,
+            request: &id,
+        };
+        let (at, now) = (gateway.clock.now(), gateway.clock.uptime());
+        gateway.live.refusals.lock().count(refusal, at, now);
+        let mut response = self.told.response();
+        if let Ok(id) = HeaderValue::from_str(&id) {
+            response.headers_mut().insert(REQUEST_ID, id);
         }
         response
     }

@@ -69,6 +69,15 @@ pub struct Prepared {
 }
 
 impl Prepared {
+    /// Told no, though it could be read.
+    pub fn turned_away(&self, told: Told) -> TurnedAway {
+        let told = TurnedAway::from(told).asking(&self.route, &self.id);
+        match self.client {
+            Some(id) => told.by(&self.policy.snapshot.client(id).name),
+            None => told,
+        }
+    }
+
     pub fn rules(&self) -> Rules<'_> {
         Rules {
             snapshot: &self.policy.snapshot,

@@ -21,7 +21,6 @@ use super::stream::{AnswerStream, StreamLimits};
 use super::survey::{Survey, survey, survey_in_order};
 use super::tariff::Tariff;
 use super::ticket::Ticket;
-use super::turned_away::TurnedAway;
 use super::wait::Head;
 use super::wished;
 use crate::budget::Facts;
@@ -67,7 +66,7 @@ pub async fn serve(
         true => None,
         false => match admit_request(gateway, &prepared).await {
             Ok(admission) => admission,
-            Err(told) => return TurnedAway::of(&prepared, told).response(gateway),
+            Err(told) => return prepared.turned_away(told).response(gateway),
         },
     };
     let survey = survey_in_order(gateway, &prepared).await;
