@@ -106,7 +106,7 @@ pub struct ReasoningRecord {
 }
 
 /// An allowance that a new account has once.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FreeTokens {
     pub tokens: u64,

@@ -210,6 +210,7 @@ fn write_route(text: &mut String, snapshot: &Snapshot, route: &Route) {
     for criterion in route.matches.criteria() {
         let _ = writeln!(text, "  {}", criterion.wanted(&route.matches));
     }
+    let now = jiff::Timestamp::now();
     for id in route.terms.candidates.iter() {
         let (model, provider) = (snapshot.model(*id), snapshot.provider_of(*id));
         let (name, supply, upstream) = (&model.name, model.supply.word(), &model.upstream);
@@ -218,13 +219,10 @@ fn write_route(text: &mut String, snapshot: &Snapshot, route: &Route) {
             "  {name} ({supply}): {upstream} at {}/chat/completions",
             provider.base_url
         );
-        if let Some(fee) = model
-            .price
-            .as_ref()
-            .and_then(|price| price.flat_fee(jiff::Timestamp::now()))
-        {
+        if let Some(fee) = model.price.as_ref().and_then(|price| price.flat_fee(now)) {
             let _ = writeln!(text, "    paid whether or not it is used: {fee}");
         }
+        write_quota(text, model, now);
         if let Some(listed) = model.traits.listed.as_ref().filter(|listed| !listed.brings.is_empty()) {
             let _ = writeln!(
                 text,
@@ -236,6 +234,21 @@ fn write_route(text: &mut String, snapshot: &Snapshot, route: &Route) {
                 let _ = writeln!(text, "    not confirmed there: {}", listed.unsure.join(", "));
             }
         }
+    }
+}
+
+/// What the vendor gives away once for an account: planb does not know whether this one has it.
+fn write_quota(text: &mut String, model: &Model, now: jiff::Timestamp) {
+    let quota = model.traits.listed.as_ref().and_then(|listed| listed.free);
+    let has_own = model.price.as_ref().is_some_and(|price| price.quota_at(now).is_some());
+    if let Some(quota) = quota.filter(|_| !has_own) {
+        let unsure = if quota.unsure { ", not confirmed" } else { "" };
+        let _ = writeln!(
+            text,
+            "    the vendor may give an account {} tokens once, for {} days ({}{unsure}); if yours has them, write \
+             `free: {{tokens: {}, until: …}}` into its price",
+            quota.tokens, quota.days, quota.place, quota.tokens,
+        );
     }
 }
 
@@ -293,6 +306,24 @@ mod tests {
         let missing = check(std::path::Path::new("/nonexistent/policy.yaml"));
         assert_eq!(missing.diagnostics[0].code, "unreadable");
         assert_eq!(missing.count_line(), "/nonexistent/policy.yaml: 1 error, 0 warnings");
+    }
+
+    #[test]
+    fn tokens_that_a_vendor_gives_away_once_are_named_until_the_policy_counts_them() {
+        let policy = |more: &str| {
+            let text = format!(
+                "providers: {{studio: {{vendor: dashscope, region: intl, api_key: env:KEY}}}}\n\
+                 models: {{q: {{provider: studio, name: qwen-plus{more}}}}}\n\
+                 routes: [{{name: chat, try: [q]}}]\n"
+            );
+            let checked = checked(&text);
+            let snapshot = checked.snapshot.as_ref().unwrap();
+            let mut described = String::new();
+            write_route(&mut described, snapshot, &snapshot.routes[0]);
+            described
+        };
+        assert!(policy("").contains("may give an account 1000000 tokens once, for 90 days"));
+        assert!(!policy(", price: {free: {tokens: 1M}}").contains("may give"));
     }
 
     #[test]

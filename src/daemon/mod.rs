@@ -6,6 +6,7 @@ mod balance;
 mod books;
 mod holds;
 mod introduce;
+mod meters;
 mod outbox;
 mod past;
 mod plans;
@@ -193,6 +194,7 @@ impl Daemon {
         reload::tell_shared_keys(&gateway);
         // Nothing has failed yet, so that there is no outage to tell.
         let _ = providers::refresh(&gateway, &policy);
+        meters::find(&gateway).await;
         books::rebuild(&gateway, rebuilds).await;
         record_policy(&gateway, &policy).await;
         let announcer = Arc::new(Announcer {

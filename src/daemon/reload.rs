@@ -2,7 +2,7 @@
 
 use super::announce::Announcer;
 use super::introduce::short;
-use super::{books, exposed, projection, providers};
+use super::{books, exposed, meters, projection, providers};
 use crate::access::shared_keys;
 use crate::alert::{AlertEvent, EventKind};
 use crate::gateway::Gateway;
@@ -166,6 +166,7 @@ impl Reloader {
         tell_shared_keys(gateway);
         let events = providers::refresh(gateway, &policy);
         let rebuilt: Vec<Arc<str>> = rebuilds.iter().map(|request| request.pool.budget.clone()).collect();
+        meters::find(gateway).await;
         books::rebuild(gateway, rebuilds).await;
         super::record_policy(gateway, &policy).await;
         gateway.metrics.count_reload("reloaded");

@@ -1,7 +1,7 @@
 //! Once a second: periods roll, providers are judged, plans come and go, budgets tell what they crossed.
 
 use super::announce::Announcer;
-use super::{books, past, plans, providers, refusals, soundness, terms};
+use super::{books, meters, past, plans, providers, refusals, soundness, terms};
 use crate::alert::{AlertEvent, EventKind};
 use crate::budget::{Crossing, Notice};
 use crate::gateway::Gateway;
@@ -59,6 +59,7 @@ impl Ticker {
         books::rebuild(gateway, rebuilds).await;
         past::find(gateway);
         gateway.live.counters.lock().tidy(now);
+        meters::follow(gateway);
         let policy = gateway.live.policy();
         for event in providers::refresh(gateway, &policy) {
             self.announcer.announce(event).await;

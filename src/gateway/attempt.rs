@@ -239,7 +239,11 @@ impl Attempt {
         let amount = {
             let mut books = self.gateway.live.books.lock();
             let posted = settlement.end == EndKind::Posted;
-            let Billed { bill, mut counted } = tariff.bill(&mut settlement.usage, &needs, sent_at, posted);
+            let Billed {
+                bill,
+                lines,
+                mut counted,
+            } = tariff.bill(&mut settlement.usage, &needs, sent_at, posted);
             let cost = bill.as_ref().map_or(Money::ZERO, |bill| bill.amount);
             // Our own count is on the safe side; only the provider's figures can say that it billed beyond its bound.
             let cost = if settlement.usage.estimated {
@@ -269,6 +273,7 @@ impl Attempt {
                     amount,
                     worst: tariff.worst,
                     bill,
+                    lines,
                     postings: ended.postings,
                     estimate,
                     meters: counted.changes,
@@ -283,7 +288,13 @@ impl Attempt {
         if let (Some(wished), EndKind::Posted, "ok" | "cancelled") = (&self.wished, settlement.end, settlement.outcome)
         {
             let moment = Moment::of(&needs, reserved.at, Duration::ZERO);
-            wished.billed(&self.policy, &moment, self.candidate.id, (&settlement.usage, amount));
+            wished.billed(
+                &self.gateway,
+                &self.policy,
+                &moment,
+                self.candidate.id,
+                (&settlement.usage, amount),
+            );
         }
         self.count(&settlement, amount);
         self.charge_limits(&settlement);
@@ -372,6 +383,9 @@ impl Attempt {
             worst: Money::ZERO,
             currency: self.policy.snapshot.currency,
             bill: None,
+            lines: Vec::new(),
+            options: self.needs.extras.options.clone(),
+            policy: self.policy.snapshot.hash.clone(),
             first_token_ms: self.first_token.map(milliseconds),
             total_ms: milliseconds(self.gateway.clock.uptime().saturating_sub(self.sent_at)),
             postings: Vec::new(),

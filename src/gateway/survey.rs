@@ -26,7 +26,8 @@ pub struct Survey {
     pub plans: Vec<Arc<str>>,
     /// What is left of the tightest covering budget, as a share of its limit.
     pub budget_left: Option<f64>,
-    /// A covering budget's spend is being found: a moment later the decision may be another one.
+    /// A covering budget's spend is being found, or what a price's meter has counted: a moment later the decision may be
+    /// another one.
     pub rebuilding: bool,
 }
 
@@ -83,7 +84,8 @@ fn survey_with(gateway: &Gateway, prepared: &Prepared, headroom: Reckon) -> Surv
     })
 }
 
-/// A budget that is new or rolls over is known in a moment: nobody is sent elsewhere or away for that.
+/// A budget that is new or rolls over is known in a moment, and so is a ladder: nobody is sent elsewhere or away for
+/// that, or billed at its dearest.
 pub async fn survey_in_order(gateway: &Gateway, prepared: &Prepared) -> Survey {
     let patience = prepared
         .deadline
@@ -198,7 +200,9 @@ impl Look {
         let counters = gateway.live.counters.lock();
         for id in metered {
             if let Some(price) = price(*id) {
-                self.positions.push((*id, counters.positions(price, self.at)));
+                let positions = counters.positions(price, self.at);
+                self.rebuilding |= positions.are_unknown();
+                self.positions.push((*id, positions));
             }
         }
     }

@@ -7,7 +7,7 @@ use crate::decide::Candidate;
 use crate::live::Policy;
 use crate::money::Money;
 use crate::policy::snapshot::{Model, ModelId};
-use crate::price::{Bill, Counted, Moment, Price, Promise};
+use crate::price::{Bill, Counted, Line, MeterChange, Moment, Price, Promise};
 use crate::request::{Requirements, Thinking};
 use crate::uptime::Uptime;
 use crate::usage::Usage;
@@ -27,6 +27,8 @@ pub struct Tariff {
     input: u64,
     output: u64,
     promised: Option<Promise>,
+    /// How much of its ladder it has used.
+    climbed: u64,
     /// Where the machine's shared time stood, where that is billed.
     began: Option<Duration>,
 }
@@ -34,6 +36,8 @@ pub struct Tariff {
 /// How an attempt's usage was billed.
 pub struct Billed {
     pub bill: Option<Bill>,
+    /// Its tokens by rate where a ladder gave them several.
+    pub lines: Vec<Line>,
     pub counted: Counted,
 }
 
@@ -48,6 +52,7 @@ impl Tariff {
             input: prepared.needs_of(candidate.id).input,
             output: candidate.billable,
             promised: None,
+            climbed: 0,
             began: None,
         };
         let Some(price) = prepared.policy.snapshot.model(candidate.id).price.as_ref() else {
@@ -89,34 +94,46 @@ impl Tariff {
         let now = gateway.clock.uptime();
         let mut billed = Billed {
             bill: None,
+            lines: Vec::new(),
             counted: Counted::default(),
         };
         let Some(price) = policy.snapshot.model(self.model).price.as_ref() else {
             return billed;
         };
         usage.thinking |= matches!(needs.thinking, Thinking::On | Thinking::Budget(_));
+        usage.tier = usage.tier.or(needs.extras.tier);
         if usage.web_searches.is_none() && needs.extras.searches > 0 {
             usage.web_searches = Some(1);
         }
         let moment = Moment::of(needs, self.at, Duration::ZERO);
         let quote = price.quote(&moment);
-        let Some(promise) = self.promised else {
-            usage.time = now.saturating_sub(sent_at);
-            billed.bill = Some(quote.bill(usage));
-            return billed;
-        };
-        let mut counters = gateway.live.counters.lock();
-        usage.time = match self.began.take() {
-            Some(began) => counters.finish(&policy.snapshot.model(self.model).name, began, now),
-            None => now.saturating_sub(sent_at),
-        };
-        let positions = counters.positions_of(promise, price, self.at);
-        let quote = quote.at(&positions);
-        let bill = quote.bill(usage);
-        if posted {
-            billed.counted = counters.draw(price, self.at, bill.drawn, &quote.at_each_step(usage));
+        let taken = now.saturating_sub(sent_at);
+        match &mut self.promised {
+            None => {
+                usage.time = whole_milliseconds(taken);
+                billed.bill = Some(quote.bill(usage));
+            }
+            Some(promise) => {
+                let mut counters = gateway.live.counters.lock();
+                let name = &policy.snapshot.model(self.model).name;
+                let shared = self.began.take().map(|began| counters.finish(name, began, now));
+                usage.time = whole_milliseconds(shared.unwrap_or(taken));
+                counters.reach(promise, usage.tokens(), price, self.at);
+                let positions = counters.positions_of(promise, usage.tokens(), price, self.at);
+                let quote = quote.at(&positions).over(promise);
+                let bill = quote.bill(usage);
+                if posted {
+                    let billed_at = positions.ladder.used.saturating_add(bill.drawn.ladder);
+                    let steps = quote.at_each_step(usage);
+                    billed.counted = counters.settle(price, self.at, bill.drawn, &steps, Some(billed_at));
+                    self.climbed = bill.drawn.ladder;
+                }
+                (billed.bill, billed.lines) = (Some(bill), quote.lines(usage));
+            }
         }
-        billed.bill = Some(bill);
+        if posted {
+            billed.counted.changes.extend(self.follow(price, &moment, usage));
+        }
         billed
     }
 
@@ -125,16 +142,32 @@ impl Tariff {
         let Some(price) = self.model().price.as_ref() else {
             return self.worst;
         };
-        let quote = price.quote(&Moment::of(needs, self.at, Duration::ZERO));
+        let positions = self.gateway.live.counters.lock().positions(price, self.at);
+        let quote = price.quote(&Moment::of(needs, self.at, Duration::ZERO)).at(&positions);
         let output = output.map_or(self.output, |output| output.min(self.output));
         quote.expected(self.input, output).min(self.worst)
+    }
+
+    /// Where another policy is in force by now, its meters count this attempt too: what they had before is found in the
+    /// attempts that were recorded before it.
+    fn follow(&self, own: &Price, moment: &Moment<'_>, usage: &Usage) -> Vec<MeterChange> {
+        let policy = self.gateway.live.policy();
+        if Arc::ptr_eq(&policy.snapshot, &self.policy.snapshot) {
+            return Vec::new();
+        }
+        let id = policy.snapshot.model_named(&self.model().name);
+        let Some(price) = id.and_then(|id| policy.snapshot.model(id).price.as_ref()) else {
+            return Vec::new();
+        };
+        let mut counters = self.gateway.live.counters.lock();
+        counters.follow(price.quote(moment), own, price, usage)
     }
 
     /// Nobody knows what a held attempt drew of a free quota: the most that it may have.
     pub fn draw_unknown(&mut self, needs: &Requirements) -> Counted {
         let policy = self.policy.clone();
         let price = policy.snapshot.model(self.model).price.as_ref();
-        let (Some(price), Some(promise)) = (price, self.promised) else {
+        let (Some(price), Some(promise)) = (price, &self.promised) else {
             return Counted::default();
         };
         let most = Usage {
@@ -143,10 +176,10 @@ impl Tariff {
             ..Usage::default()
         };
         let mut counters = self.gateway.live.counters.lock();
-        let positions = counters.positions_of(promise, price, self.at);
+        let positions = counters.positions_of(promise, most.tokens(), price, self.at);
         let moment = Moment::of(needs, self.at, Duration::ZERO);
         let drawn = price.quote(&moment).at(&positions).bill(&most).drawn.of_quota();
-        counters.draw(price, self.at, drawn, &[])
+        counters.settle(price, self.at, drawn, &[], None)
     }
 
     fn tokens(&self) -> u64 {
@@ -157,8 +190,8 @@ impl Tariff {
         self.policy.snapshot.model(self.model)
     }
 
-    fn promise(&self) -> Option<(&Price, Promise)> {
-        self.model().price.as_ref().zip(self.promised)
+    fn promise(&self) -> Option<(&Price, &Promise)> {
+        self.model().price.as_ref().zip(self.promised.as_ref())
     }
 }
 
@@ -166,9 +199,14 @@ impl Drop for Tariff {
     fn drop(&mut self) {
         let Some((price, promise)) = self.promise() else { return };
         let mut counters = self.gateway.live.counters.lock();
-        counters.release(price, self.at, promise);
+        counters.release(price, self.at, promise, self.climbed);
         if let Some(began) = self.began {
             counters.finish(&self.model().name, began, self.gateway.clock.uptime());
         }
     }
+}
+
+/// As it is recorded.
+fn whole_milliseconds(time: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }

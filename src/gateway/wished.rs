@@ -45,12 +45,18 @@ impl Wished {
     }
 
     /// An answer of `id` was billed `cost` for this usage.
-    pub fn billed(&self, policy: &Policy, moment: &Moment<'_>, id: ModelId, (usage, cost): (&Usage, Money)) {
+    pub fn billed(
+        &self,
+        gateway: &Gateway,
+        policy: &Policy,
+        moment: &Moment<'_>,
+        id: ModelId,
+        (usage, cost): (&Usage, Money),
+    ) {
         let here = if id == self.id {
             cost
         } else {
-            let price = policy.snapshot.model(self.id).price.as_ref();
-            price.map_or(Money::ZERO, |price| price.quote(moment).cost(usage))
+            self.cost(gateway, policy, moment, usage).unwrap_or_default()
         };
         self.billed.store(here.nanos(), Relaxed);
     }
@@ -58,7 +64,7 @@ impl Wished {
     /// The request is over: its accounts count what it would have cost them. Returns that.
     pub fn count(&self, gateway: &Gateway, request: &Over<'_>) -> Money {
         let cost = match (self.billed.load(Relaxed), request.outcome) {
-            (NOTHING, "refused") => self.usual(request).unwrap_or(self.expected),
+            (NOTHING, "refused") => self.usual(gateway, request).unwrap_or(self.expected),
             (NOTHING, _) => Money::ZERO,
             (nanos, _) => Money::from_nanos(nanos),
         };
@@ -68,12 +74,17 @@ impl Wished {
         cost
     }
 
-    fn usual(&self, request: &Over<'_>) -> Option<Money> {
-        let route = request.route()?;
-        let usage = request.policy.mixes.of(route)?;
-        let price = request.policy.snapshot.model(self.id).price.as_ref()?;
+    fn usual(&self, gateway: &Gateway, request: &Over<'_>) -> Option<Money> {
+        let usage = request.policy.mixes.of(request.route()?)?;
         let moment = Moment::of(request.needs, request.at, std::time::Duration::ZERO);
-        Some(price.quote(&moment).cost(&usage))
+        self.cost(gateway, request.policy, &moment, &usage)
+    }
+
+    /// At where the meters of its price stand now.
+    fn cost(&self, gateway: &Gateway, policy: &Policy, moment: &Moment<'_>, usage: &Usage) -> Option<Money> {
+        let price = policy.snapshot.model(self.id).price.as_ref()?;
+        let positions = gateway.live.counters.lock().positions(price, moment.at);
+        Some(price.quote(moment).at(&positions).cost(usage))
     }
 }
 

@@ -1,5 +1,6 @@
 //! One attempt into the tables: its row, what explains its bill, its postings and its meters.
 
+use super::explain::{explained, fraction};
 use super::hours::Standing;
 use super::record::{Adjustment, AttemptRecord, EndKind};
 use super::text::{count, names, tags, time};
@@ -35,13 +36,14 @@ impl Write<'_> {
              input_audio, input_image, output, reasoning, output_audio, thinking, web_searches, web_fetches, tool_calls,
              service_tier, machine_ms, estimated, amount, worst, currency, rate_input, rate_cache_read, rate_output,
              rates, price_from, billed, billed_currency, exchange, free_tokens, prepaid, first_token_ms, total_ms,
-             again, firsts, cache_saved, prepaid_worth, licenses)
+             again, firsts, cache_saved, prepaid_worth, licenses, policy, options, bill)
              VALUES (:incarnation, :decision, :number, :at, :model, :provider, :supply, :upstream, :client, :tags, :purpose,
              :route, :key, :territory, :run, :ended, :outcome, :class, :status, :input, :cache_read, :cache_read_explicit, :cache_write,
              :cache_write_1h, :cache_write_12h, :input_audio, :input_image, :output, :reasoning, :output_audio, :thinking,
              :web_searches, :web_fetches, :tool_calls, :service_tier, :machine_ms, :estimated, :amount, :worst, :currency,
              :rate_input, :rate_cache_read, :rate_output, :rates, :price_from, :billed, :billed_currency, :exchange,
-             :free_tokens, :prepaid, :first_token_ms, :total_ms, :again, :firsts, :cache_saved, :prepaid_worth, :licenses)",
+             :free_tokens, :prepaid, :first_token_ms, :total_ms, :again, :firsts, :cache_saved, :prepaid_worth, :licenses,
+             :policy, :options, :bill)",
             named_params! {
                 ":incarnation": self.incarnation,
                 ":decision": a.decision,
@@ -100,6 +102,9 @@ impl Write<'_> {
                 ":cache_saved": standing.cache_saved.nanos(),
                 ":prepaid_worth": standing.prepaid.nanos(),
                 ":licenses": names(&a.licenses),
+                ":policy": a.policy,
+                ":options": names(&a.options),
+                ":bill": bill.map_or_else(String::new, |bill| explained(bill, &a.lines)),
             },
         )
     }
@@ -150,5 +155,5 @@ fn rates(bill: &Bill) -> String {
 
 /// What one unit of the price's currency was worth, as a fraction.
 fn exchange(bill: &Bill) -> String {
-    format!("{}/{}", bill.exchange.numerator(), bill.exchange.denominator())
+    fraction(bill.exchange)
 }

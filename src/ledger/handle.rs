@@ -199,6 +199,12 @@ impl Ledger {
         self.ask(|reply| Command::Close { settled, reply }).await
     }
 
+    pub(super) fn send_now(&self, command: Command) -> Result<(), LedgerError> {
+        let sent = self.sender.send(command).map_err(|_| LedgerError::Closed);
+        self.writer.unpark();
+        sent
+    }
+
     async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, LedgerError> {
         let (reply, answer) = oneshot::channel();
         self.sender.send(command(reply)).map_err(|_| LedgerError::Closed)?;

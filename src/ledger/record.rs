@@ -5,7 +5,7 @@ pub use crate::budget::Posting;
 use crate::decide::explain::Grounds;
 pub use crate::live::RefusedStretch;
 use crate::money::{Currency, Money};
-use crate::price::{Bill, MeterChange};
+use crate::price::{Bill, Line, MeterChange, MeterKey, MeterRow};
 use crate::request::{Caller, Requirements};
 use crate::usage::Usage;
 use jiff::Timestamp;
@@ -25,6 +25,10 @@ pub enum Record {
     Plan(Box<PlanRecord>),
     Policy(PolicyRecord),
     Raise(RaiseRecord),
+    /// What meters that began anew had counted before.
+    MetersFound(Vec<MeterRow>),
+    /// No price in force has these any more.
+    MetersLeft(Vec<MeterKey>),
     Refused(Vec<RefusedStretch>),
     /// Held money is posted as estimated.
     Release(ReleaseRecord),
@@ -89,6 +93,12 @@ pub struct AttemptRecord {
     pub currency: Currency,
     /// How the amount came about; `None` for an unpriced model.
     pub bill: Option<Bill>,
+    /// Its tokens by rate where a ladder gave them several.
+    pub lines: Vec<Line>,
+    /// The request's options that may have a price.
+    pub options: Vec<Arc<str>>,
+    /// The policy's hash under which it was made.
+    pub policy: Arc<str>,
     /// Milliseconds from sending to the first meaningful event, and to the end.
     pub first_token_ms: Option<u64>,
     pub total_ms: u64,

@@ -18,6 +18,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("schema/010_hours.sql"),
     include_str!("schema/011_books.sql"),
     include_str!("schema/012_explanation.sql"),
+    include_str!("schema/013_meters.sql"),
 ];
 
 /// Brings the file up to the last migration. One that holds data is copied first, beside itself.

@@ -189,6 +189,9 @@ fn attempt(decision: &str, at: Timestamp, team: &str, end: EndKind, amount: Mone
         total_ms: 40,
         estimate: None,
         postings: Vec::new(),
+        lines: Vec::new(),
+        options: Vec::new(),
+        policy: "".into(),
         meters: Vec::new(),
         adjustment: None,
     }

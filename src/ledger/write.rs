@@ -101,6 +101,8 @@ impl Write<'_> {
             Record::Plan(plan) => self.plan(plan),
             Record::Policy(policy) => self.policy(policy),
             Record::Raise(raise) => self.raise(raise),
+            Record::MetersFound(rows) => self.meters_found(rows),
+            Record::MetersLeft(keys) => self.meters_left(keys),
             Record::Refused(refused) => refused.iter().try_for_each(|refused| self.refused(refused)),
             Record::Release(release) => self.release(release),
             Record::Return(pool) => self.take_back(pool),

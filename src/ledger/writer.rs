@@ -11,6 +11,7 @@ use super::shared::Shared;
 use super::text::time;
 use super::write::{Memory, Write};
 use crate::budget::{Grant, GrantRequest, RebuildRequest, Rebuilt};
+use crate::price::MeterRow;
 use jiff::Timestamp;
 use rusqlite::{Connection, TransactionBehavior, params};
 use std::collections::VecDeque;
@@ -36,6 +37,8 @@ pub(super) enum Command {
     Record(Record, OwnedSemaphorePermit),
     Grant(Vec<GrantRequest>, Reply<Vec<Grant>>),
     Rebuild(Box<RebuildRequest>, Reply<Rebuilt>),
+    /// Meters that begin anew; answered with the last attempt before that.
+    Meters(Vec<MeterRow>, Reply<i64>),
     /// Answered when all before it is committed, and on the disk if asked for.
     Barrier {
         synced: bool,
@@ -57,6 +60,7 @@ enum Answer {
     None,
     Grants(Result<Vec<Grant>, LedgerError>),
     Rebuilt(Rebuilt),
+    Upto(i64),
 }
 
 /// Writing fails at present.
@@ -338,6 +342,7 @@ impl Command {
             (Self::Record(_, place), _) => drop(place),
             (Self::Grant(_, reply), Answer::Grants(grants)) => drop(reply.send(grants)),
             (Self::Rebuild(_, reply), Answer::Rebuilt(rebuilt)) => drop(reply.send(Ok(rebuilt))),
+            (Self::Meters(_, reply), Answer::Upto(upto)) => drop(reply.send(Ok(upto))),
             (Self::Barrier { reply, .. }, _) => drop(reply.send(Ok(()))),
             _ => {}
         }
@@ -350,6 +355,7 @@ fn refuse(command: Command, reason: &str) -> Option<Command> {
     match command {
         Command::Grant(_, reply) => drop(reply.send(Err(degraded()))),
         Command::Rebuild(_, reply) => drop(reply.send(Err(degraded()))),
+        Command::Meters(_, reply) => drop(reply.send(Err(degraded()))),
         Command::Barrier { reply, .. } => drop(reply.send(Err(degraded()))),
         kept => return Some(kept),
     }
@@ -374,6 +380,7 @@ impl Write<'_> {
                 Ok(Answer::Grants(Ok(grants)))
             }
             Command::Rebuild(request, _) => self.rebuild(request).map(Answer::Rebuilt),
+            Command::Meters(asked, _) => self.begin_meters(asked).map(Answer::Upto),
             _ => Ok(Answer::None),
         }
     }

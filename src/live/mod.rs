@@ -27,7 +27,7 @@ use crate::limit::{Book, Scope};
 use crate::plan::{Cause, Effective, News, Now, Override, PlanError, Plans, Transition};
 use crate::policy::Diagnostic;
 use crate::policy::snapshot::{Limits, ModelId, Provider, ProviderId, ProviderKey, Snapshot};
-use crate::price::Counters;
+use crate::price::{Counters, Price};
 use crate::session::{Repeats, Sessions};
 use crate::uptime::Uptime;
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -173,6 +173,7 @@ impl Live {
             health.reloaded(now.up);
         }
         self.limits.lock().install(limits_of(&snapshot), now.up);
+        self.counters.lock().take_over(prices_of(&snapshot), now.wall);
         let before = self.policy.load_full();
         let policy = compose(snapshot, &plans, Some(&before), now.wall);
         let keys: HashSet<&ModelKey> = policy.keys.iter().flatten().collect();
@@ -180,6 +181,14 @@ impl Live {
         self.policy.store(Arc::new(policy));
         self.rejected.store(None);
         rebuilds
+    }
+
+    /// Meets the meters of the period that is, and of one that begins soon.
+    pub fn roll_meters(&self, now: Timestamp) {
+        // Under the lock that a reload takes, so that no older policy's come after.
+        let _plans = self.plans.lock();
+        let policy = self.policy.load();
+        self.counters.lock().take_over(prices_of(&policy.snapshot), now);
     }
 
     /// Activates or releases a plan by hand, at once.
@@ -271,6 +280,10 @@ fn limits_of(snapshot: &Snapshot) -> Vec<(Scope, Limits)> {
     all.filter(|(_, limits)| !limits.is_none())
         .map(|(scope, limits)| (scope, limits.clone()))
         .collect()
+}
+
+fn prices_of(snapshot: &Snapshot) -> impl Iterator<Item = &Price> {
+    snapshot.models.iter().filter_map(|model| model.price.as_ref())
 }
 
 fn install_budgets(books: &mut Books, snapshot: &Snapshot, now: Timestamp) -> Vec<RebuildRequest> {

@@ -1,7 +1,8 @@
 //! What models cost now and cost a while ago, over one mix of tokens: `unit_cost` and `price_change`.
 //!
-//! Free quotas and commitments are left out: they are nobody's price. What a model cost before is found in the policy
-//! that was in force then.
+//! Free quotas and commitments are left out: they are nobody's price. A ladder is asked at the place where it stands, for
+//! both times: a bracket that is reached is no change of the price. What a model cost before is found in the policy that
+//! was in force then.
 
 use super::{Live, Policy};
 use crate::money::Money;
@@ -42,7 +43,8 @@ impl Live {
         for (id, model) in policy.snapshot.models.iter().enumerate() {
             let Some(price) = &model.price else { continue };
             let usage = usual(policy, ModelId(id), now);
-            let cost = cost(price, &usage, now.wall);
+            let ladder = self.counters.lock().positions(price, now.wall).ladder;
+            let cost = cost(price, &usage, now.wall, ladder);
             let tokens = usage.tokens().max(1) as f64;
             signals.set(
                 Of::ModelUnitCost,
@@ -52,7 +54,7 @@ impl Live {
             let before = match past.as_deref() {
                 Some(past) => {
                     let known = past.prices.get(&model.name);
-                    self::cost(known.unwrap_or(price), &usage, past.at)
+                    self::cost(known.unwrap_or(price), &usage, past.at, ladder)
                 }
                 None => cost,
             };
@@ -70,15 +72,16 @@ fn usual(policy: &Policy, id: ModelId, now: Now) -> Usage {
     usage
 }
 
-fn cost(price: &Price, usage: &Usage, at: Timestamp) -> Money {
+/// At this place on its ladder.
+fn cost(price: &Price, usage: &Usage, at: Timestamp, ladder: Position) -> Money {
     let gone = Position {
         used: u64::MAX,
         ..Position::default()
     };
     let positions = Positions {
+        ladder,
         free: gone,
         commitment: gone,
-        ..Positions::START
     };
     price.quote(&Moment::plain(at)).at(&positions).cost(usage)
 }

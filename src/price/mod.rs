@@ -3,23 +3,27 @@
 //! Promises one exact sum and one rounding for every amount, and that no usage within the bounds that were reserved costs
 //! more than was reserved. Knows no clock and keeps no counters: instants and positions are handed in.
 
+mod bill;
 mod counters;
 mod kinds;
+mod machines;
 mod meter;
 mod moment;
 mod option;
+mod places;
 mod quote;
 mod sheet;
 #[cfg(test)]
 mod tests;
 mod version;
 
+pub use bill::{Bill, Drawn, Line};
 pub use counters::{Counted, Counters, MeterChange, MeterRow, Promise};
 pub use kinds::{Kind, Kinds, Rates};
-pub use meter::{Meter, Position, Positions, Unit};
+pub use meter::{Meter, MeterKey, Position, Positions, Unit};
 pub use moment::Moment;
 pub use option::option;
-pub use quote::{Bill, Ceiling, Drawn, Quote};
+pub use quote::{Ceiling, Quote};
 pub use sheet::{Commitment, Compute, Fees, FlatFee, FreeQuota, LadderKind, LadderSheet, Service, Sheet, WindowSheet};
 pub use version::MOST_WINDOWS;
 
@@ -126,6 +130,20 @@ impl Price {
     pub fn is_metered(&self, at: Timestamp) -> bool {
         self.version(at)
             .is_some_and(|version| version.ladder.is_some() || version.free.is_some() || version.commitment.is_some())
+    }
+
+    /// The meters of all its versions.
+    pub fn meters(&self) -> impl Iterator<Item = &Meter> {
+        self.versions.iter().flat_map(Version::meters)
+    }
+
+    /// The meter of the free quota that may be drawn at an instant.
+    pub fn quota_at(&self, at: Timestamp) -> Option<&Meter> {
+        Some(&self.version(at)?.free.as_ref()?.meter)
+    }
+
+    pub fn meters_mut(&mut self) -> impl Iterator<Item = &mut Meter> {
+        self.versions.iter_mut().flat_map(Version::meters_mut)
     }
 
     /// A machine's time is billed, and by what shares it.

@@ -8,12 +8,15 @@ mod ceiling;
 pub use ceiling::Ceiling;
 
 use super::MOST_OF_ONE_ATTEMPT;
-use super::kinds::{Kind, Rates, split};
+use super::bill::{self, Bill, Drawn, Line, sum};
+use super::counters::Promise;
+use super::kinds::{Rates, split};
 use super::meter::{Position, Positions};
 use super::moment::Moment;
+use super::places::Stretch;
 use super::sheet::LadderKind;
-use super::version::Version;
-use crate::money::{Currency, Exact, Money, Ratio};
+use super::version::{Ladder, Version};
+use crate::money::{Exact, Money, Ratio};
 use crate::request::Thinking;
 use crate::usage::{ServiceTier, Usage};
 use jiff::Timestamp;
@@ -25,6 +28,10 @@ pub struct Quote<'p> {
     version: Option<&'p Version>,
     moment: Moment<'p>,
     positions: &'p Positions,
+    /// What its free quota gave, where that is past.
+    given: Option<u64>,
+    /// The places on its ladder that it was promised; none: from where the ladder stands.
+    places: &'p [Stretch],
     /// How much of the input is likely to be read from a cache, in basis points.
     hit_share: u32,
     /// How long it is likely to take.
@@ -35,49 +42,11 @@ pub struct Quote<'p> {
     options: Ratio,
 }
 
-/// What a usage costs, and how that came about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bill {
-    /// In the policy's currency.
-    pub amount: Money,
-    /// In the price's own.
-    pub billed: Money,
-    pub currency: Currency,
-    pub exchange: Ratio,
-    /// The list rates that counted, before multipliers; of the last bracket where a ladder was climbed.
-    pub rates: Rates,
-    /// From when the price counts that counted; `None` for the first.
-    pub from: Option<Timestamp>,
-    /// The part of `billed` that a commitment has paid for.
-    pub prepaid: Money,
-    pub drawn: Drawn,
-}
-
-/// What a usage takes from the meters of its price.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Drawn {
-    pub ladder: u64,
-    pub free: u64,
-    pub commitment: u64,
-}
-
-impl Drawn {
-    /// The free quota's part alone.
-    #[must_use]
-    pub const fn of_quota(self) -> Self {
-        Self {
-            ladder: 0,
-            free: self.free,
-            commitment: 0,
-        }
-    }
-}
-
 /// What a usage comes to before it is rounded.
 struct Charged<'p> {
     sum: Exact,
-    /// What it is still to be divided by.
-    over: u64,
+    /// What multiplied the tokens; `sum` is still over its denominator.
+    times: Ratio,
     /// Of the last token.
     rates: &'p Rates,
     /// Tokens that the free quota gave, and those beyond.
@@ -87,7 +56,7 @@ struct Charged<'p> {
 
 impl Charged<'_> {
     fn half_even(&self, ratio: Ratio) -> Money {
-        self.sum.rounded_half_even_at(ratio, self.over)
+        self.sum.rounded_half_even_at(ratio, self.times.denominator())
     }
 
     fn amount(&self, ratio: Ratio) -> Money {
@@ -99,8 +68,38 @@ impl Charged<'_> {
 #[derive(Clone, Copy)]
 enum Climb {
     At(usize),
-    /// Each token at the step of its own place, from this volume on.
-    From(u64),
+    /// Each token at the step of its own place, from where the ladder stands or in the places that were promised.
+    Placed,
+}
+
+/// Goes along the places of a usage.
+struct Walk<'p> {
+    places: std::slice::Iter<'p, Stretch>,
+    at: u64,
+    end: u64,
+}
+
+impl<'p> Walk<'p> {
+    fn new(places: &'p [Stretch], from: u64) -> Self {
+        let mut places = places.iter();
+        let (at, end) = places.next().copied().unwrap_or((from, u64::MAX));
+        Self { places, at, end }
+    }
+
+    /// The step of the next tokens, and how many of them are on it.
+    fn look(&self, ladder: &Ladder) -> (usize, u64) {
+        let step = ladder.step(self.at);
+        let room = ladder.end(step).min(self.end).saturating_sub(self.at);
+        (step, room.max(1))
+    }
+
+    fn go(&mut self, tokens: u64) {
+        self.at = self.at.saturating_add(tokens);
+        if self.at >= self.end {
+            // A provider that bills more than was promised goes on behind the last.
+            (self.at, self.end) = self.places.next().copied().unwrap_or((self.at, u64::MAX));
+        }
+    }
 }
 
 impl<'p> Quote<'p> {
@@ -109,6 +108,8 @@ impl<'p> Quote<'p> {
         version: None,
         moment: Moment::plain(Timestamp::UNIX_EPOCH),
         positions: &Positions::START,
+        given: None,
+        places: &[],
         hit_share: 0,
         time: Duration::ZERO,
         window: 0,
@@ -143,6 +144,20 @@ impl<'p> Quote<'p> {
         self
     }
 
+    /// A free quota gave so many tokens then, wherever it stands.
+    #[must_use]
+    pub const fn giving(mut self, tokens: u64) -> Self {
+        self.given = Some(tokens);
+        self
+    }
+
+    /// In the places of its ladder that it was promised.
+    #[must_use]
+    pub fn over(mut self, promise: &'p Promise) -> Self {
+        self.places = promise.places();
+        self
+    }
+
     /// So much of the input, in basis points, is likely to be in the provider's cache.
     #[must_use]
     pub const fn warm(mut self, hit_share: u32) -> Self {
@@ -155,6 +170,10 @@ impl<'p> Quote<'p> {
     pub const fn taking(mut self, time: Duration) -> Self {
         self.time = time;
         self
+    }
+
+    pub(super) const fn arrived(&self) -> Timestamp {
+        self.moment.at
     }
 
     pub fn is_free(&self) -> bool {
@@ -188,13 +207,11 @@ impl<'p> Quote<'p> {
             exchange: version.exchange,
             rates: *charged.rates,
             from: version.from,
-            prepaid: version.commitment.as_ref().map_or(Money::ZERO, |commitment| {
-                let used = i64::try_from(self.positions.commitment.used).unwrap_or(i64::MAX);
-                commitment
-                    .amount
-                    .minus(Money::from_nanos(used))
-                    .clamp(Money::ZERO, billed)
-            }),
+            times: charged.times,
+            account: version.account,
+            fees: version.fees,
+            compute: version.compute,
+            prepaid: self.prepaid(version, billed),
             drawn: Drawn {
                 ladder: match version.ladder.as_ref().map(|ladder| ladder.meter.unit) {
                     None => 0,
@@ -209,32 +226,63 @@ impl<'p> Quote<'p> {
 
     fn charged(&self, version: &'p Version, usage: &Usage) -> Charged<'p> {
         let free = self.free_left(version, false).min(usage.tokens());
-        let volume = usage.tokens().saturating_sub(free);
-        let (tokens, rates) = self.tokens(version, usage, free, self.climb(version, volume));
-        let factor = self
-            .service(version, usage.tier)
-            .times(version.table(self.window, 0).times);
+        let climb = self.climb(version, usage, free);
+        let (tokens, rates) = self.tokens(version, usage, free, climb, |_| {});
+        let times = self.times(version, usage);
         Charged {
-            sum: sum(tokens, fees(version, usage), factor),
-            over: factor.denominator(),
+            sum: sum(tokens, bill::fees(&version.fees, version.compute, usage), times),
+            times,
             rates,
             free,
-            volume,
+            volume: usage.tokens().saturating_sub(free),
         }
+    }
+
+    /// The bill's tokens where a ladder gives them more than one rate; otherwise [`Bill::lines`] says it all.
+    pub fn lines(&self, usage: &Usage) -> Vec<Line> {
+        let Some(version) = self.version.filter(|version| version.steps() > 1) else {
+            return Vec::new();
+        };
+        let free = self.free_left(version, false).min(usage.tokens());
+        let mut lines: Vec<Line> = Vec::new();
+        let climb = self.climb(version, usage, free);
+        self.tokens(version, usage, free, climb, |line| match lines.last_mut() {
+            Some(last) if last.kind == line.kind && last.rate == line.rate => last.tokens += line.tokens,
+            _ => lines.push(line),
+        });
+        lines
     }
 
     /// What the usage would cost at each step of the ladder: what a retroactive one corrects by.
     pub fn at_each_step(&self, usage: &Usage) -> Vec<Money> {
         let Some(version) = self.version else { return Vec::new() };
         let free = self.free_left(version, false).min(usage.tokens());
-        let factor = self
-            .service(version, usage.tier)
-            .times(version.table(self.window, 0).times);
-        let cost = |step| {
-            let (tokens, _) = self.tokens(version, usage, free, Climb::At(step));
-            sum(tokens, fees(version, usage), factor).rounded_half_even_at(version.factor, factor.denominator())
-        };
+        let cost = |step| self.cost_at(version, usage, free, step);
         (0..version.steps()).map(cost).collect()
+    }
+
+    fn cost_at(&self, version: &'p Version, usage: &Usage, free: u64, step: usize) -> Money {
+        let times = self.times(version, usage);
+        let (tokens, _) = self.tokens(version, usage, free, Climb::At(step), |_| {});
+        let fees = bill::fees(&version.fees, version.compute, usage);
+        sum(tokens, fees, times).rounded_half_even_at(version.factor, times.denominator())
+    }
+
+    /// What multiplies the tokens of a usage.
+    fn times(&self, version: &Version, usage: &Usage) -> Ratio {
+        let window = version.table(self.window, 0).times;
+        self.service(version, usage.tier).times(window)
+    }
+
+    /// The part of what is billed that a commitment has paid for.
+    fn prepaid(&self, version: &Version, billed: Money) -> Money {
+        let stands = self.positions.commitment;
+        let Some(commitment) = version.commitment.as_ref().filter(|_| !stands.unknown) else {
+            return Money::ZERO;
+        };
+        let used = i64::try_from(stands.used).unwrap_or(i64::MAX);
+        let left = commitment.amount.minus(Money::from_nanos(used));
+        left.clamp(Money::ZERO, billed)
     }
 
     /// What this request would cost now, for comparison with others: with the share of its input that is likely to be
@@ -259,7 +307,7 @@ impl<'p> Quote<'p> {
         };
         if let Some(commitment) = &version.commitment {
             let (amount, stands) = (commitment.amount.nanos().unsigned_abs(), self.positions.commitment);
-            if stands.used < amount && stands.forecast.is_none_or(|volume| volume < amount) {
+            if !stands.unknown && stands.used < amount && stands.forecast.is_none_or(|volume| volume < amount) {
                 return Money::ZERO;
             }
         }
@@ -276,51 +324,81 @@ impl<'p> Quote<'p> {
         self.at_each_step(usage).get(step).copied().unwrap_or(Money::ZERO)
     }
 
-    /// The sum of the tokens, and the rates of the last of them.
-    fn tokens(&self, version: &'p Version, usage: &Usage, mut free: u64, climb: Climb) -> (Exact, &'p Rates) {
+    /// The sum of the tokens, and the rates of the last of them. `see` is shown each part.
+    fn tokens(
+        &self,
+        version: &'p Version,
+        usage: &Usage,
+        mut free: u64,
+        climb: Climb,
+        mut see: impl FnMut(Line),
+    ) -> (Exact, &'p Rates) {
         let rates = |step| version.table(self.window, step).rates(usage.input);
-        let (mut total, mut volume, mut last) = (Exact::default(), 0, 0);
-        match climb {
-            Climb::At(step) => last = step,
-            Climb::From(from) => volume = from,
+        let mut walk = Walk::new(self.places, self.positions.ladder.used);
+        let (mut total, mut last) = (Exact::default(), 0);
+        if let Climb::At(step) = climb {
+            last = step;
         }
         for (kind, mut tokens) in split(usage) {
             let given = tokens.min(free);
             (free, tokens) = (free - given, tokens - given);
             while tokens > 0 {
                 let part = match (climb, &version.ladder) {
-                    (Climb::From(_), Some(ladder)) => {
-                        last = ladder.step(volume);
-                        tokens.min(ladder.end(last).saturating_sub(volume)).max(1)
+                    (Climb::Placed, Some(ladder)) => {
+                        let (step, room) = walk.look(ladder);
+                        last = step;
+                        tokens.min(room)
                     }
                     _ => tokens,
                 };
-                total = total.plus(part, rates(last).get(kind));
-                (tokens, volume) = (tokens - part, volume.saturating_add(part));
+                let rate = rates(last).get(kind);
+                total = total.plus(part, rate);
+                see(Line {
+                    kind,
+                    tokens: part,
+                    rate,
+                });
+                walk.go(part);
+                tokens -= part;
             }
         }
         (total, rates(last))
     }
 
-    fn climb(&self, version: &Version, volume: u64) -> Climb {
-        let used = self.positions.ladder.used;
-        match &version.ladder {
-            None => Climb::At(0),
+    fn climb(&self, version: &'p Version, usage: &Usage, free: u64) -> Climb {
+        let Some(ladder) = &version.ladder else {
+            return Climb::At(0);
+        };
+        let stands = self.positions.ladder;
+        if stands.unknown {
+            let dearest = |step: &usize| self.cost_at(version, usage, free, *step);
+            return Climb::At((0..version.steps()).max_by_key(dearest).unwrap_or(0));
+        }
+        match (ladder.meter.unit, ladder.kind) {
             // A step of money begins where the money before it is spent: a request is at the step that it finds.
-            Some(ladder) if ladder.meter.unit == super::meter::Unit::Money => Climb::At(ladder.step(used)),
-            Some(ladder) => match ladder.kind {
-                LadderKind::Marginal => Climb::From(used),
-                LadderKind::Whole => Climb::At(ladder.step(used.saturating_add(volume))),
-            },
+            (super::meter::Unit::Money, _) => Climb::At(ladder.step(stands.used)),
+            (_, LadderKind::Marginal) => Climb::Placed,
+            (_, LadderKind::Whole) => {
+                let volume = usage.tokens().saturating_sub(free);
+                Climb::At(ladder.step(stands.used.saturating_add(volume)))
+            }
         }
     }
 
     /// What is left of the free quota; with `promised`, what nobody else can draw any more.
     fn free_left(&self, version: &Version, promised: bool) -> u64 {
+        if let Some(given) = self.given {
+            return given;
+        }
         let Some(quota) = version.free_at(self.moment.at) else {
             return 0;
         };
-        let Position { used, pending, .. } = self.positions.free;
+        let Position {
+            used, pending, unknown, ..
+        } = self.positions.free;
+        if unknown {
+            return 0;
+        }
         quota
             .tokens
             .saturating_sub(used)
@@ -332,33 +410,4 @@ impl<'p> Quote<'p> {
         let times = tier.and_then(|tier| version.service.get(tier)).unwrap_or(Ratio::ONE);
         times.times(self.options)
     }
-}
-
-impl Bill {
-    pub const FREE: Self = Self {
-        amount: Money::ZERO,
-        billed: Money::ZERO,
-        currency: Currency::USD,
-        exchange: Ratio::ONE,
-        rates: Rates::FREE,
-        from: None,
-        prepaid: Money::ZERO,
-        drawn: Drawn {
-            ladder: 0,
-            free: 0,
-            commitment: 0,
-        },
-    };
-}
-
-fn fees(version: &Version, usage: &Usage) -> Exact {
-    let time = version
-        .compute
-        .map_or_else(Exact::default, |compute| compute.of(usage.time));
-    version.fees.of(usage).and(time)
-}
-
-/// Tokens at their factor and fees without it, over the factor's denominator.
-fn sum(tokens: Exact, fees: Exact, factor: Ratio) -> Exact {
-    tokens.times(factor.numerator()).and(fees.times(factor.denominator()))
 }

@@ -116,6 +116,13 @@ pub struct Fees {
 }
 
 impl Fees {
+    pub const NONE: Self = Self {
+        request: Money::ZERO,
+        web_search: Rate::FREE,
+        web_fetch: Rate::FREE,
+        tool_call: Rate::FREE,
+    };
+
     pub(super) fn of(&self, usage: &Usage) -> Exact {
         Exact::of(self.request)
             .plus(usage.web_searches.unwrap_or(0), self.web_search)

@@ -4,6 +4,7 @@ use crate::usage::Usage;
 use proptest::prelude::*;
 
 mod forms;
+mod meters;
 mod worked;
 
 fn rate(text: &str) -> Rate {

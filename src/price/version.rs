@@ -1,9 +1,10 @@
 //! One version of a price, compiled: a table of rates for every window and every step of its ladder.
 
+use super::bill::Drawn;
 use super::kinds::{Kind, Kinds, Rates};
-use super::meter::Meter;
+use super::meter::{Meter, Unit};
 use super::sheet::{Commitment, Compute, Fees, FlatFee, FreeQuota, LadderKind, Service, Sheet};
-use crate::money::{Currency, Ratio};
+use crate::money::{Currency, Money, Ratio};
 use crate::period::window::Window;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -75,6 +76,11 @@ impl Table {
 }
 
 impl Ladder {
+    /// Each token has a place of its own on it.
+    pub fn is_placed(&self) -> bool {
+        self.kind == LadderKind::Marginal && self.meter.unit == Unit::Tokens
+    }
+
     /// The step that counts at this volume.
     pub fn step(&self, volume: u64) -> usize {
         self.from.iter().rposition(|from| volume >= *from).unwrap_or(0)
@@ -140,6 +146,37 @@ impl Version {
     /// `window` 0 is outside all; both indices come from this version.
     pub fn table(&self, window: usize, step: usize) -> &Table {
         &self.tables[window * self.steps() + step]
+    }
+
+    pub fn meters(&self) -> impl Iterator<Item = &Meter> {
+        let ladder = self.ladder.iter().map(|ladder| &ladder.meter);
+        let free = self.free.iter().map(|quota| &quota.meter);
+        let commitment = self.commitment.iter().map(|commitment| &commitment.meter);
+        ladder.chain(free).chain(commitment)
+    }
+
+    pub fn meters_mut(&mut self) -> impl Iterator<Item = &mut Meter> {
+        let ladder = self.ladder.iter_mut().map(|ladder| &mut ladder.meter);
+        let free = self.free.iter_mut().map(|quota| &mut quota.meter);
+        let commitment = self.commitment.iter_mut().map(|commitment| &mut commitment.meter);
+        ladder.chain(free).chain(commitment)
+    }
+
+    /// Its meters with what a usage adds to each, and what that costs at each step.
+    pub fn drawn<'v>(
+        &'v self,
+        drawn: Drawn,
+        steps: &'v [Money],
+    ) -> impl Iterator<Item = (&'v Meter, u64, &'v [Money])> {
+        let ladder = self
+            .ladder
+            .iter()
+            .map(move |ladder| (&ladder.meter, drawn.ladder, steps));
+        let free = self.free.iter().map(move |quota| (&quota.meter, drawn.free, &[][..]));
+        let commitment = self.commitment.iter();
+        let commitment = commitment.map(move |commitment| (&commitment.meter, drawn.commitment, &[][..]));
+        let all = ladder.chain(free).chain(commitment);
+        all.filter(|(_, added, _)| *added > 0)
     }
 
     /// Nothing that it is asked for can cost anything.

@@ -22,6 +22,7 @@ mod house;
 mod keys;
 mod limits;
 mod local_server;
+mod meters;
 mod plan_changes;
 mod plans;
 mod prices;

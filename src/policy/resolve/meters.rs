@@ -6,8 +6,12 @@ use crate::money::Money;
 use crate::period::Period;
 use crate::policy::read;
 use crate::policy::resolve::exchange;
+use crate::policy::snapshot::Model;
 use crate::policy::source::Word;
-use crate::price::{Commitment, FreeQuota, Kinds, LadderKind, LadderSheet, Meter, Unit};
+use crate::price::{Commitment, FreeQuota, Kinds, LadderKind, LadderSheet, Meter, Price, Unit};
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 impl Resolver<'_, '_> {
     pub fn ladder(&mut self, written: &read::Ladder, model: &str, purse: &mut Purse) -> Option<LadderSheet> {
@@ -31,7 +35,15 @@ impl Resolver<'_, '_> {
             finding.help("write `steps: [{above: 100M, input: … USD/M, output: … USD/M}]`");
         }
         Some(LadderSheet {
-            meter: self.meter("ladder", model, written.shared.as_ref(), unit, Some(per?)),
+            meter: {
+                let mut meter = self.meter(("ladder", model, written.shared.as_ref()), unit, Some(per?), purse);
+                if kind? == LadderKind::Whole {
+                    // What is corrected at a threshold was summed up by the steps.
+                    let edges: Vec<String> = steps.iter().map(|(above, _)| above.to_string()).collect();
+                    meter.shape = format!("{} whole above {}", meter.shape, edges.join(" ")).into();
+                }
+                meter
+            },
             kind: kind?,
             steps,
         })
@@ -55,13 +67,20 @@ impl Resolver<'_, '_> {
         steps
     }
 
-    pub fn free_quota(&mut self, written: &read::Free, model: &str) -> Option<FreeQuota> {
+    /// `from`: when its price begins to count.
+    pub fn free_quota(&mut self, written: &read::Free, model: &str, from: Option<Timestamp>) -> Option<FreeQuota> {
         let tokens = self.required(written.tokens.as_ref(), written.place, "tokens", "`free`");
         let tokens = self.size(tokens);
         let until = self.end(written.until.as_ref());
         let per = written.per.as_ref().and_then(|word| self.meter_period(word));
+        let named = ("free", model, written.shared.as_ref());
+        let mut meter = self.meter(named, Unit::Tokens, per, &Purse::default());
+        if let (None, Some(from)) = (per, from) {
+            meter.since = Some(from);
+            meter.shape = format!("{} since {from}", meter.shape).into();
+        }
         Some(FreeQuota {
-            meter: self.meter("free", model, written.shared.as_ref(), Unit::Tokens, per),
+            meter,
             tokens: tokens?,
             until,
         })
@@ -83,11 +102,16 @@ impl Resolver<'_, '_> {
             let amount = amount.and_then(|word| self.own_money(word, purse));
             let per = self.required(commit.per.as_ref(), commit.place, "per", "`commit`");
             let per = per.and_then(|word| self.meter_period(word));
-            let meter = self.meter("commit", model, commit.shared.as_ref(), Unit::Money, Some(per?));
+            let meter = self.meter(
+                ("commit", model, commit.shared.as_ref()),
+                Unit::Money,
+                Some(per?),
+                purse,
+            );
             return Some(Commitment { meter, amount: amount? });
         }
         let (amount, per) = self.periodic(written.minimum.as_ref()?, purse)?;
-        let meter = self.meter("commit", model, None, Unit::Money, Some(per));
+        let meter = self.meter(("commit", model, None), Unit::Money, Some(per), purse);
         Some(Commitment { meter, amount })
     }
 
@@ -109,20 +133,56 @@ impl Resolver<'_, '_> {
         self.choose(word, "per", &known, &[])
     }
 
-    fn meter(&mut self, kind: &str, model: &str, shared: Option<&Word>, unit: Unit, per: Option<Period>) -> Meter {
+    fn meter(
+        &mut self,
+        (kind, model, shared): (&str, &str, Option<&Word>),
+        unit: Unit,
+        per: Option<Period>,
+        purse: &Purse,
+    ) -> Meter {
         if let Some(word) = shared {
             self.check_name(word, "meter");
         }
         // A shared name is not a model's: one of the same name must not count with it.
         let name = match shared {
-            Some(word) => format!("{kind}/shared/{}", word.text),
+            Some(word) => format!("{kind}/{SHARED}/{}", word.text),
             None => format!("{kind}/model/{model}"),
         };
+        let counts = match (unit, purse.currency()) {
+            (Unit::Money, Some(currency)) => currency.to_string(),
+            _ => unit.word().to_owned(),
+        };
+        let per_word = per.map_or("once", Period::word);
+        let zone = self.zone.iana_name().unwrap_or("UTC");
         Meter {
             name: name.into(),
+            shape: format!("{counts} {per_word} {zone}").into(),
             unit,
             per,
             zone: self.zone.clone(),
+            since: None,
+        }
+    }
+}
+
+const SHARED: &str = "shared";
+
+/// Who counts together is part of what a meter is: one that another model joins has counted without it so far.
+pub(super) fn join(models: &mut [Model]) {
+    let mut together: BTreeMap<Arc<str>, BTreeSet<Arc<str>>> = BTreeMap::new();
+    let is_shared = |meter: &Meter| meter.name.split('/').nth(1) == Some(SHARED);
+    for model in models.iter() {
+        let meters = model.price.iter().flat_map(Price::meters);
+        for meter in meters.filter(|meter| is_shared(meter)) {
+            let names = together.entry(meter.name.clone()).or_default();
+            names.insert(model.name.clone());
+        }
+    }
+    let meters = models.iter_mut().filter_map(|model| model.price.as_mut());
+    for meter in meters.flat_map(Price::meters_mut) {
+        if let Some(names) = together.get(&meter.name) {
+            let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+            meter.shape = format!("{} of {}", meter.shape, names.join(" ")).into();
         }
     }
 }

@@ -116,7 +116,8 @@ pub(super) fn resolve<'f>(
     resolver.require_sections(written);
     let providers = resolver.providers(&written.providers);
     let mut licenses = resolver.licenses(&written.licenses);
-    let models = resolver.models(written, &providers, &mut licenses);
+    let mut models = resolver.models(written, &providers, &mut licenses);
+    meters::join(&mut models);
     let clients = resolver.clients(&written.clients);
     let facts = super::snapshot::facts_of(&models, &providers, &licenses);
     resolver.names.know(&facts, &licenses);

@@ -28,6 +28,12 @@ pub(super) struct Owner {
 #[derive(Default)]
 pub(super) struct Purse(Option<(Currency, Place)>);
 
+impl Purse {
+    pub fn currency(&self) -> Option<Currency> {
+        self.0.map(|(currency, _)| currency)
+    }
+}
+
 impl Resolver<'_, '_> {
     /// What a model costs; `None` where neither the policy nor the catalogue says.
     pub fn price(&mut self, written: Option<&[read::Price]>, owner: &Owner) -> Option<Price> {
@@ -108,7 +114,7 @@ impl Resolver<'_, '_> {
         let free = written
             .free
             .as_ref()
-            .and_then(|free| self.free_quota(free, &owner.model));
+            .and_then(|free| self.free_quota(free, &owner.model, from));
         let commitment = self.commitment(written, &owner.model, &mut purse);
         let flat = written.fee.as_ref().and_then(|word| self.periodic(word, &mut purse));
         let (currency, exchange) = match purse.0 {

@@ -67,6 +67,7 @@ impl Known {
             brings: std::mem::take(&mut self.brings),
             as_of: catalog::as_of(),
             unsure: &record.unsure,
+            free: record.free.as_ref(),
         })
     }
 }

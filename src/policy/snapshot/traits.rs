@@ -1,6 +1,7 @@
 //! What a model is besides its size and price: its abilities, terms, place, and how long it stays.
 
 use super::ModelId;
+use crate::catalog::FreeTokens;
 use crate::catalog::ThinkingSwitch;
 use crate::license::Territory;
 use jiff::Timestamp;
@@ -54,6 +55,8 @@ pub struct Listed {
     pub as_of: Option<Date>,
     /// What of the record is not confirmed.
     pub unsure: &'static [&'static str],
+    /// Tokens that the vendor gives away once for an account, where it does.
+    pub free: Option<&'static FreeTokens>,
 }
 
 /// Nothing known: what nobody names counts as there.

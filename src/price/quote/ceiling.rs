@@ -4,9 +4,12 @@
 //! dearest that the request may meet. Where only one table and bracket can be met, it is a line over the output's length,
 //! which is drawn once.
 
+use super::super::bill::{self, sum};
+use super::super::kinds::{Kind, Rates};
 use super::super::meter::{Position, Unit};
+use super::super::sheet::LadderKind;
 use super::super::version::{Table, Version};
-use super::{Kind, Quote, Rates, fees, sum};
+use super::Quote;
 use crate::money::{Exact, Money, Rate, Ratio};
 use crate::request::Thinking;
 use crate::usage::{CacheLife, ServiceTier, Usage};
@@ -158,11 +161,19 @@ impl<'p> Quote<'p> {
     /// The tables of every window and step that a request of so many tokens may meet.
     fn each_table(&self, version: &'p Version, tokens: u64, mut see: impl FnMut(&'p Table)) {
         let steps = version.ladder.as_ref().map_or(0..=0, |ladder| {
-            let Position { used, pending, .. } = self.positions.ladder;
+            let Position {
+                used, pending, unknown, ..
+            } = self.positions.ladder;
+            if unknown {
+                return 0..=version.steps() - 1;
+            }
             let first = ladder.step(used);
-            let last = match ladder.meter.unit {
-                Unit::Tokens => ladder.step(used.saturating_add(pending).saturating_add(tokens)),
-                Unit::Money => version.steps() - 1,
+            let top = used.saturating_add(pending).saturating_add(tokens);
+            let last = match (ladder.meter.unit, ladder.kind) {
+                (Unit::Money, _) => version.steps() - 1,
+                (Unit::Tokens, LadderKind::Whole) => ladder.step(top),
+                // The last of them is below.
+                (Unit::Tokens, LadderKind::Marginal) => ladder.step(top.saturating_sub(1)),
             };
             first..=last.max(first)
         });
@@ -223,7 +234,7 @@ impl<'p> Quote<'p> {
             time: self.moment.patience,
             ..Usage::default()
         };
-        fees(version, &most)
+        bill::fees(&version.fees, version.compute, &most)
     }
 }
 

@@ -50,6 +50,8 @@ impl Dice {
     fn meter(&mut self, name: &str, unit: Unit) -> Meter {
         Meter {
             name: name.into(),
+            shape: "".into(),
+            since: None,
             unit,
             per: self.one_in(2).then_some(Period::Year),
             zone: TimeZone::UTC,
@@ -225,11 +227,9 @@ proptest! {
             let quote = price.quote(&moment).at(&seen);
             let worst = quote.worst(input, output);
             prop_assert_eq!(quote.ceiling(input).worst(output), worst);
-            let promise = counters.promise(&price, at, input + output);
+            let mut promise = counters.promise(&price, at, input + output);
 
-            let standing = counters.positions(&price, at);
             let later = Moment { patience: Duration::ZERO, ..moment };
-            let settled = price.quote(&later).at(&standing);
             let likely = Usage {
                 input,
                 output,
@@ -237,6 +237,9 @@ proptest! {
                 ..Usage::default()
             };
             let expected = quote.expected(input, output);
+            counters.reach(&mut promise, likely.tokens(), &price, at);
+            let standing = counters.positions_of(&promise, likely.tokens(), &price, at);
+            let settled = price.quote(&later).at(&standing).over(&promise);
             if whole {
                 prop_assert!(committed || settled.at_each_step(&likely).contains(&expected));
             } else if !committed {
@@ -245,6 +248,8 @@ proptest! {
             prop_assert!(expected <= worst || whole, "{} of {}", expected, worst);
 
             let usage = dice.usage(&moment, writes, (input, output));
+            let standing = counters.positions_of(&promise, usage.tokens(), &price, at);
+            let settled = price.quote(&later).at(&standing).over(&promise);
             let bill = settled.bill(&usage);
             prop_assert_eq!(bill.amount, quote.cost(&usage));
             prop_assert!(bill.amount <= worst, "{} of {}: {:?}", bill.amount, worst, usage);
@@ -256,8 +261,12 @@ proptest! {
             }
 
             let steps = settled.at_each_step(&usage);
-            let counted = counters.draw(&price, at, bill.drawn, &steps);
-            counters.release(&price, at, promise);
+            let billed_at = standing.ladder.used + bill.drawn.ladder;
+            let counted = counters.settle(&price, at, bill.drawn, &steps, Some(billed_at));
+            counters.release(&price, at, &promise, bill.drawn.ladder);
+            let lines = settled.lines(&usage);
+            let lines = if lines.is_empty() { bill.lines(&usage) } else { lines };
+            prop_assert_eq!(bill.reckoned(&lines, &usage), bill.amount, "and so it can be reckoned again");
             posted = posted.plus(bill.amount).plus(counted.adjustment.unwrap_or_default());
             at_steps.push(steps);
             if whole && by_tokens {
@@ -266,5 +275,50 @@ proptest! {
                 prop_assert_eq!(posted, reached(step), "all of it at the step that was reached");
             }
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+    #[test]
+    fn of_many_at_once_nobody_is_billed_more_than_was_reserved_for_it(numbers in prop::collection::vec(any::<u32>(), 500)) {
+        let mut dice = Dice(numbers.into_iter());
+        let mut sheet = dice.sheet();
+        sheet.ladder = Some(dice.ladder());
+        // Nothing that differs from one hour to the next: all of it happens at one instant.
+        sheet.windows.clear();
+        let price = Price::of(vec![sheet]);
+        let (mut counters, mut open) = (Counters::default(), Vec::new());
+        let moment = Moment { thinking: Thinking::Off, ..now() };
+        let (mut total, mut volume) = (0_u64, 0_u64);
+        for _ in 0..40 {
+            if dice.one_in(2) || open.is_empty() {
+                let (input, output) = (dice.below(200_000), dice.below(60_000));
+                let worst = price.quote(&moment).at(&counters.positions(&price, moment.at)).worst(input, output);
+                open.push(((input, output), worst, counters.promise(&price, moment.at, input + output)));
+                continue;
+            }
+            let ((input, output), worst, mut promise) = open.remove(dice.below(open.len() as u64) as usize);
+            if dice.one_in(5) {
+                counters.release(&price, moment.at, &promise, 0);
+                continue;
+            }
+            let usage = Usage { input: dice.below(input + 1), output: dice.below(output + 1), ..Usage::default() };
+            counters.reach(&mut promise, usage.tokens(), &price, moment.at);
+            let stands = counters.positions_of(&promise, usage.tokens(), &price, moment.at);
+            let quote = price.quote(&moment).at(&stands).over(&promise);
+            let bill = quote.bill(&usage);
+            prop_assert!(bill.amount <= worst, "{} of {worst}", bill.amount);
+            let billed_at = stands.ladder.used + bill.drawn.ladder;
+            counters.settle(&price, moment.at, bill.drawn, &quote.at_each_step(&usage), Some(billed_at));
+            counters.release(&price, moment.at, &promise, bill.drawn.ladder);
+            (total, volume) = (total + usage.tokens(), volume + bill.drawn.free);
+        }
+        for (_, _, promise) in open {
+            counters.release(&price, moment.at, &promise, 0);
+        }
+        let ladder = price.version(moment.at).unwrap().ladder.as_ref().unwrap();
+        let counted = counters.row(&ladder.meter.key(moment.at)).map_or(0, |row| row.used);
+        prop_assert!(ladder.meter.unit == Unit::Money || counted == total - volume, "{counted} of {total}");
     }
 }

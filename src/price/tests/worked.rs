@@ -2,30 +2,28 @@
 
 use super::*;
 use crate::money::{Currency, Ratio};
-use crate::period::Period;
 use crate::request::Thinking;
 use crate::usage::{CacheLife, ServiceTier};
-use jiff::tz::TimeZone;
 use std::time::Duration;
 
-fn money(text: &str) -> Money {
+pub(super) fn money(text: &str) -> Money {
     Money::parse(text).unwrap()
 }
 
-fn kinds(given: &[(Kind, &str)]) -> Kinds {
+pub(super) fn kinds(given: &[(Kind, &str)]) -> Kinds {
     given
         .iter()
         .fold(Kinds::default(), |kinds, (kind, text)| kinds.with(*kind, rate(text)))
 }
 
-fn plain(input: &str, output: &str) -> Sheet {
+pub(super) fn plain(input: &str, output: &str) -> Sheet {
     Sheet {
         kinds: kinds(&[(Kind::Input, input), (Kind::Output, output)]),
         ..Sheet::default()
     }
 }
 
-fn used(input: u64, output: u64) -> Usage {
+pub(super) fn used(input: u64, output: u64) -> Usage {
     Usage {
         input,
         output,
@@ -35,15 +33,6 @@ fn used(input: u64, output: u64) -> Usage {
 
 fn cost(sheet: Sheet, usage: &Usage) -> String {
     Price::of(vec![sheet]).quote(&now()).cost(usage).to_string()
-}
-
-fn meter(unit: Unit) -> Meter {
-    Meter {
-        name: "ladder/model/m".into(),
-        unit,
-        per: Some(Period::Month),
-        zone: TimeZone::UTC,
-    }
 }
 
 #[test]
@@ -285,166 +274,6 @@ fn those_who_share_a_machine_share_its_hour() {
     assert_eq!(counters.finish(&model, other, second * 40), second * 15);
 }
 
-fn ladder(kind: LadderKind) -> Price {
-    Price::of(vec![Sheet {
-        ladder: Some(LadderSheet {
-            meter: meter(Unit::Tokens),
-            kind,
-            steps: vec![(100_000_000, kinds(&[(Kind::Input, "1.6"), (Kind::Output, "1.6")]))],
-        }),
-        ..plain("2", "2")
-    }])
-}
-
-#[test]
-fn a_marginal_ladder_rates_each_token_in_its_own_bracket() {
-    let price = ladder(LadderKind::Marginal);
-    let mut counters = Counters::default();
-    let mut total = Money::ZERO;
-    for _ in 0..3 {
-        let positions = counters.positions(&price, now().at);
-        let bill = price.quote(&now()).at(&positions).bill(&used(40_000_000, 0));
-        total = total.plus(bill.amount);
-        counters.draw(&price, now().at, bill.drawn, &[]);
-    }
-    assert_eq!(total.to_string(), "232", "100 M at 2 and 20 M at 1.6");
-}
-
-#[test]
-fn a_whole_ladder_corrects_what_was_posted_before_its_threshold() {
-    let price = ladder(LadderKind::Whole);
-    let mut counters = Counters::default();
-    let (mut posted, mut adjusted) = (Money::ZERO, Money::ZERO);
-    for _ in 0..5 {
-        let positions = counters.positions(&price, now().at);
-        let quote = price.quote(&now()).at(&positions);
-        let usage = used(20_000_000, 0);
-        let bill = quote.bill(&usage);
-        posted = posted.plus(bill.amount);
-        let counted = counters.draw(&price, now().at, bill.drawn, &quote.at_each_step(&usage));
-        adjusted = adjusted.plus(counted.adjustment.unwrap_or_default());
-    }
-    assert_eq!(
-        (posted.to_string(), adjusted.to_string()),
-        ("192".to_owned(), "-32".to_owned())
-    );
-    assert_eq!(
-        posted.plus(adjusted).to_string(),
-        "160",
-        "100 M at 1.6: 40 less than at 2"
-    );
-}
-
-#[test]
-fn a_free_quota_that_several_share_at_once_costs_nobody_more_than_was_reserved() {
-    let price = Price::of(vec![Sheet {
-        free: Some(FreeQuota {
-            meter: Meter {
-                per: None,
-                ..meter(Unit::Tokens)
-            },
-            tokens: 100,
-            until: None,
-        }),
-        ..plain("2", "6")
-    }]);
-    let (now, mut counters) = (now(), Counters::default());
-    let begin = |counters: &mut Counters, tokens| {
-        let worst = price
-            .quote(&now)
-            .at(&counters.positions(&price, now.at))
-            .worst(tokens, 0);
-        (worst, counters.promise(&price, now.at, tokens))
-    };
-    let (first, later) = (begin(&mut counters, 60), begin(&mut counters, 100));
-    assert_eq!(first.0, Money::ZERO);
-    assert_eq!(later.0.to_string(), "0.00012", "forty are left for it");
-    // The later one is settled before the first.
-    for ((worst, promise), tokens) in [(later, 100), (first, 60)] {
-        let positions = counters.positions_of(promise, &price, now.at);
-        let bill = price.quote(&now).at(&positions).bill(&used(tokens, 0));
-        counters.draw(&price, now.at, bill.drawn, &[]);
-        counters.release(&price, now.at, promise);
-        assert!(bill.amount <= worst, "{} of {worst}", bill.amount);
-    }
-    let stands = counters.positions(&price, now.at).free;
-    assert_eq!((stands.used, stands.pending), (100, 0));
-}
-
-#[test]
-fn a_free_quota_is_drawn_first_and_reserved_only_as_far_as_nobody_else_may_draw_it() {
-    let price = Price::of(vec![Sheet {
-        free: Some(FreeQuota {
-            meter: Meter {
-                per: None,
-                ..meter(Unit::Tokens)
-            },
-            tokens: 1_000_000,
-            until: Some("2026-12-01T00:00:00Z".parse().unwrap()),
-        }),
-        ..plain("2", "6")
-    }]);
-    let at = |text: &str| Moment::plain(text.parse().unwrap());
-    let before = at("2026-11-30T23:59:59Z");
-    let stands = Positions {
-        free: Position {
-            used: 400_000,
-            pending: 500_000,
-            forecast: None,
-        },
-        ..Positions::START
-    };
-    let quote = price.quote(&before).at(&stands);
-    assert_eq!(quote.cost(&used(500_000, 100_000)), Money::ZERO);
-    assert_eq!(
-        quote.cost(&used(500_000, 200_000)).to_string(),
-        "0.6",
-        "100 k of the answer are paid"
-    );
-    assert_eq!(quote.worst(100_000, 0), Money::ZERO, "100 k are nobody else's");
-    assert_eq!(
-        quote.worst(500_000, 200_000).to_string(),
-        "2",
-        "400 k at 2 and 200 k at 6"
-    );
-    let after = at("2026-12-01T00:00:00Z");
-    assert_eq!(price.quote(&after).at(&stands).cost(&used(500_000, 0)).to_string(), "1");
-}
-
-#[test]
-fn what_is_committed_costs_nothing_more_until_it_is_used_and_is_posted_at_list_value() {
-    let price = Price::of(vec![Sheet {
-        commitment: Some(Commitment {
-            meter: meter(Unit::Money),
-            amount: money("500"),
-        }),
-        ..plain("2", "2")
-    }]);
-    let stands = |used, forecast| Positions {
-        commitment: Position {
-            used,
-            pending: 0,
-            forecast,
-        },
-        ..Positions::START
-    };
-    let (begun, spent) = (stands(499_000_000_000, None), stands(500_000_000_000, None));
-    let quote = |positions| price.quote(&now()).at(positions);
-    assert_eq!(quote(&begun).expected(1_000_000, 0), Money::ZERO);
-    assert_eq!(quote(&spent).expected(1_000_000, 0).to_string(), "2");
-    let exceeded = stands(10, Some(600_000_000_000));
-    assert_eq!(
-        quote(&exceeded).expected(1_000_000, 0).to_string(),
-        "2",
-        "it will be used up anyway"
-    );
-    let bill = quote(&begun).bill(&used(1_000_000, 0));
-    assert_eq!(
-        (bill.amount.to_string(), bill.prepaid.to_string()),
-        ("2".to_owned(), "1".to_owned())
-    );
-}
-
 #[test]
 fn two_currencies_stand_on_the_bill() {
     let sheet = Sheet {
@@ -476,19 +305,4 @@ fn only_a_rounding_at_the_end_is_under_a_nano_off() {
     let quote = price.quote(&now());
     assert_eq!(quote.cost(&batch(1)).nanos(), 2, "1.5 goes to the even 2");
     assert_eq!(quote.cost(&batch(1_000_000_000)).to_string(), "1.5");
-}
-
-#[test]
-fn meters_of_periods_long_over_are_forgotten_and_those_in_use_are_not() {
-    let price = ladder(LadderKind::Marginal);
-    let day = |days: i64| Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_hours(24 * days);
-    let mut counters = Counters::default();
-    let bill = price.quote(&now()).bill(&used(1_000, 0));
-    counters.draw(&price, day(0), bill.drawn, &[]);
-    counters.promise(&price, day(31), 5);
-    counters.tidy(day(32));
-    assert_eq!(counters.positions(&price, day(0)).ladder.used, 1_000);
-    counters.tidy(day(90));
-    assert_eq!(counters.positions(&price, day(0)).ladder.used, 0, "January is over");
-    assert_eq!(counters.positions(&price, day(31)).ladder.pending, 5, "still under way");
 }
