@@ -8,11 +8,12 @@ use super::super::bill::{self, sum};
 use super::super::kinds::{Kind, Rates};
 use super::super::meter::{Position, Unit};
 use super::super::sheet::LadderKind;
-use super::super::version::{Table, Version};
+use super::super::version::{Ladder, Table, Version};
 use super::Quote;
 use crate::money::{Exact, Money, Rate, Ratio};
 use crate::request::Thinking;
 use crate::usage::{CacheLife, ServiceTier, Usage};
+use std::ops::RangeInclusive;
 
 /// A quote for an input of one length, asked about outputs of any.
 #[derive(Clone, Copy, Debug)]
@@ -83,11 +84,9 @@ impl<'p> Quote<'p> {
         let paid_output = output.saturating_sub(rest);
         let bounds = self.bounds(version);
         let mut worst = Money::ZERO;
-        self.each_table(version, input.saturating_add(output), |table| {
-            for rates in table.reachable(input) {
-                let line = self.line(version, &bounds, (table.times, rates), paid_input);
-                worst = worst.max(line.cost(paid_output));
-            }
+        self.each_dearest(version, (input, output), |dearest| {
+            let line = self.line(version, &bounds, dearest, paid_input);
+            worst = worst.max(line.cost(paid_output));
         });
         worst
     }
@@ -100,12 +99,10 @@ impl<'p> Quote<'p> {
         }
         let bounds = self.bounds(version);
         let mut most = None::<u64>;
-        self.each_table(version, input, |table| {
-            for rates in table.reachable(input) {
-                let line = self.line(version, &bounds, (table.times, rates), input);
-                if let Some(tokens) = line.output_within(money) {
-                    most = Some(most.map_or(tokens, |least| least.min(tokens)));
-                }
+        self.each_dearest(version, (input, 0), |dearest| {
+            let line = self.line(version, &bounds, dearest, input);
+            if let Some(tokens) = line.output_within(money) {
+                most = Some(most.map_or(tokens, |least| least.min(tokens)));
             }
         });
         most
@@ -120,15 +117,20 @@ impl<'p> Quote<'p> {
         let (rates, None) = (reachable.next()?, reachable.next()) else {
             return None;
         };
-        Some(self.line(version, &self.bounds(version), (table.times, rates), input))
+        Some(self.line(
+            version,
+            &self.bounds(version),
+            self.dearest(version, table, rates),
+            input,
+        ))
     }
 
-    fn line(&self, version: &Version, bounds: &Bounds, (times, rates): (Ratio, &Rates), input: u64) -> Line {
-        let times = bounds.service.times(times);
-        let tokens = Exact::default().plus(input, self.dearest_input(version, rates));
+    fn line(&self, version: &Version, bounds: &Bounds, dearest: Dearest, input: u64) -> Line {
+        let times = bounds.service.times(dearest.times);
+        let tokens = Exact::default().plus(input, dearest.input);
         Line {
             fixed: sum(tokens, bounds.fees, times),
-            each: self.dearest_output(rates),
+            each: dearest.output,
             times,
             factor: version.factor,
         }
@@ -158,32 +160,52 @@ impl<'p> Quote<'p> {
         Some(fits)
     }
 
-    /// The tables of every window and step that a request of so many tokens may meet.
-    fn each_table(&self, version: &'p Version, tokens: u64, mut see: impl FnMut(&'p Table)) {
-        let steps = version.ladder.as_ref().map_or(0..=0, |ladder| {
-            let Position {
-                used, pending, unknown, ..
-            } = self.positions.ladder;
-            if unknown {
-                return 0..=version.steps() - 1;
+    /// What every window, tier and step that a request of so many tokens may meet costs at its dearest. One that passes a
+    /// threshold may meet the input of one step and the output of another.
+    fn each_dearest(&self, version: &'p Version, (input, output): (u64, u64), mut see: impl FnMut(Dearest)) {
+        let steps = self.steps(version, input.saturating_add(output));
+        let mixes = version.ladder.as_ref().is_some_and(Ladder::is_placed) && steps.start() < steps.end();
+        for window in (0..=version.windows.len()).filter(|window| self.windows >> window & 1 == 1) {
+            let mut mixed: Option<Dearest> = None;
+            for table in steps.clone().map(|step| version.table(window, step)) {
+                for rates in table.reachable(input) {
+                    let dearest = self.dearest(version, table, rates);
+                    match mixed {
+                        _ if !mixes => see(dearest),
+                        Some(before) => mixed = Some(before.or(dearest)),
+                        None => mixed = Some(dearest),
+                    }
+                }
             }
-            let first = ladder.step(used);
-            let top = used.saturating_add(pending).saturating_add(tokens);
-            let last = match (ladder.meter.unit, ladder.kind) {
-                (Unit::Money, _) => version.steps() - 1,
-                (Unit::Tokens, LadderKind::Whole) => ladder.step(top),
-                // The last of them is below.
-                (Unit::Tokens, LadderKind::Marginal) => ladder.step(top.saturating_sub(1)),
-            };
-            first..=last.max(first)
-        });
-        for window in 0..=version.windows.len() {
-            if self.windows >> window & 1 == 0 {
-                continue;
-            }
-            for step in steps.clone() {
-                see(version.table(window, step));
-            }
+            mixed.into_iter().for_each(&mut see);
+        }
+    }
+
+    /// The steps that a request of so many tokens may meet.
+    fn steps(&self, version: &Version, tokens: u64) -> RangeInclusive<usize> {
+        let Some(ladder) = &version.ladder else { return 0..=0 };
+        let Position {
+            used, pending, unknown, ..
+        } = self.positions.ladder;
+        if unknown {
+            return 0..=version.steps() - 1;
+        }
+        let first = ladder.step(used);
+        let top = used.saturating_add(pending).saturating_add(tokens);
+        let last = match (ladder.meter.unit, ladder.kind) {
+            (Unit::Money, _) => version.steps() - 1,
+            (Unit::Tokens, LadderKind::Whole) => ladder.step(top),
+            // The last of them is below.
+            (Unit::Tokens, LadderKind::Marginal) => ladder.step(top.saturating_sub(1)),
+        };
+        first..=last.max(first)
+    }
+
+    fn dearest(&self, version: &Version, table: &Table, rates: &Rates) -> Dearest {
+        Dearest {
+            times: table.times,
+            input: self.dearest_input(version, rates),
+            output: self.dearest_output(rates),
         }
     }
 
@@ -235,6 +257,25 @@ impl<'p> Quote<'p> {
             ..Usage::default()
         };
         bill::fees(&version.fees, version.compute, &most)
+    }
+}
+
+/// The dearest input and output, before what multiplies them.
+#[derive(Clone, Copy)]
+struct Dearest {
+    times: Ratio,
+    input: Rate,
+    output: Rate,
+}
+
+impl Dearest {
+    /// Of one window: what multiplies is the same.
+    fn or(self, other: Self) -> Self {
+        Self {
+            times: self.times,
+            input: self.input.max(other.input),
+            output: self.output.max(other.output),
+        }
     }
 }
 

@@ -47,6 +47,11 @@ impl Dice {
         }
     }
 
+    /// Of two options of one request at once: odd ones would pass what a fraction holds.
+    fn percentage(&mut self) -> Ratio {
+        Ratio::basis_points(100 * (50 + self.below(250) as u32))
+    }
+
     fn meter(&mut self, name: &str, unit: Unit) -> Meter {
         Meter {
             name: name.into(),
@@ -119,7 +124,7 @@ impl Dice {
             tiers,
             windows: (0..self.below(3)).map(|_| self.window()).collect(),
             service,
-            options: OPTIONS.map(|option| (option.into(), self.ratio())).into(),
+            options: OPTIONS.map(|option| (option.into(), self.percentage())).into(),
             account: self.ratio(),
             fees: Fees {
                 request: Money::from_nanos(self.below(9_000_000) as i64),
