@@ -1,5 +1,6 @@
-//! `planb ledger check|backup|export`: the books proven, saved, and handed to other tools.
+//! `planb ledger check|bill|backup|export`: the books proven, a bill rebuilt, the file saved, and handed to other tools.
 
+use super::bill::{self, BillArgs};
 use super::spend::read_instant;
 use super::{StateArg, csv, fail, print};
 use crate::ledger::FILE_NAME;
@@ -25,6 +26,8 @@ pub struct LedgerArgs {
 enum Action {
     /// Prove that the file is whole and that every sum in it is the sum of its parts
     Check,
+    /// Rebuild a past month's bill from recorded usage and rates, and list what differs
+    Bill(BillArgs),
     /// Copy the whole ledger, beside a running daemon too
     Backup {
         /// The new file
@@ -71,6 +74,7 @@ pub fn run(args: &LedgerArgs) -> ExitCode {
     }
     match &args.action {
         Action::Check => check(&path),
+        Action::Bill(args) => bill::run(&path, args),
         Action::Backup { file } => match back_up(&path, file) {
             Ok(()) => {
                 println!("{} is a whole copy of {}", file.display(), path.display());

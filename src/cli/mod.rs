@@ -1,6 +1,7 @@
 //! One file a command: parse arguments, call one library function, print.
 
-pub mod budget;
+pub mod bill;
+mod budget;
 pub mod check;
 mod csv;
 pub mod curl;

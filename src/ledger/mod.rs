@@ -4,12 +4,14 @@
 //! the answer (a lease) waits for a disk. People read over connections of their own. Nothing is ever deleted.
 
 mod attempts;
+pub mod bill;
 pub mod charges;
 pub mod copy;
 pub mod decided;
 mod decisions;
 mod error;
 mod explain;
+mod fees;
 mod files;
 mod handle;
 mod holds;

@@ -2,6 +2,7 @@
 //! were written, and from rows only at the edges of a span. Reads the file alone.
 
 use super::error::LedgerError;
+use super::fees::fees;
 use super::hours::Split;
 use super::read::open_current;
 use super::text::time;
@@ -9,6 +10,7 @@ use crate::money::Money;
 use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params, params_from_iter};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// What a line of the sum stands for.
@@ -155,7 +157,43 @@ pub fn spend(path: &Path, query: &SpendQuery) -> Result<Spend, LedgerError> {
         }
         rows.push(lost);
     }
+    if query.only.is_everything() {
+        for paid in paid_anyway(&frozen, query)? {
+            match totals.iter_mut().find(|total| total.currency == paid.currency) {
+                Some(total) => total.posted = total.posted.plus(paid.posted),
+                None => totals.push(SpendRow {
+                    name: "total".to_owned(),
+                    ..paid.clone()
+                }),
+            }
+            rows.push(paid);
+        }
+    }
     Ok(Spend { rows, totals })
+}
+
+/// Fees are of no request, and so they have rows of their own.
+fn paid_anyway(connection: &Connection, query: &SpendQuery) -> rusqlite::Result<Vec<SpendRow>> {
+    let mut sums: BTreeMap<(String, String), Money> = BTreeMap::new();
+    for fee in fees(connection, (query.since, query.until), Timestamp::now())? {
+        let name = match query.by {
+            By::Model => format!("{} (fee)", fee.name),
+            By::Provider => format!("{} (fees)", fee.provider),
+            By::Supply => format!("{} (fees)", fee.supply),
+            By::Day => format!("{} (fees)", fee.day),
+            By::Month => format!("{} (fees)", fee.day.get(..7).unwrap_or_default()),
+            _ => "(fees)".to_owned(),
+        };
+        let sum = sums.entry((name.trim().to_owned(), fee.currency)).or_default();
+        *sum = sum.plus(fee.amount);
+    }
+    let row = |((name, currency), posted)| SpendRow {
+        name,
+        currency,
+        posted,
+        ..SpendRow::default()
+    };
+    Ok(sums.into_iter().map(row).collect())
 }
 
 /// Hours and rows under one set of names. What a row adds is what it added to its hour.

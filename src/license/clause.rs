@@ -2,6 +2,7 @@
 
 use super::Breach;
 use crate::money::{Currency, Money};
+use crate::period::Period;
 use jiff::civil::Date;
 use std::fmt;
 use std::sync::Arc;
@@ -90,6 +91,13 @@ impl Per {
         match self {
             Self::Month => "month",
             Self::Year => "year",
+        }
+    }
+
+    pub const fn period(self) -> Period {
+        match self {
+            Self::Month => Period::Month,
+            Self::Year => Period::Year,
         }
     }
 

@@ -106,7 +106,7 @@ impl Price {
     }
 
     /// The counters of the price that counts at an instant: its ladder's, its free quota's and its commitment's.
-    pub fn meters(&self, at: Timestamp) -> [Option<&Meter>; 3] {
+    pub fn meters_at(&self, at: Timestamp) -> [Option<&Meter>; 3] {
         let version = self.version(at);
         [
             version
@@ -124,6 +124,17 @@ impl Price {
     /// In which currency it counts at an instant.
     pub fn currency(&self, at: Timestamp) -> Option<Currency> {
         self.version(at).map(|version| version.currency)
+    }
+
+    /// What one unit of its currency is worth in the policy's at an instant.
+    pub fn exchange(&self, at: Timestamp) -> Ratio {
+        self.version(at).map_or(Ratio::ONE, |version| version.exchange)
+    }
+
+    /// Money that is spent in any case, in its own currency, and the meter of what is used of it.
+    pub fn committed(&self, at: Timestamp) -> Option<(&Meter, Money)> {
+        let commitment = self.version(at)?.commitment.as_ref()?;
+        Some((&commitment.meter, commitment.amount))
     }
 
     /// It has counters, so that what it says depends on what was used before.

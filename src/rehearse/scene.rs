@@ -129,7 +129,7 @@ fn positions(world: &World, snapshot: &Snapshot, id: ModelId) -> Positions {
             .and_then(|id| snapshot.model(id).price.as_ref());
         let Some(theirs) = theirs else { continue };
         let at = world.given().time.unwrap_or(world.given().noon);
-        let (theirs, ours) = (theirs.meters(at), own.meters(at));
+        let (theirs, ours) = (theirs.meters_at(at), own.meters_at(at));
         let place = match counter {
             Counter::Ladder => (theirs[0], ours[0], &mut positions.ladder),
             Counter::Free => (theirs[1], ours[1], &mut positions.free),

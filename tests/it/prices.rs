@@ -2,7 +2,7 @@
 
 use crate::support::{
     CENT, COMPETITOR, Call, Daemon, LICENSED, Policy, Price, Reply, Sink, Upstream, Usage, cents, completion, one_cent,
-    run,
+    run, until,
 };
 use serde_json::{Value, json};
 
@@ -263,4 +263,81 @@ async fn a_model_without_a_price_is_kept_from_requests_whose_cost_is_capped() {
         "{}",
         refused.text()
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_months_bill_is_rebuilt_from_what_was_recorded_and_names_what_does_not_follow() {
+    let upstream = cents().await;
+    let price = "{input: 1 CNY/M, output: 50 CNY/M, request: 0.01 CNY/request, discount: 10%, \
+                 multipliers: {\"rush=true\": 150%}, \
+                 ladder: {per: year, steps: [{above: 1500, output: 25 CNY/M}]}, free: {tokens: 300, per: year}}";
+    let policy = priced(&upstream, price).top("rates: {CNY: 0.14 USD}");
+    let daemon = Daemon::start(&policy).await;
+    let mut rush = one_cent();
+    rush["rush"] = json!(true);
+    for request in [one_cent(), rush, one_cent()] {
+        let answer = daemon.chat(&request).await.expect(200);
+        daemon.decision(&answer).await;
+    }
+    // Later edits change nothing of it.
+    daemon
+        .edit(&priced(&upstream, "{input: 9 USD/M, output: 9 USD/M}"))
+        .await;
+    let at: String = daemon
+        .ledger()
+        .query_row("SELECT min(at) FROM attempts", [], |row| row.get(0))
+        .unwrap();
+    let month = at.get(..7).unwrap().to_owned();
+    let bill = |expected: bool| {
+        let told = daemon.cli(&["ledger", "bill", "--month", &month, "--format", "json"]);
+        assert_eq!(
+            told.status.success(),
+            expected,
+            "{}",
+            String::from_utf8_lossy(&told.stdout)
+        );
+        serde_json::from_slice::<Value>(&told.stdout).unwrap()
+    };
+    let rebuilt = bill(true);
+    let first = &rebuilt["models"][0];
+    assert_eq!((&first["attempts"], &first["posted"]), (&json!(3), &first["reckoned"]));
+    assert_eq!((&first["policies"], &rebuilt["differences"]), (&json!(1), &json!([])));
+    assert_ne!(first["posted"], json!("0"));
+    let tampered = rusqlite::Connection::open(daemon.home.state().join("ledger.sqlite")).unwrap();
+    tampered
+        .execute(
+            "UPDATE attempts SET amount = amount + 1 WHERE id = (SELECT max(id) FROM attempts)",
+            [],
+        )
+        .unwrap();
+    assert_eq!(bill(false)["differences"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fees_stand_in_the_spend_day_by_day_in_rows_of_their_own_and_in_no_request() {
+    let upstream = cents().await;
+    let price = "{input: 0 USD/M, output: 10 USD/M, fee: 24000000 USD/day}";
+    let policy = priced(&upstream, price).license("deal", "uses: [commercial], fee: 900000000 USD/year");
+    let daemon = Daemon::start(&policy).await;
+    assert_eq!(asked(&daemon).await.0, "0.01 USD", "no part of a request's cost");
+    let names = until("the fees of a moment", || async {
+        let spend = daemon.cli(&["spend", "--format", "json"]);
+        let spend: Value = serde_json::from_slice(&spend.stdout).unwrap();
+        let row = |row: &Value| {
+            (
+                row["name"].as_str().unwrap().to_owned(),
+                row["posted"].as_str().unwrap().to_owned(),
+            )
+        };
+        let rows: Vec<_> = spend["rows"].as_array().unwrap().iter().map(row).collect();
+        let paid = rows
+            .iter()
+            .filter(|(name, posted)| name.contains("(fee)") && posted != "0")
+            .count();
+        if paid == 2 { Ok(rows) } else { Err(format!("{rows:?}")) }
+    })
+    .await;
+    let names: Vec<_> = names.into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["first", "first (fee)", "licence deal (fee)"]);
+    assert_eq!(daemon.settled("month").await.posted, CENT, "nor of a budget");
 }

@@ -149,7 +149,7 @@ fn read_tag(text: &str) -> Result<(String, String), String> {
     }
 }
 
-fn read_month(text: &str) -> Result<Date, String> {
+pub fn read_month(text: &str) -> Result<Date, String> {
     let first = format!("{text}-01");
     first.parse().map_err(|_| "expected a month such as 2026-11".to_owned())
 }

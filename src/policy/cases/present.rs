@@ -199,7 +199,7 @@ impl Reader<'_, '_> {
         let fields = Fields::open(node, &words::METERS, self.report);
         let price = under.model_named(model).and_then(|id| under.model(id).price.as_ref());
         let mut found = Vec::new();
-        let known = price.map_or([None; 3], |price| price.meters(at));
+        let known = price.map_or([None; 3], |price| price.meters_at(at));
         let keys = [
             ("ladder", Counter::Ladder),
             ("free", Counter::Free),

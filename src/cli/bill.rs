@@ -1,0 +1,103 @@
+//! `planb ledger bill`: what a past month cost, rebuilt attempt by attempt from recorded usage and rates.
+
+use super::spend::read_month;
+use super::{fail, print};
+use crate::ledger::bill::{MonthBill, month_bill};
+use crate::period::Period;
+use clap::{Args, ValueEnum};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use serde_json::json;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Differences that a table lists; JSON has all.
+const SHOWN: usize = 50;
+
+#[derive(Args, Clone, Debug)]
+pub struct BillArgs {
+    /// A whole month of UTC, such as 2026-10
+    #[arg(long, value_parser = read_month)]
+    month: Date,
+    /// How to write it
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Table,
+    Json,
+}
+
+pub fn run(path: &Path, args: &BillArgs) -> ExitCode {
+    let Ok(first) = args.month.to_zoned_datetime(TimeZone::UTC) else {
+        return fail("there is no such month");
+    };
+    let span = Period::Month.span(first.timestamp(), &TimeZone::UTC);
+    let bill = match month_bill(path, span.start, span.end) {
+        Ok(bill) => bill,
+        Err(error) => return fail(error),
+    };
+    print(&match args.format {
+        Format::Table => table(&bill),
+        Format::Json => shown(&bill),
+    });
+    if bill.differences.is_empty() {
+        return ExitCode::SUCCESS;
+    }
+    fail("some attempts did not cost what their usage and rates come to")
+}
+
+fn table(bill: &MonthBill) -> String {
+    let mut text = String::new();
+    for one in &bill.models {
+        let _ = writeln!(
+            text,
+            "{}: {} {} posted for {} attempts, {} reckoned again; corrections {}, held {}",
+            one.model, one.posted, one.currency, one.attempts, one.reckoned, one.corrections, one.held
+        );
+    }
+    if bill.models.is_empty() {
+        text.push_str("nothing recorded in this month\n");
+    } else if bill.differences.is_empty() {
+        text.push_str("every attempt costs what its usage and rates come to\n");
+    }
+    for hash in &bill.missing_policies {
+        let _ = writeln!(text, "the ledger has not the text of policy {hash}");
+    }
+    for one in bill.differences.iter().take(SHOWN) {
+        let _ = writeln!(
+            text,
+            "differs: {} {} decision {}: posted {}, reckoned {}",
+            one.at, one.model, one.decision, one.posted, one.reckoned
+        );
+    }
+    if bill.differences.len() > SHOWN {
+        let _ = writeln!(text, "and {} more", bill.differences.len() - SHOWN);
+    }
+    text
+}
+
+fn shown(bill: &MonthBill) -> String {
+    let models = bill.models.iter().map(|one| {
+        json!({
+            "model": one.model, "currency": one.currency, "attempts": one.attempts,
+            "posted": one.posted.to_string(), "reckoned": one.reckoned.to_string(),
+            "corrections": one.corrections.to_string(), "held": one.held.to_string(), "policies": one.policies,
+        })
+    });
+    let differences = bill.differences.iter().map(|one| {
+        json!({
+            "decision": one.decision, "at": one.at, "model": one.model,
+            "posted": one.posted.to_string(), "reckoned": one.reckoned.to_string(),
+        })
+    });
+    let value = json!({
+        "models": models.collect::<Vec<_>>(),
+        "differences": differences.collect::<Vec<_>>(),
+        "missing_policies": bill.missing_policies,
+    });
+    format!("{value:#}\n")
+}

@@ -1,0 +1,127 @@
+//! A month's bill, rebuilt: every attempt reckoned again from what its row says of usage and rates, and held against what
+//! was posted. Reads the file alone; neither a policy nor the catalogue is asked, so that no later edit can change it.
+
+use super::error::LedgerError;
+use super::explain::read_bill;
+use super::read::open_current;
+use super::text::{read_usage, time};
+use crate::money::Money;
+use jiff::Timestamp;
+use rusqlite::{Connection, Row, params};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// What a model's attempts of the span came to, in one currency.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ModelBill {
+    pub model: String,
+    pub currency: String,
+    pub attempts: u64,
+    /// As the rows say, corrections and holds left out.
+    pub posted: Money,
+    /// The same from usage and rates.
+    pub reckoned: Money,
+    /// Retroactive ladders, and holds that were settled as estimates.
+    pub corrections: Money,
+    pub held: Money,
+    /// The policies that priced them, by hash; those whose text the ledger has.
+    pub policies: u64,
+}
+
+/// An attempt whose amount does not follow from its row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    pub decision: String,
+    pub at: String,
+    pub model: String,
+    pub posted: Money,
+    pub reckoned: Money,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MonthBill {
+    pub models: Vec<ModelBill>,
+    /// All that there are.
+    pub differences: Vec<Difference>,
+    /// Policies that priced something and whose text is missing.
+    pub missing_policies: Vec<String>,
+}
+
+pub fn month_bill(path: &Path, since: Timestamp, until: Timestamp) -> Result<MonthBill, LedgerError> {
+    let mut connection = open_current(path)?;
+    let frozen = connection.transaction()?;
+    Ok(reckon(&frozen, since, until)?)
+}
+
+fn reckon(connection: &Connection, since: Timestamp, until: Timestamp) -> rusqlite::Result<MonthBill> {
+    let mut bill = MonthBill::default();
+    let mut models: BTreeMap<(String, String), (ModelBill, Vec<String>)> = BTreeMap::new();
+    let mut statement =
+        connection.prepare("SELECT * FROM attempts WHERE at >= ?1 AND at < ?2 AND ended <> 'voided' ORDER BY id")?;
+    let mut rows = statement.query(params![time(since), time(until)])?;
+    while let Some(row) = rows.next()? {
+        let key: (String, String) = (row.get("model")?, row.get("currency")?);
+        let (sum, hashes) = models.entry(key.clone()).or_default();
+        (sum.model, sum.currency) = key;
+        let policy: String = row.get("policy")?;
+        if !policy.is_empty() && !hashes.contains(&policy) {
+            hashes.push(policy);
+        }
+        bill.differences.extend(add(sum, row)?);
+    }
+    let known = |hash: &String| -> rusqlite::Result<bool> {
+        connection
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM policies WHERE hash = ?1)")?
+            .query_row([hash], |row| row.get(0))
+    };
+    for (mut sum, hashes) in models.into_values() {
+        for hash in hashes {
+            if known(&hash)? {
+                sum.policies += 1;
+            } else if !bill.missing_policies.contains(&hash) {
+                bill.missing_policies.push(hash);
+            }
+        }
+        bill.models.push(sum);
+    }
+    Ok(bill)
+}
+
+fn add(sum: &mut ModelBill, row: &Row<'_>) -> rusqlite::Result<Option<Difference>> {
+    let amount = Money::from_nanos(row.get("amount")?);
+    let outcome: String = row.get("outcome")?;
+    if matches!(outcome.as_str(), "adjustment" | "release" | "estimate") {
+        if row.get_ref("ended")?.as_str()? == "held" {
+            sum.held = sum.held.plus(amount);
+        } else {
+            sum.corrections = sum.corrections.plus(amount);
+        }
+        return Ok(None);
+    }
+    sum.attempts += 1;
+    if row.get_ref("ended")?.as_str()? == "held" {
+        sum.held = sum.held.plus(amount);
+        return Ok(None);
+    }
+    let (usage, _) = read_usage(row)?;
+    let mut reckoned = Money::ZERO;
+    if let Some((bill, lines)) = read_bill(row)? {
+        let lines = if lines.is_empty() { bill.lines(&usage) } else { lines };
+        reckoned = bill.reckoned(&lines, &usage);
+    }
+    if usage.estimated {
+        // What planb counted itself never costs more than was reserved.
+        reckoned = reckoned.min(Money::from_nanos(row.get("worst")?));
+    }
+    (sum.posted, sum.reckoned) = (sum.posted.plus(amount), sum.reckoned.plus(reckoned));
+    let difference = || {
+        Ok(Difference {
+            decision: row.get("decision")?,
+            at: row.get("at")?,
+            model: sum.model.clone(),
+            posted: amount,
+            reckoned,
+        })
+    };
+    (reckoned != amount).then(difference).transpose()
+}
