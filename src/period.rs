@@ -148,6 +148,9 @@ impl Span {
 }
 
 #[cfg(test)]
+mod zones;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -375,8 +375,28 @@ impl Books {
         let sliding = self.pools.iter().filter(|(_, pool)| slides(pool));
         let lives: Vec<u64> = sliding.map(|(life, _)| *life).collect();
         for life in lives {
+            self.bring_keys_along(life);
             for account in 0..self.accounts_in(life) {
                 self.judge(life, account);
+            }
+        }
+    }
+
+    /// Keys that spent in the window's other blocks have an account in the present one, so that everybody sees them.
+    fn bring_keys_along(&mut self, life: u64) {
+        let Some(pool) = self.pools.get(&life).filter(|pool| pool.id.keyed) else {
+            return;
+        };
+        let rule = pool.rule.and_then(|rule| self.rules.get(rule));
+        let Some((rule, now)) = rule.and_then(|rule| Some((rule, rule.budget.rolling()?.bucket(self.now)))) else {
+            return;
+        };
+        let accounts = self.before(rule, pool).into_iter().flat_map(|before| &before.accounts);
+        let spends = |account: &&super::account::Account| account.buckets.within(now) != Default::default();
+        let keys: Vec<Arc<str>> = accounts.filter(spends).map(|account| account.key.clone()).collect();
+        if let Some(pool) = self.pools.get_mut(&life) {
+            for key in keys {
+                pool.find_or_insert(&key);
             }
         }
     }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 impl Books {
     /// Pools whose time is over and that no open reservation needs: they are forgotten here, and the store takes back
-    /// what their leases have left. Called each second, after [`Books::roll`].
+    /// what their leases have left. Called each second, before [`Books::roll`].
     pub fn returns(&mut self) -> Vec<Arc<PoolId>> {
         let now = self.now;
         let needed_back: Vec<u64> = self.looked_back().collect();
@@ -36,6 +36,8 @@ impl Books {
         }
         over.iter()
             .filter_map(|life| self.pools.remove(life))
+            // The store knows nothing of a period in which the budget was not in force.
+            .filter(|pool| pool.was_there)
             .map(|pool| pool.id)
             .collect()
     }
@@ -49,18 +51,22 @@ impl Books {
                 self.ensure_pool(rule, at, false);
             }
             if self.rules.get(rule).is_some_and(|rule| rule.budget.looks_back()) {
-                self.ensure_before(rule, now);
+                self.ensure_neighbours(rule, now);
             }
         }
     }
 
-    /// The pool of the period before: what it spent counts in this one, or is carried over.
-    fn ensure_before(&mut self, at: usize, now: Timestamp) {
+    /// The pool of the period before: what it spent counts in this one, or is carried over. In a sliding window the block
+    /// that comes counts too, where the clock has stepped back out of it.
+    fn ensure_neighbours(&mut self, at: usize, now: Timestamp) {
         let Some(rule) = self.rules.get(at) else { return };
-        let begins = rule.budget.span(now, &self.zone).start;
-        if let Ok(earlier) = begins.checked_sub(SignedDuration::from_nanos(1)) {
-            let only_if_known = rule.budget.carry_over.is_some();
+        let (span, slides) = (rule.budget.span(now, &self.zone), rule.budget.rolling().is_some());
+        let only_if_known = rule.budget.carry_over.is_some();
+        if let Ok(earlier) = span.start.checked_sub(SignedDuration::from_nanos(1)) {
             self.ensure_pool(at, earlier, only_if_known);
+        }
+        if slides {
+            self.ensure_pool(at, span.end, false);
         }
     }
 
@@ -121,7 +127,10 @@ impl Books {
 
     fn ensure_pool(&mut self, at: usize, now: Timestamp, only_if_known: bool) -> Option<u64> {
         let rule = self.rules.get_mut(at)?;
-        if rule.pools.iter().any(|(span, _)| span.contains(now)) {
+        if let Some((_, life)) = rule.pools.iter().find(|(span, _)| span.contains(now)) {
+            if let Some(pool) = self.pools.get_mut(life).filter(|_| !only_if_known) {
+                pool.enter();
+            }
             return None;
         }
         let id = PoolId {

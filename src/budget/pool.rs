@@ -258,6 +258,14 @@ impl Pool {
         self.burn.add(second, spent.drawn());
     }
 
+    /// The clock has come to its period. Where the budget was not in force in it so far, it is now, and what others spent
+    /// in it counts.
+    pub(super) fn enter(&mut self) {
+        if std::mem::take(&mut self.only_if_known) && !self.was_there {
+            (self.was_there, self.state) = (true, State::Unasked);
+        }
+    }
+
     /// For whoever must find out what went wrong.
     pub(super) fn dump(&self) -> String {
         let sum = |of: fn(&Account) -> Money| -> Money { self.accounts.iter().map(of).sum() };

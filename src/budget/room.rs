@@ -86,35 +86,29 @@ impl Books {
         self.pools.get(life)
     }
 
+    /// The window's next block: spent in only by a clock that has stepped back since.
+    fn after(&self, rule: &Rule, pool: &Pool) -> Option<&Pool> {
+        let end = pool.id.span.end;
+        let (_, life) = rule.pools.iter().find(|(span, _)| span.start == end)?;
+        self.pools.get(life)
+    }
+
     /// The store has told what this budget spent, as far back as it counts.
     pub(super) fn is_known(&self, rule: &Rule, pool: &Pool) -> bool {
-        let known_before = || {
-            self.before(rule, pool)
-                .is_some_and(|before| before.state == State::Ready)
-        };
-        pool.state == State::Ready && (!rule.budget.looks_back() || known_before())
+        let ready = |other: Option<&Pool>| other.is_some_and(|other| other.state == State::Ready);
+        let slides = rule.budget.rolling().is_some();
+        pool.state == State::Ready
+            && (!rule.budget.looks_back() || ready(self.before(rule, pool)))
+            && (!slides || ready(self.after(rule, pool)))
     }
 
     fn look_back(&self, rule: &Rule, pool: &Pool, key: &str, room: Room) -> Room {
+        if let Some(rolling) = rule.budget.rolling() {
+            return self.slide_over(rule, pool, key, (rolling.bucket(self.now), room));
+        }
         let before = self.before(rule, pool);
         let earlier = before.and_then(|before| before.accounts.get(before.account_for(key)?));
         let crashed = before.map_or(Money::ZERO, |before| before.unaccounted);
-        if let Some(rolling) = rule.budget.rolling() {
-            let now = rolling.bucket(self.now);
-            let within = |account: Option<&super::account::Account>| {
-                account.map_or_else(Default::default, |account| account.buckets.within(now))
-            };
-            let own = pool.find(key).and_then(|at| pool.accounts.get(at));
-            let (spent, reserved) = within(own);
-            let (spent_before, reserved_before) = within(earlier);
-            return Room {
-                spent: spent.plus(spent_before),
-                reserved: reserved.plus(reserved_before),
-                // When it was spent is not known: it counts until no window can hold it.
-                unaccounted: room.unaccounted.plus(crashed),
-                ..room
-            };
-        }
         let carried = match (rule.budget.carry_over, before) {
             (Some(carry_over), Some(before)) if before.was_there => {
                 let taken = earlier.map_or(Money::ZERO, |account| account.spent().total().plus(account.reserved));
@@ -128,5 +122,27 @@ impl Books {
             carried,
             ..room
         }
+    }
+
+    /// What lies in the window, in its block and in those on both sides.
+    fn slide_over(&self, rule: &Rule, pool: &Pool, key: &str, (now, room): (i64, Room)) -> Room {
+        let blocks = [Some(pool), self.before(rule, pool), self.after(rule, pool)];
+        let none = Room {
+            spent: Spent::default(),
+            unaccounted: Money::ZERO,
+            reserved: Money::ZERO,
+            ..room
+        };
+        blocks.into_iter().flatten().fold(none, |sum, block| {
+            let account = block.account_for(key).and_then(|at| block.accounts.get(at));
+            let (spent, reserved) = account.map_or_else(Default::default, |account| account.buckets.within(now));
+            Room {
+                spent: sum.spent.plus(spent),
+                reserved: sum.reserved.plus(reserved),
+                // When it was spent is not known: it counts until no window can hold it.
+                unaccounted: sum.unaccounted.plus(block.unaccounted),
+                ..sum
+            }
+        })
     }
 }

@@ -8,6 +8,8 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use std::sync::{Arc, Mutex};
 
+mod interleave;
+
 const NOON: &str = "2026-11-23T12:00:00Z";
 
 fn at(text: &str) -> Timestamp {

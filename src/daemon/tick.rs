@@ -48,9 +48,10 @@ impl Ticker {
     async fn tick(&self) {
         let gateway = &self.gateway;
         let now = gateway.clock.now();
-        let (rebuilds, returns) = {
+        let (returns, rebuilds) = {
             let mut books = gateway.live.books.lock();
-            (books.roll(now), books.returns())
+            // What is given back and still looked at is asked for again at once.
+            (books.returns(), books.roll(now))
         };
         gateway.live.counters.lock().tidy(now);
         for pool in returns {

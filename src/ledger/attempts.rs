@@ -5,6 +5,7 @@ use super::hours::Standing;
 use super::record::{Adjustment, AttemptRecord, EndKind};
 use super::text::{count, names, tags, time};
 use super::write::Write;
+use crate::money::Money;
 use crate::price::{Bill, Kind};
 use rusqlite::{named_params, params};
 use serde_json::{Map, Value};
@@ -18,7 +19,7 @@ impl Write<'_> {
         for posting in &a.postings {
             self.post(attempt, posting, a.currency)?;
         }
-        if a.end == EndKind::Held {
+        if a.end == EndKind::Held && a.amount > Money::ZERO {
             self.hold(attempt, a.estimate)?;
         }
         a.meters.iter().try_for_each(|change| self.meter(change))?;

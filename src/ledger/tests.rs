@@ -24,6 +24,7 @@ mod reads;
 mod selectors;
 mod spent;
 mod trouble;
+mod walk;
 
 fn usd(nanos: i64) -> Money {
     Money::from_nanos(nanos)
@@ -94,11 +95,12 @@ impl Daemon {
 
     async fn tick(&mut self, now: Timestamp) {
         self.now = now;
+        let returns = self.books.returns();
         let requests = self.books.roll(now);
-        self.rebuild(requests).await;
-        for pool in self.books.returns() {
+        for pool in returns {
             self.ledger.send(Record::Return(pool)).await.unwrap();
         }
+        self.rebuild(requests).await;
         let wanted = self.books.wanted();
         self.lease(wanted).await;
     }
@@ -139,6 +141,7 @@ impl Daemon {
         self.sent += 1;
         let mut record = attempt(&format!("d{}", self.sent), at, team, kind, amount);
         record.worst = usd(worst);
+        record.estimate = (kind == EndKind::Held).then(|| usd(worst / 2));
         record.postings = self.books.end(id, end);
         permit.send(Record::Attempt(Box::new(record)));
     }

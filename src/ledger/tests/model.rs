@@ -203,7 +203,7 @@ async fn crash(spends: Vec<(i64, i64, bool)>, flush_at: usize) -> Result<(), Tes
     Ok(())
 }
 
-fn run(test: impl Future<Output = Result<(), TestCaseError>>) -> Result<(), TestCaseError> {
+pub(super) fn run(test: impl Future<Output = Result<(), TestCaseError>>) -> Result<(), TestCaseError> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
