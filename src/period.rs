@@ -142,6 +142,11 @@ impl Span {
         }
     }
 
+    /// It never ends: of a credit.
+    pub fn is_endless(&self) -> bool {
+        self.end == FOREVER
+    }
+
     pub fn contains(&self, at: Timestamp) -> bool {
         self.start <= at && at < self.end
     }

@@ -138,8 +138,14 @@ impl Ticker {
             "overdraft": notice.overdraft.to_string(),
             "currency": currency.code(),
         });
+        // What was paid in later is another limit, and is used up anew.
+        let of = if pool.span.is_endless() {
+            notice.limit.to_string()
+        } else {
+            String::new()
+        };
         let dedupe = format!(
-            "{}\u{1f}{}\u{1f}{}\u{1f}{}\u{1f}{word}",
+            "{}\u{1f}{}\u{1f}{}\u{1f}{}{of}\u{1f}{word}",
             pool.budget, notice.key, pool.span.start, pool.span.end
         );
         self.announcer

@@ -1,7 +1,7 @@
 //! Budgets without a calendar: windows that slide, credits that are topped up, runs that stop by themselves; and money
 //! whose bill nobody tells.
 
-use crate::support::{CENT, Call, Daemon, Policy, Price, Reply, Upstream, cents, named, one_cent};
+use crate::support::{CENT, Call, Daemon, Policy, Price, Reply, Sink, Upstream, cents, named, one_cent};
 use serde_json::json;
 
 const HELD: &str = "limit: 1 USD, per: month, held: {after: 1s}";
@@ -144,4 +144,23 @@ async fn a_budget_that_keeps_what_is_held_keeps_it_in_all_budgets_and_over_a_res
             })
             .await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_credit_tells_it_tells_again_when_it_was_topped_up() {
+    let (upstream, sink) = (cents().await, Sink::start().await);
+    let with = |credit: &str| {
+        Policy::one(&upstream)
+            .budget("paid", &format!("credit: [{credit}]"))
+            .alert(&sink, "budget")
+    };
+    let first = "{amount: 0.01 USD, on: 2026-01-01}";
+    let daemon = Daemon::start(&with(first)).await;
+    daemon.chat(&one_cent()).await.expect(200);
+    sink.got("budget.exhausted", 1).await;
+    daemon
+        .edit(&with(&format!("{first}, {{amount: 0.01 USD, on: 2026-02-01}}")))
+        .await;
+    daemon.chat(&one_cent()).await.expect(200);
+    sink.got("budget.exhausted", 2).await;
 }

@@ -1,7 +1,7 @@
 //! The ledger in trouble and the money in a crowd: slow is waited for or told as "not now", never as "no money".
 
 use crate::support::{
-    CENT, Call, Daemon, Gate, LOCAL, Policy, Price, Reply, Upstream, Usage, cents, one_cent, sse, until,
+    CENT, Call, Daemon, Gate, LOCAL, Policy, Price, Reply, Sink, Upstream, Usage, cents, one_cent, sse, until,
     upstream::answer,
 };
 use rusqlite::Connection;
@@ -65,18 +65,33 @@ async fn a_ledger_that_is_slow_is_waited_for_or_told_as_not_now_and_comes_back_b
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_ledger_that_is_gone_closes_what_is_paid_until_it_is_back() {
-    let upstream = cents().await;
-    let daemon = Daemon::start(&Policy::one(&upstream).budget("month", "limit: 1 USD, per: month")).await;
+async fn a_ledger_that_is_gone_closes_what_is_paid_until_it_is_back_and_both_are_told() {
+    let (upstream, sink) = (cents().await, Sink::start().await);
+    let policy = Policy::one(&upstream)
+        .budget("month", "limit: 1 USD, per: month")
+        .alert(&sink, "ledger");
+    let daemon = Daemon::start(&policy).await;
     daemon.chat(&one_cent()).await.expect(200);
     daemon.settled("month").await;
     let away = file(&daemon).with_extension("away");
     std::fs::rename(file(&daemon), &away).unwrap();
     ledger_is(&daemon, "degraded").await;
     daemon.chat(&one_cent()).await.expect_error(503);
+    until("the daemon has seen it", || async {
+        let metrics = daemon.get("/metrics").await.text();
+        if metrics.contains("planb_ledger_degraded 1") {
+            Ok(())
+        } else {
+            Err(metrics)
+        }
+    })
+    .await;
     std::fs::rename(&away, file(&daemon)).unwrap();
     ledger_is(&daemon, "ok").await;
     daemon.chat(&one_cent()).await.expect(200);
+    let told = sink.got("ledger.degraded", 1).await;
+    assert_eq!(told.body["data"]["budget"], json!(null), "{told:?}");
+    sink.got("ledger.recovered", 1).await;
     assert_eq!(daemon.settled("month").await.posted, upstream.invoice());
 }
 
