@@ -413,10 +413,7 @@ fn reserve_one(books: &Mutex<Books>, facts: &Facts) -> bool {
         };
         match asked {
             // Never ended: its money stays promised.
-            Ok(id) => {
-                std::mem::forget(id);
-                return true;
-            }
+            Ok(_promised) => return true,
             Err(Refusal::Lease(requests)) => {
                 let mut books = books.lock().expect("no panic");
                 for request in requests {
