@@ -153,10 +153,9 @@ impl Span {
 }
 
 #[cfg(test)]
-mod zones;
-
-#[cfg(test)]
 mod tests {
+    mod zones;
+
     use super::*;
     use proptest::prelude::*;
 

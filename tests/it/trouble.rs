@@ -77,12 +77,12 @@ async fn a_ledger_that_is_gone_closes_what_is_paid_until_it_is_back_and_both_are
     std::fs::rename(file(&daemon), &away).unwrap();
     ledger_is(&daemon, "degraded").await;
     daemon.chat(&one_cent()).await.expect_error(503);
-    until("the daemon has seen it", || async {
-        let metrics = daemon.get("/metrics").await.text();
-        if metrics.contains("planb_ledger_degraded 1") {
+    until("the daemon has told it", || async {
+        let said = daemon.said();
+        if said.contains("the ledger cannot be relied on") {
             Ok(())
         } else {
-            Err(metrics)
+            Err(said)
         }
     })
     .await;

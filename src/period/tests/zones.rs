@@ -1,6 +1,6 @@
 //! The ends of months, fiscal years and days in twelve zones, over changes of the clock.
 
-use super::*;
+use super::super::*;
 use proptest::prelude::*;
 
 /// Half hours, no and odd changes of the clock, midnights that are skipped, a date line that moved.
