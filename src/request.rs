@@ -108,6 +108,8 @@ pub struct Requirements {
     pub extras: Extras,
     /// `x-planb-min-quality`, 0 to 100.
     pub min_quality: Option<u8>,
+    /// Whose request it is: a keyed hash, never a name.
+    pub user: Option<u64>,
     /// `x-planb-max-cost`.
     pub max_cost: Option<Money>,
 }

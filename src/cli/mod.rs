@@ -11,6 +11,7 @@ pub mod doctor;
 pub mod explain;
 pub mod fmt;
 pub mod ledger;
+pub mod licenses;
 mod past;
 pub mod plan;
 pub mod schema;
@@ -57,6 +58,8 @@ enum Command {
         #[command(flatten)]
         state: StateArg,
     },
+    /// Show what was used under each licence, against its terms
+    Licenses(licenses::LicensesArgs),
     /// Activate or release a plan by hand
     Plan(plan::PlanArgs),
     /// Prove the ledger, back it up, export its rows
@@ -79,6 +82,7 @@ impl Arguments {
             Command::Schema => schema::run(),
             Command::Status(args) => status::run(&args),
             Command::Spend { args, state } => spend::run(&state.path(), &args, jiff::Timestamp::now()),
+            Command::Licenses(args) => licenses::run(&args, jiff::Timestamp::now()),
             Command::Plan(args) => plan::run(&args),
             Command::Ledger(args) => ledger::run(&args),
             Command::Doctor(args) => doctor::run(&args, jiff::Timestamp::now()),

@@ -21,6 +21,7 @@ mod soundness;
 pub mod state_dir;
 mod terms;
 mod tick;
+mod users;
 
 use crate::clock::Clock;
 use crate::control::{self, AdminToken, Control};
@@ -90,6 +91,8 @@ pub enum DaemonError {
     Listen(SocketAddr, std::io::Error),
     #[error("the admin token cannot be used: {0}")]
     Token(std::io::Error),
+    #[error("the key that hides users cannot be used: {0}")]
+    Users(std::io::Error),
     #[error(transparent)]
     Ledger(#[from] LedgerError),
     #[error(transparent)]
@@ -185,6 +188,7 @@ impl Daemon {
             metrics: metrics.clone(),
             clock,
             keyer: Keyer::new(secret(&token)),
+            users: users::keyer(state.path()).map_err(DaemonError::Users)?,
             leasing: Arc::default(),
             lines: crate::gateway::wait::Lines::default(),
             lease_ahead: Notify::new(),
@@ -262,6 +266,7 @@ impl Daemon {
         tasks.spawn(holds::release(self.gateway.clone(), self.stop.clone()));
         tasks.spawn(probes::run(self.gateway.clone(), self.stop.clone()));
         tasks.spawn(balance::run(self.gateway.clone(), self.stop.clone()));
+        tasks.spawn(users::follow(self.gateway.clone(), self.stop.clone()));
         tasks.spawn(prices::follow(self.gateway.clone(), self.stop.clone()));
         tasks.spawn(outbox::run(self.gateway.clone(), self.stop.clone()));
         let front = Arc::new(Front {

@@ -90,6 +90,7 @@ fn one(
         caller: needs.caller.clone(),
         min_quality: needs.min_quality,
         max_cost: needs.max_cost,
+        user: needs.user,
         ..inbound.needs(&rules.snapshot.priced_fields)
     };
     Ok(Some(Reshaped {

@@ -373,6 +373,7 @@ impl Attempt {
             upstream: model.upstream.clone(),
             key: self.key_name(),
             caller: self.needs.caller.clone(),
+            user: self.needs.user,
             licenses: self.policy.snapshot.license_names(self.candidate.id),
             end: settlement.end,
             outcome: settlement.outcome,

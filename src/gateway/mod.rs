@@ -30,6 +30,7 @@ mod survey;
 mod tariff;
 mod ticket;
 mod turned_away;
+mod user;
 pub mod wait;
 mod wished;
 mod wishes;
@@ -58,6 +59,8 @@ pub struct Gateway {
     pub clock: Clock,
     /// Makes the keys of conversations.
     pub keyer: Keyer,
+    /// Makes the hashes of users.
+    pub users: Keyer,
     /// One lease at a time.
     pub leasing: Arc<tokio::sync::Mutex<()>>,
     /// Requests that wait for money that others have reserved.

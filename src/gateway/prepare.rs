@@ -6,6 +6,7 @@ use super::authenticate::authenticate;
 use super::failed::{Told, bad_request};
 use super::session;
 use super::turned_away::TurnedAway;
+use super::user;
 use super::wishes::Wishes;
 use crate::decide::reshape::{Reshaped, Reshapes, reshape};
 use crate::decide::{self, Held, Question, Rules, Target};
@@ -201,6 +202,9 @@ async fn prepare_for(
         // After the answers, which are kept for each caller: no selector reads it.
         let run = session::run(&gateway.keyer, headers, &inbound, &needs.caller);
         Arc::make_mut(&mut needs.caller).run = run;
+    }
+    if !policy.snapshot.licenses.is_empty() {
+        needs.user = user::hashed(&gateway.users, headers, &inbound, &needs.caller.client);
     }
     let id: Arc<str> = uuid::Uuid::now_v7().simple().to_string().into();
     let rules = Rules {

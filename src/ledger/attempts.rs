@@ -16,6 +16,7 @@ impl Write<'_> {
         self.row(a, &standing)?;
         let attempt = self.connection.last_insert_rowid();
         self.count_attempt(a, &standing);
+        self.user(a)?;
         for posting in &a.postings {
             self.post(attempt, posting, a.currency)?;
         }
@@ -37,14 +38,14 @@ impl Write<'_> {
              input_audio, input_image, output, reasoning, output_audio, thinking, web_searches, web_fetches, tool_calls,
              service_tier, machine_ms, estimated, amount, worst, currency, rate_input, rate_cache_read, rate_output,
              rates, price_from, billed, billed_currency, exchange, free_tokens, prepaid, first_token_ms, total_ms,
-             again, firsts, cache_saved, prepaid_worth, licenses, policy, options, bill)
+             again, firsts, cache_saved, prepaid_worth, licenses, policy, options, bill, named_user)
              VALUES (:incarnation, :decision, :number, :at, :model, :provider, :supply, :upstream, :client, :tags, :purpose,
              :route, :key, :territory, :run, :ended, :outcome, :class, :status, :input, :cache_read, :cache_read_explicit, :cache_write,
              :cache_write_1h, :cache_write_12h, :input_audio, :input_image, :output, :reasoning, :output_audio, :thinking,
              :web_searches, :web_fetches, :tool_calls, :service_tier, :machine_ms, :estimated, :amount, :worst, :currency,
              :rate_input, :rate_cache_read, :rate_output, :rates, :price_from, :billed, :billed_currency, :exchange,
              :free_tokens, :prepaid, :first_token_ms, :total_ms, :again, :firsts, :cache_saved, :prepaid_worth, :licenses,
-             :policy, :options, :bill)",
+             :policy, :options, :bill, :named_user)",
             named_params! {
                 ":incarnation": self.incarnation,
                 ":decision": a.decision,
@@ -106,6 +107,7 @@ impl Write<'_> {
                 ":policy": a.policy,
                 ":options": names(&a.options),
                 ":bill": bill.map_or_else(String::new, |bill| explained(bill, &a.lines)),
+                ":named_user": a.user.is_some(),
             },
         )
     }

@@ -31,6 +31,7 @@ mod schema;
 mod shared;
 pub mod spend;
 mod text;
+pub mod users;
 pub mod verify;
 mod write;
 mod writer;

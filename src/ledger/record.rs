@@ -78,6 +78,8 @@ pub struct AttemptRecord {
     pub caller: Arc<Caller>,
     /// The licences that the model is used under.
     pub licenses: Vec<Arc<str>>,
+    /// Whose request it was, as a keyed hash.
+    pub user: Option<u64>,
     pub end: EndKind,
     /// `ok`, `failed` or `cancelled`.
     pub outcome: &'static str,

@@ -19,6 +19,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("schema/011_books.sql"),
     include_str!("schema/012_explanation.sql"),
     include_str!("schema/013_meters.sql"),
+    include_str!("schema/014_users.sql"),
 ];
 
 /// Brings the file up to the last migration. One that holds data is copied first, beside itself.

@@ -173,6 +173,7 @@ fn attempt(decision: &str, at: Timestamp, team: &str, end: EndKind, amount: Mone
         key: "second".into(),
         caller: facts.caller.clone(),
         licenses: Vec::new(),
+        user: None,
         end,
         outcome: "ok",
         class: "",

@@ -22,6 +22,8 @@ pub(super) struct Memory {
     /// What each of the books' pools has ended so far, as far as it was recorded: a rebuild leaves that out.
     own: HashMap<u64, HashMap<AccountPart, Spent>>,
     /// Provider and supply of each model when an attempt at it was recorded last.
+    /// How many users were counted by licence and month.
+    pub(super) users: HashMap<(Arc<str>, String), i64>,
     pub(super) served: HashMap<Arc<str>, (Arc<str>, &'static str)>,
     staged: Vec<(u64, AccountPart, Spent)>,
     returned: Vec<u64>,
@@ -44,6 +46,7 @@ impl Memory {
         self.staged.clear();
         self.returned.clear();
         self.pools.clear();
+        self.users.clear();
     }
 
     pub(super) fn own(&self, life: u64, part: &AccountPart) -> Spent {

@@ -125,9 +125,11 @@ impl License {
         self.seats.as_ref().and_then(Count::share)
     }
 
-    /// `users` in conditions: the share of the users that is reached, as declared.
-    pub fn users_used(&self) -> Option<f64> {
-        self.users.as_ref().and_then(Count::share)
+    /// `users` in conditions: the share of the users that is reached, by what was declared or counted, whichever is more.
+    pub fn users_used(&self, counted: Option<u64>) -> Option<f64> {
+        let users = self.users.as_ref()?;
+        let declared = users.declared.max(counted);
+        Count { declared, ..*users }.share()
     }
 
     /// It ends within its warning.

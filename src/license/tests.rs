@@ -115,7 +115,12 @@ fn seats_and_gpus_are_bounded_and_told_as_shares() {
     });
     assert_eq!(license.permits(Ask::default(), at(NOW)), Ok(()));
     assert_eq!(license.seats_used(), Some(0.8));
-    assert_eq!(license.users_used(), None);
+    assert_eq!(license.users_used(None), None);
+    assert_eq!(
+        license.users_used(Some(7)),
+        None,
+        "nothing is allowed, so there is no share"
+    );
     license.gpus = license.gpus.map(|count| Count {
         declared: Some(9),
         ..count

@@ -6,6 +6,7 @@ use crate::plan::Now;
 use crate::policy::condition::signature::Live as Of;
 use crate::policy::condition::{Signals, Value};
 use crate::policy::snapshot::{Provider, ProviderId};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 impl Live {
@@ -16,7 +17,7 @@ impl Live {
         self.freeze_budgets(policy, &mut signals);
         self.freeze_providers(policy, now, &mut signals);
         self.freeze_models(policy, now, &mut signals);
-        freeze_licenses(policy, now, &mut signals);
+        freeze_licenses(policy, now, &self.license_users.lock(), &mut signals);
         signals
     }
 
@@ -64,8 +65,8 @@ impl Live {
     }
 }
 
-/// As declared; what a licence does not bound has no value.
-fn freeze_licenses(policy: &Policy, now: Now, signals: &mut Signals) {
+/// What a licence does not bound has no value.
+fn freeze_licenses(policy: &Policy, now: Now, counted: &HashMap<Arc<str>, u64>, signals: &mut Signals) {
     for license in &policy.snapshot.licenses {
         let mut put = |of, value: Option<f64>| {
             if let Some(value) = value {
@@ -75,7 +76,10 @@ fn freeze_licenses(policy: &Policy, now: Now, signals: &mut Signals) {
         let days = license.days_left(now.wall, &policy.snapshot.timezone);
         put(Of::LicenseDaysLeft, days.map(|days| days as f64));
         put(Of::LicenseSeats, license.seats_used());
-        put(Of::LicenseUsers, license.users_used());
+        put(
+            Of::LicenseUsers,
+            license.users_used(counted.get(&license.name).copied()),
+        );
     }
 }
 

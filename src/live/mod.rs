@@ -34,7 +34,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use serde_json::Value;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// What a request takes once and keeps to its end.
@@ -88,6 +88,8 @@ pub struct Live {
     pub sessions: Mutex<Sessions>,
     /// Requests that were turned away before there was a decision.
     pub refusals: Mutex<Refusals>,
+    /// Distinct users of this month, by licence, as the ledger counted them last.
+    pub license_users: Mutex<HashMap<Arc<str>, u64>>,
     /// Plans that changed outside the tick and are still to be recorded and told.
     changed: Mutex<Vec<PlanChange>>,
 }
@@ -123,6 +125,7 @@ impl Live {
             counters: Mutex::default(),
             sessions: Mutex::default(),
             refusals: Mutex::default(),
+            license_users: Mutex::default(),
             changed: Mutex::default(),
         };
         (live, rebuilds)

@@ -20,6 +20,7 @@ mod fallback;
 mod fits;
 mod house;
 mod keys;
+mod licenses;
 mod limits;
 mod local_server;
 mod meters;

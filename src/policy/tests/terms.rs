@@ -78,7 +78,13 @@ fn a_licence_of_the_policy_begins_with_one_of_the_catalogue() {
     let deal = &found.snapshot.licenses[0];
     assert_eq!(deal.uses.to_string(), "internal");
     assert_eq!(deal.users.unwrap().max, Some(100_000_000));
-    assert_eq!(deal.users_used(), Some(0.000_4));
+    assert_eq!(deal.users_used(None), Some(0.000_4));
+    assert_eq!(
+        deal.users_used(Some(1)),
+        Some(0.000_4),
+        "the larger of what is declared and counted"
+    );
+    assert!(deal.users_used(Some(u64::MAX)) > Some(1.0));
     assert_eq!(deal.term.unwrap().end.to_string(), "2026-12-10T16:00:00Z");
     assert_eq!(deal.fee.unwrap().to_string(), "2000 USD/month");
     let warnings = shown(&found.warnings);

@@ -177,7 +177,7 @@ pub(super) const STATE: [Signature; 19] = [
         [
             "share of the users",
             "license(\"qwen\").users > 0.9",
-            "Declared users over those that the licence allows.",
+            "Users over those that the licence allows: the declared ones, or those counted this month (of UTC) if they are more.",
         ],
     ),
     live(

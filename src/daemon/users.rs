@@ -1,0 +1,56 @@
+//! Users under licences: the key that hides them, made at the first start, and how many there are this month.
+
+use crate::gateway::Gateway;
+use crate::session::Keyer;
+use std::fs::OpenOptions;
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// Whoever loses it counts everybody anew.
+pub const FILE_NAME: &str = "users.key";
+const BYTES: usize = 32;
+const EACH: Duration = Duration::from_secs(15);
+
+/// Reads the state directory's key, or makes one that its owner alone can read.
+pub fn keyer(state: &Path) -> io::Result<Keyer> {
+    let path = state.join(FILE_NAME);
+    let mut bytes = [0_u8; BYTES];
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
+        Ok(mut file) => {
+            getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+            file.write_all(&bytes)?;
+            file.sync_all()?;
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let mut found = Vec::with_capacity(BYTES);
+            OpenOptions::new().read(true).open(&path)?.read_to_end(&mut found)?;
+            bytes = found.try_into().map_err(|_| {
+                let message = format!(
+                    "{} does not hold {BYTES} bytes; restore it, or remove it to count users anew",
+                    path.display()
+                );
+                io::Error::new(io::ErrorKind::InvalidData, message)
+            })?;
+        }
+        Err(error) => return Err(error),
+    }
+    Ok(Keyer::new(bytes))
+}
+
+/// Keeps the counts that conditions read.
+pub async fn follow(gateway: Arc<Gateway>, stop: CancellationToken) {
+    loop {
+        match gateway.ledger.license_users(gateway.clock.now()).await {
+            Ok(counted) => *gateway.live.license_users.lock() = counted,
+            Err(error) => tracing::debug!(%error, "the users of licences could not be counted"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(EACH) => {}
+        }
+    }
+}
