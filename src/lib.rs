@@ -12,6 +12,7 @@ pub mod decide;
 pub mod dialect;
 pub mod failover;
 pub mod failure;
+pub mod fleet;
 pub mod gateway;
 pub mod health;
 pub mod ledger;

@@ -3,6 +3,7 @@
 use super::forecast::HourlyBurn;
 use super::notice::{Crossing, Violation};
 use super::window::Buckets;
+use super::share::Share;
 use crate::money::Money;
 use crate::period::Span;
 use jiff::Timestamp;
@@ -86,6 +87,8 @@ pub(super) struct Account {
     pub(super) base: Spent,
     /// What ended here since.
     pub(super) own: Spent,
+    /// In a fleet.
+    pub(super) share: Share,
     pub(super) reserved: Money,
     /// Of a sliding window, when that was; else empty.
     pub(super) buckets: Buckets,
@@ -104,6 +107,7 @@ impl Account {
             key,
             base: Spent::default(),
             own: Spent::default(),
+            share: Share::default(),
             reserved: Money::ZERO,
             buckets: Buckets::default(),
             plan_free: Money::ZERO,
@@ -114,8 +118,9 @@ impl Account {
         }
     }
 
+    /// In a fleet, by everybody.
     pub(super) fn spent(&self) -> Spent {
-        self.base.plus(self.own)
+        self.base.plus(self.own).plus(self.share.others)
     }
 
     /// Takes a reservation back; more than is there is a broken book.

@@ -7,6 +7,7 @@ use super::notice::{Broken, Notice};
 use super::pool::{Grant, GrantRequest, LeaseTerms, Pool, State};
 use super::pool_id::PoolId;
 use super::room::Room;
+use super::share::Fleet;
 use super::worst::WorstCases;
 use crate::money::{Currency, Money};
 use crate::period::Span;
@@ -59,6 +60,11 @@ pub(super) struct Rule {
     pub(super) budget: Budget,
     /// The limit as the policy writes it, or what was paid in until now.
     pub(super) written: Money,
+    /// The same with this daemon's raises, and since when a raise began or ended.
+    pub(super) own_limit: Money,
+    pub(super) limit_since: Option<Timestamp>,
+    /// What the fleet agreed on, which stands above it.
+    pub(super) fleet_limit: Option<Money>,
     pub(super) worst: WorstCases,
     /// Its pools in force: the present period's, and the next one's shortly before it begins.
     pub(super) pools: Vec<(Span, u64)>,
@@ -73,9 +79,16 @@ impl Rule {
     fn after(old: &[Rule], budget: &Budget, raised_by: Money, now: Timestamp) -> Self {
         let before = old.iter().find(|rule| rule.budget.name == budget.name);
         let written = budget.written_at(now);
-        let limit = written.plus(raised_by);
+        let own_limit = written.plus(raised_by);
+        // Until the fleet has heard of an edit, the edit is the newest.
+        let edited = before.is_none_or(|rule| rule.own_limit != own_limit);
+        let fleet_limit = before.and_then(|rule| rule.fleet_limit).filter(|_| !edited);
+        let limit = fleet_limit.unwrap_or(own_limit);
         Self {
             written,
+            own_limit,
+            limit_since: before.and_then(|rule| rule.limit_since),
+            fleet_limit,
             budget: Budget {
                 limit,
                 ..budget.clone()
@@ -113,6 +126,7 @@ pub struct Books {
     pub(super) zone: TimeZone,
     pub(super) currency: Currency,
     pub(super) now: Timestamp,
+    pub(super) fleet: Fleet,
     /// Counts changes of `rules` and `pools`, so that older [`Charges`] are known to be stale.
     pub(super) epoch: u64,
     pub(super) next_life: u64,
@@ -141,6 +155,7 @@ impl Books {
             zone: TimeZone::UTC,
             currency: Currency::USD,
             now: Timestamp::UNIX_EPOCH,
+            fleet: Fleet::default(),
             epoch: 1,
             next_life: 1,
             next_reservation: 1,

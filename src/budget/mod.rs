@@ -21,6 +21,7 @@ mod raise;
 mod report;
 mod reserve;
 mod room;
+mod share;
 mod window;
 mod worst;
 
@@ -34,6 +35,7 @@ pub use outlook::{PastDecisions, PastFound, PastRequest, PastSpend};
 pub use pool::{Grant, GrantRequest};
 pub use pool_id::PoolId;
 pub use reserve::{End, Ended, Headroom, Posting, Refusal, ReservationId};
+pub use share::{ShareAnswer, ShareRequest};
 
 #[cfg(test)]
 mod tests;

@@ -327,10 +327,11 @@ impl Pool {
             .step
             .max(self.burn.sum(second))
             .min(self.left(terms).scaled_down(1, 2));
+        let most = self.share_left().map_or(Money::MAX, |left| self.drawn().plus(left));
         GrantRequest {
             pool: self.id.clone(),
             least,
-            upto: needed.max(self.granted.plus(ahead)),
+            upto: needed.max(self.granted.plus(ahead).min(most)),
             limit: terms.limit,
             hard: terms.hard,
         }

@@ -50,14 +50,22 @@ impl Books {
             (written, written.plus(raised_by))
         };
         let limits: Vec<(Money, Money)> = self.rules.iter().map(limit).collect();
-        let known = self.rules.iter().map(|rule| rule.budget.limit);
-        if known.eq(limits.iter().map(|(_, limit)| *limit)) {
-            return;
-        }
-        for (rule, (written, limit)) in self.rules.iter_mut().zip(limits) {
+        let mut changed = false;
+        for (rule, (written, own)) in self.rules.iter_mut().zip(limits) {
             rule.written = written;
-            rule.raised = limit > rule.budget.limit;
-            rule.budget.limit = limit;
+            if own != rule.own_limit {
+                // Newer than what the fleet agreed on, until it answers.
+                (rule.own_limit, rule.limit_since, rule.fleet_limit) = (own, Some(now), None);
+            }
+            let limit = rule.fleet_limit.unwrap_or(own);
+            if limit != rule.budget.limit {
+                rule.raised = limit > rule.budget.limit;
+                rule.budget.limit = limit;
+                changed = true;
+            }
+        }
+        if !changed {
+            return;
         }
         self.judge_all();
     }

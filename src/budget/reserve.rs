@@ -6,6 +6,7 @@ use super::charge::{Charges, Facts, Slot};
 use super::notice::Violation;
 use super::pool::{GrantRequest, Pool};
 use super::room::Room;
+use super::share::ShareRequest;
 use crate::money::Money;
 use crate::period::Span;
 use crate::policy::snapshot::Enforce;
@@ -54,7 +55,7 @@ pub struct Ended {
     pub corrections: Vec<Posting>,
 }
 
-/// Why a request may not have the money. All but `Lease` are the answer.
+/// Why a request may not have the money. All but `Lease` and `Share` are the answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// It does not fit. `remaining` is what the account had left.
@@ -66,6 +67,11 @@ pub enum Refusal {
     },
     /// It fits, and the store must lease first: ask it, give its answer to [`Books::grant`], and reserve again.
     Lease(Vec<GrantRequest>),
+    /// It fits what this daemon knows, and the fleet's store must give a share first: ask it, give its answer to
+    /// [`Books::shared`], and reserve again.
+    Share(Vec<ShareRequest>),
+    /// The fleet's store has not answered for so long that nothing may be drawn.
+    Apart { budget: Arc<str> },
     /// The budget's spend is being found.
     Rebuilding { budget: Arc<str> },
     /// The budget's books do not add up; it spends nothing until they are read anew.
@@ -232,6 +238,7 @@ impl Books {
                 continue;
             };
             account.burn.add(self.now, spent.total());
+            account.share.burn(second, spent.drawn());
             postings.push(Posting {
                 budget: pool.id.budget.clone(),
                 key: account.key.clone(),
@@ -291,6 +298,7 @@ impl Books {
                 self.fits(worst, pool, &charge.slot, rule)?;
             }
         }
+        self.admit_share(worst, charges)?;
         let second = self.now.as_second();
         let mut leases = Vec::new();
         for charge in charges.iter() {

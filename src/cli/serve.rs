@@ -1,7 +1,7 @@
 //! `planb serve`: the daemon.
 
 use super::{StateArg, fail};
-use crate::daemon::{self, DaemonError, Options, state_dir};
+use crate::daemon::{self, DaemonError, FleetOptions, Options, state_dir};
 use crate::telemetry::logs::{self, LogFormat};
 use clap::Args;
 use std::net::SocketAddr;
@@ -21,6 +21,18 @@ pub struct ServeArgs {
     /// Serve this host name besides localhost and IP addresses (may be repeated)
     #[arg(long = "allow-host", value_name = "NAME")]
     allowed_hosts: Vec<String>,
+    /// Share budgets with other daemons over this database: postgres://USER@HOST/DB
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "PLANB_LEDGER",
+        hide_env_values = true,
+        requires = "fleet"
+    )]
+    ledger: Option<String>,
+    /// The fleet whose daemons share budgets
+    #[arg(long, value_name = "NAME", env = "PLANB_FLEET", requires = "ledger")]
+    fleet: Option<String>,
     /// How log lines look
     #[arg(long, value_enum, default_value = "text", env = "PLANB_LOG_FORMAT")]
     log_format: LogFormat,
@@ -42,6 +54,10 @@ pub fn run(args: ServeArgs) -> ExitCode {
         listen: args.listen,
         state: args.state.path(),
         allowed_hosts: args.allowed_hosts,
+        fleet: args
+            .ledger
+            .zip(args.fleet)
+            .map(|(url, name)| FleetOptions { url, name: name.into() }),
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

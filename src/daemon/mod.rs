@@ -5,6 +5,7 @@ mod announce;
 mod balance;
 mod books;
 mod holds;
+mod fleet;
 mod introduce;
 mod meters;
 mod outbox;
@@ -25,6 +26,7 @@ mod users;
 
 use crate::clock::Clock;
 use crate::control::{self, AdminToken, Control};
+use crate::fleet::FleetError;
 use crate::gateway::Gateway;
 use crate::gateway::accept::{Front, accept};
 use crate::gateway::guard::AllowedHosts;
@@ -54,7 +56,8 @@ use std::time::Duration;
 use tick::Ticker;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::Notify;
+use tokio::sync::mpsc::Receiver;
+use tokio::sync::{Mutex, Notify};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -71,6 +74,22 @@ pub struct Options {
     pub listen: SocketAddr,
     pub state: PathBuf,
     pub allowed_hosts: Vec<String>,
+    /// Budgets are shared with other daemons.
+    pub fleet: Option<FleetOptions>,
+}
+
+/// Which fleet, and where its store is.
+#[derive(Clone)]
+pub struct FleetOptions {
+    pub name: Arc<str>,
+    /// May hold a password.
+    pub url: String,
+}
+
+impl std::fmt::Debug for FleetOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "fleet {}", self.name)
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -95,6 +114,8 @@ pub enum DaemonError {
     Users(std::io::Error),
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    #[error(transparent)]
+    Fleet(#[from] FleetError),
     #[error(transparent)]
     Client(#[from] ClientError),
     #[error("signals cannot be received: {0}")]
@@ -155,6 +176,8 @@ struct Daemon {
     gateway: Arc<Gateway>,
     announcer: Arc<Announcer>,
     control: Arc<Control>,
+    /// Accounts whose money others of the fleet need.
+    recalled: Option<Receiver<i64>>,
     stop: CancellationToken,
 }
 
@@ -179,6 +202,15 @@ impl Daemon {
         let locals = Arc::new(LocalServers::new(state.path().to_owned(), connections.clone()));
         locals.sync(reload::local_specs(&policy.snapshot), &credentials.variables());
         let metrics = Arc::new(Metrics::default());
+        record_policy(&ledger, &policy).await;
+        let (fleet, recalled) = match &options.fleet {
+            None => (None, None),
+            Some(options) => {
+                let (fleet, recalled) = fleet::join(options, &ledger, &policy, clock).await?;
+                live.books.lock().join_fleet();
+                (Some(fleet), Some(recalled))
+            }
+        };
         let gateway = Arc::new(Gateway {
             live: live.clone(),
             ledger: ledger.clone(),
@@ -192,6 +224,9 @@ impl Daemon {
             leasing: Arc::default(),
             lines: crate::gateway::wait::Lines::default(),
             lease_ahead: Notify::new(),
+            fleet,
+            sharing: Mutex::new(()),
+            share_ahead: Notify::new(),
             tasks: TaskTracker::new(),
             cut: CancellationToken::new(),
         });
@@ -200,7 +235,6 @@ impl Daemon {
         let _ = providers::refresh(&gateway, &policy);
         meters::find(&gateway).await;
         books::rebuild(&gateway, rebuilds).await;
-        record_policy(&gateway, &policy).await;
         let announcer = Arc::new(Announcer {
             live: live.clone(),
             ledger: ledger.clone(),
@@ -221,12 +255,13 @@ impl Daemon {
             gateway,
             announcer,
             control,
+            recalled,
             stop: CancellationToken::new(),
         })
     }
 
     async fn serve(
-        self,
+        mut self,
         listener: TcpListener,
         options: &Options,
         watching: (Watch, Changes),
@@ -264,6 +299,10 @@ impl Daemon {
         tasks.spawn(ticker.run(self.stop.clone()));
         tasks.spawn(books::lease_ahead(self.gateway.clone(), self.stop.clone()));
         tasks.spawn(holds::release(self.gateway.clone(), self.stop.clone()));
+        if let Some(recalled) = self.recalled.take() {
+            let exchanger = fleet::Exchanger::new(self.gateway.clone(), recalled);
+            tasks.spawn(exchanger.run(self.stop.clone()));
+        }
         tasks.spawn(probes::run(self.gateway.clone(), self.stop.clone()));
         tasks.spawn(balance::run(self.gateway.clone(), self.stop.clone()));
         tasks.spawn(users::follow(self.gateway.clone(), self.stop.clone()));
@@ -338,6 +377,7 @@ impl Daemon {
         tasks.close();
         tasks.wait().await;
         self.gateway.locals.shutdown().await;
+        fleet::leave(&self.gateway).await;
         let refused = self.gateway.live.refusals.lock().take_all(self.gateway.clock.uptime());
         refusals::tell(&self.gateway.ledger, refused).await;
         let open = self.gateway.live.books.lock().open_reservations();
@@ -374,14 +414,14 @@ async fn restore_raises(ledger: &Ledger, live: &Live, clock: Clock) -> Result<()
     Ok(())
 }
 
-async fn record_policy(gateway: &Gateway, policy: &Policy) {
+async fn record_policy(ledger: &Ledger, policy: &Policy) {
     let record = PolicyRecord {
         hash: policy.snapshot.hash.clone(),
         text: policy.snapshot.text.clone(),
         origin: policy.snapshot.origin.clone(),
         since: policy.since,
     };
-    if let Err(error) = gateway.ledger.policy_in_force(record).await {
+    if let Err(error) = ledger.policy_in_force(record).await {
         tracing::error!(%error, "the policy in force could not be recorded");
     }
 }

@@ -168,7 +168,8 @@ impl Reloader {
         let rebuilt: Vec<Arc<str>> = rebuilds.iter().map(|request| request.pool.budget.clone()).collect();
         meters::find(gateway).await;
         books::rebuild(gateway, rebuilds).await;
-        super::record_policy(gateway, &policy).await;
+        super::record_policy(&gateway.ledger, &policy).await;
+        super::fleet::edited(gateway, &policy);
         gateway.metrics.count_reload("reloaded");
         tracing::info!(
             "policy {} is reloaded: {} replaces {}",

@@ -25,6 +25,7 @@ mod reserve;
 mod reserved;
 mod serve;
 mod session;
+pub mod sharing;
 mod stream;
 mod survey;
 mod tariff;
@@ -36,6 +37,7 @@ mod wished;
 mod wishes;
 
 use crate::clock::Clock;
+use crate::fleet::Fleet;
 use crate::ledger::Ledger;
 use crate::live::Live;
 use crate::session::Keyer;
@@ -67,6 +69,12 @@ pub struct Gateway {
     pub lines: wait::Lines,
     /// Wakes the task that leases ahead of need.
     pub lease_ahead: Notify,
+    /// The fleet whose budgets these are, if they are shared.
+    pub fleet: Option<Fleet>,
+    /// One exchange with the fleet's store at a time, from asking the books to telling them.
+    pub sharing: tokio::sync::Mutex<()>,
+    /// Wakes the task that exchanges with the fleet's store.
+    pub share_ahead: Notify,
     /// Work that goes on without its client.
     pub tasks: TaskTracker,
     /// Ends what outlives the grace of a shutdown.

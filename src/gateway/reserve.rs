@@ -3,9 +3,9 @@
 //! Promises that only the limit refuses for good: what is slow (the disk, a crowd, a budget that is being rebuilt) is
 //! waited for, and is told as "not now" when it takes too long.
 
-use super::Gateway;
 use super::reserved::Reserved;
 use super::tariff::Tariff;
+use super::{Gateway, sharing};
 use crate::budget::{Charges, Facts, Refusal, ReservationId};
 use crate::ledger::{LedgerError, Permit};
 use crate::money::Money;
@@ -90,9 +90,19 @@ impl Claimant<'_> {
     }
 
     async fn take(&self) -> Result<(ReservationId, Timestamp), NoMoney> {
+        let mut round = 0;
         loop {
             match self.try_take() {
                 Ok(taken) => return Ok(taken),
+                Err(Refusal::Share(wanted)) => {
+                    round += 1;
+                    sharing::ask(self.gateway, wanted, round, self.until).await?;
+                }
+                Err(Refusal::Apart { budget }) => {
+                    return Err(NoMoney::Closed(format!(
+                        "budget `{budget}` is shared, and the fleet's database has not answered for too long"
+                    )));
+                }
                 Err(Refusal::Lease(_)) => {
                     if let Some(taken) = self.lease().await? {
                         return Ok(taken);
@@ -127,6 +137,9 @@ impl Claimant<'_> {
     fn try_take(&self) -> Result<(ReservationId, Timestamp), Refusal> {
         let mut books = self.gateway.live.books.lock();
         let now = self.gateway.clock.now();
+        if let Some(fleet) = &self.gateway.fleet {
+            books.lapse(!fleet.is_good());
+        }
         let reservation = books.reserve(self.worst, self.charges, self.facts.clone(), now)?;
         if books.run_short(self.charges) {
             self.gateway.lease_ahead.notify_one();

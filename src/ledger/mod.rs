@@ -16,6 +16,7 @@ mod files;
 mod handle;
 mod holds;
 mod hours;
+mod membership;
 mod meters;
 mod needs;
 mod open;
@@ -38,6 +39,7 @@ mod writer;
 
 pub use error::LedgerError;
 pub use handle::{Ledger, LedgerState, Permit};
+pub use membership::Membership;
 pub use open::Opening;
 
 /// The ledger's name in the state directory.

@@ -1,5 +1,6 @@
 //! What the ledger keeps of a request: plain values, made by the gateway, written by the writer thread.
 
+use super::membership::Membership;
 use crate::budget::PoolId;
 pub use crate::budget::Posting;
 use crate::decide::explain::Grounds;
@@ -32,6 +33,11 @@ pub enum Record {
     Refused(Vec<RefusedStretch>),
     /// Held money is posted as estimated.
     Release(ReleaseRecord),
+    /// From now on its spend is reported to a fleet.
+    Joined {
+        membership: Membership,
+        at: Timestamp,
+    },
     /// The books have forgotten this pool: what its lease has left goes back.
     Return(Arc<PoolId>),
     /// An account was found exhausted under this limit; remembered over a restart.

@@ -15,6 +15,7 @@ const EDGES: &[&str] = &[
     "telemetry",
     "ledger",
     "upstream",
+    "fleet",
     "access",
     "alert",
     "watch",

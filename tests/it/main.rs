@@ -18,6 +18,7 @@ mod embeddings;
 mod explained;
 mod fallback;
 mod fits;
+mod fleet;
 mod house;
 mod keys;
 mod licenses;

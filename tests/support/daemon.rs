@@ -423,10 +423,14 @@ fn command(arguments: &[&str]) -> Command {
         "https_proxy",
         "all_proxy",
     ];
-    for name in proxies
-        .into_iter()
-        .chain(["PLANB_POLICY", "PLANB_LISTEN", "PLANB_STATE"])
-    {
+    for name in proxies.into_iter().chain([
+        "PLANB_POLICY",
+        "PLANB_LISTEN",
+        "PLANB_STATE",
+        "PLANB_LEDGER",
+        "PLANB_FLEET",
+        "PGPASSWORD",
+    ]) {
         command.env_remove(name);
     }
     command.args(arguments);

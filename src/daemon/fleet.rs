@@ -1,0 +1,199 @@
+//! The daemon in its fleet: joined at the start, exchanged with regularly and when money runs short, left in order.
+
+use super::{DaemonError, FleetOptions};
+use crate::clock::Clock;
+use crate::fleet::{Fleet, FleetError, Stamp, Target};
+use crate::gateway::{Gateway, sharing};
+use crate::ledger::{Ledger, LedgerError, Membership};
+use crate::live::Policy;
+use jiff::Timestamp;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc::Receiver;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// The regular exchange, give or take a tenth so that a fleet that started together does not ask together.
+const REGULARLY: Duration = Duration::from_secs(75);
+/// How often it is looked whether a share runs short.
+const LOOK: Duration = Duration::from_secs(1);
+/// Exchanges ahead of need are so far apart.
+const APART: Duration = Duration::from_secs(5);
+/// How long a daemon that ends waits for the store to take its money back.
+const LEAVE_WITHIN: Duration = Duration::from_secs(3);
+
+/// Joins before anything is served. A database that is only gone for now does not keep a daemon from starting that has
+/// been in the fleet before; what has to be set right does.
+pub async fn join(
+    options: &FleetOptions,
+    ledger: &Ledger,
+    policy: &Policy,
+    clock: Clock,
+) -> Result<(Fleet, Receiver<i64>), DaemonError> {
+    let target = Target::parse(&options.url, std::env::var("PGPASSWORD").ok())?;
+    let known = ledger.membership().await?;
+    let fresh = known.is_none();
+    let membership = match known {
+        Some(known) if *known.fleet == *options.name => known,
+        Some(other) => {
+            return Err(FleetError::OtherFleet(format!(
+                "this state directory belongs to the fleet `{}`, not `{}`; give each fleet its own with --state DIR",
+                other.fleet, options.name
+            ))
+            .into());
+        }
+        None => Membership {
+            fleet: options.name.clone(),
+            holder: Uuid::now_v7().simple().to_string().into(),
+        },
+    };
+    let stamp = stamp(ledger, policy, clock.now(), fresh).await?;
+    let (fleet, recalled) = Fleet::new(target, &options.name, &membership.holder, stamp, clock)?;
+    match fleet.exchange(&[]).await {
+        Ok(_) => {}
+        Err(error) if error.passes() && !fresh => {
+            tracing::warn!(%error, "starting without the fleet's database: nothing paid is started until it answers");
+        }
+        Err(error) => return Err(error.into()),
+    }
+    if fresh {
+        ledger.join(membership, clock.now()).await?;
+    }
+    Ok((fleet, recalled))
+}
+
+/// When this policy's text came into force here, over restarts.
+async fn stamp(ledger: &Ledger, policy: &Policy, now: Timestamp, fresh: bool) -> Result<Stamp, LedgerError> {
+    let recorded = ledger.policy_at(now).await?;
+    let since = recorded.filter(|recorded| recorded.hash == policy.snapshot.hash);
+    Ok(Stamp {
+        hash: policy.snapshot.hash.clone(),
+        edited_at: since.map_or(policy.since, |recorded| recorded.since),
+        fresh,
+    })
+}
+
+/// An edit is newer than all that the fleet has agreed on.
+pub fn edited(gateway: &Gateway, policy: &Policy) {
+    let Some(fleet) = &gateway.fleet else { return };
+    fleet.policy_edited(Stamp {
+        hash: policy.snapshot.hash.clone(),
+        edited_at: policy.since,
+        fresh: false,
+    });
+    gateway.share_ahead.notify_one();
+}
+
+pub struct Exchanger {
+    gateway: Arc<Gateway>,
+    recalled: Receiver<i64>,
+    due: Duration,
+    wanted_at: Duration,
+    /// Limits that were told to differ from the fleet's.
+    told: HashMap<Arc<str>, String>,
+}
+
+impl Exchanger {
+    pub fn new(gateway: Arc<Gateway>, recalled: Receiver<i64>) -> Self {
+        Self {
+            gateway,
+            recalled,
+            due: Duration::ZERO,
+            wanted_at: Duration::ZERO,
+            told: HashMap::new(),
+        }
+    }
+
+    pub async fn run(mut self, stop: CancellationToken) {
+        let gateway = self.gateway.clone();
+        let Some(fleet) = &gateway.fleet else { return };
+        loop {
+            let urgent = tokio::select! {
+                () = stop.cancelled() => return,
+                Some(account) = self.recalled.recv() => {
+                    self.give_back(fleet, account).await;
+                    continue;
+                }
+                () = gateway.share_ahead.notified() => true,
+                () = tokio::time::sleep(LOOK) => false,
+            };
+            self.turn(fleet, urgent).await;
+        }
+    }
+
+    async fn turn(&mut self, fleet: &Fleet, urgent: bool) {
+        let now = self.gateway.clock.uptime();
+        let due = urgent || now >= self.due || fleet.is_failing();
+        if !due && now < self.wanted_at {
+            return;
+        }
+        let done = sharing::exchange(&self.gateway, fleet, |books, at| {
+            if due {
+                books.shares_due(at)
+            } else {
+                books.shares_wanted(at)
+            }
+        })
+        .await;
+        match done {
+            Ok(answers) if due => {
+                self.due = now + apart(now);
+                self.tell_limits();
+                tracing::debug!(accounts = answers.len(), "exchanged with the fleet's store");
+            }
+            Ok(answers) if !answers.is_empty() => {
+                self.wanted_at = now + APART;
+                self.tell_limits();
+            }
+            Ok(_) => {}
+            Err(error) => tracing::debug!(%error, "no exchange with the fleet's store"),
+        }
+    }
+
+    /// Somebody was refused for want of what this daemon holds.
+    async fn give_back(&self, fleet: &Fleet, account: i64) {
+        let Some((pool, key)) = fleet.account(account).await else {
+            return;
+        };
+        let done = sharing::exchange(&self.gateway, fleet, |books, _| books.shares_recalled(&pool, &key)).await;
+        if let Err(error) = done {
+            tracing::debug!(%error, "a share could not be given back");
+        }
+    }
+
+    /// Once for each limit that stands against the policy's.
+    fn tell_limits(&mut self) {
+        let differing = self.gateway.live.books.lock().differing_limits();
+        self.told
+            .retain(|budget, _| differing.iter().any(|(name, ..)| name == budget));
+        for (budget, own, fleet) in differing {
+            let said = format!("{own} {fleet}");
+            if self.told.get(&budget) != Some(&said) {
+                tracing::warn!(
+                    budget = &*budget,
+                    "this daemon's policy limits the budget to {own}; by a newer edit the fleet's limit is {fleet}, which counts"
+                );
+                self.told.insert(budget, said);
+            }
+        }
+    }
+}
+
+/// Gives everything back. Called when nothing is under way any more.
+pub async fn leave(gateway: &Gateway) {
+    let Some(fleet) = &gateway.fleet else { return };
+    let _turn = gateway.sharing.lock().await;
+    let requests = gateway.live.books.lock().shares_returned();
+    match tokio::time::timeout(LEAVE_WITHIN, fleet.leave(&requests)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "what is left of the fleet's money stays held until the next start"),
+        Err(_) => tracing::warn!("the fleet's database is slow: what is left stays held until the next start"),
+    }
+}
+
+/// From 67.5 to 82.5 seconds, told apart by the moment itself.
+fn apart(now: Duration) -> Duration {
+    let spread = REGULARLY / 5;
+    REGULARLY - spread / 2 + spread * (now.subsec_nanos() % 1_000) / 1_000
+}

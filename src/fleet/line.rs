@@ -1,0 +1,293 @@
+//! What stands behind the handle: the connection, who this daemon is to the store, what both know of each other. One
+//! exchange at a time.
+
+use super::error::FleetError;
+use super::exchange::Exchange;
+use super::link::Link;
+use super::tls::Tls;
+use super::url::Target;
+use crate::budget::{PoolId, ShareAnswer, ShareRequest};
+use crate::money::Currency;
+use jiff::Timestamp;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc::Sender;
+use tokio::time::timeout;
+
+/// An exchange that takes longer has found a database that is gone or overrun.
+const EXCHANGE_WITHIN: Duration = Duration::from_secs(8);
+/// Tries of a transaction that another one made fail.
+const TRIES: usize = 5;
+/// Rows that are remembered; beyond, they are found anew.
+const REMEMBERED: usize = 50_000;
+
+/// The policy in force and when it was edited last, to which limits belong.
+#[derive(Clone, Debug)]
+pub struct Stamp {
+    pub hash: Arc<str>,
+    pub edited_at: Timestamp,
+    /// This daemon has just come to be: its edit may be an old one that it sees for the first time.
+    pub fresh: bool,
+}
+
+/// An account as the store names it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct AccountKey {
+    budget: Arc<str>,
+    shape: Arc<str>,
+    span: (Timestamp, Timestamp),
+    currency: Currency,
+    key: Arc<str>,
+}
+
+impl AccountKey {
+    pub(super) fn of(pool: &PoolId, key: &Arc<str>) -> Self {
+        Self {
+            budget: pool.budget.clone(),
+            shape: pool.shape.clone(),
+            span: (pool.span.start, pool.span.end),
+            currency: pool.currency,
+            key: key.clone(),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Row {
+    pub(super) pool: i64,
+    pub(super) account: i64,
+}
+
+/// Who this daemon is to the store. Outlives connections.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) fleet: String,
+    pub(super) holder: String,
+    /// 0 before the store has minted one.
+    pub(super) incarnation: i64,
+    /// How many exchanges went through.
+    pub(super) exchange: i64,
+    pub(super) accounts: HashMap<AccountKey, Row>,
+    /// The same by number, as they were asked for last.
+    pub(super) named: HashMap<i64, (Arc<PoolId>, Arc<str>)>,
+    /// Of the exchange whose answer is not known yet.
+    nonce: Option<i64>,
+    /// Pools whose past is not told by all yet.
+    pub(super) counting: HashSet<i64>,
+    /// Limits and their edits, as far as the store has heard of them.
+    pub(super) agreed: HashMap<(String, String), (i64, String)>,
+    /// The policy that the store has heard of.
+    told: Option<Arc<str>>,
+}
+
+impl Session {
+    pub(super) fn new(fleet: &str, holder: &str) -> Self {
+        Self {
+            fleet: fleet.to_owned(),
+            holder: holder.to_owned(),
+            incarnation: 0,
+            exchange: 0,
+            accounts: HashMap::new(),
+            named: HashMap::new(),
+            nonce: None,
+            counting: HashSet::new(),
+            agreed: HashMap::new(),
+            told: None,
+        }
+    }
+}
+
+pub(super) struct Line {
+    pub(super) target: Target,
+    pub(super) tls: Tls,
+    pub(super) session: Session,
+    pub(super) link: Option<Link>,
+    pub(super) recalls: Sender<i64>,
+    pub(super) superseded: bool,
+}
+
+impl Line {
+    /// The connection, opened where there is none, and this daemon's number in the store.
+    pub(super) async fn link(&mut self, stamp: &mut Stamp) -> Result<(), FleetError> {
+        if self.link.as_ref().is_some_and(|link| !link.is_closed()) {
+            return Ok(());
+        }
+        self.link = None;
+        let link = Link::open(&self.target, &self.tls, &self.session.holder, self.recalls.clone()).await?;
+        if self.session.incarnation == 0 {
+            self.join(&link).await?;
+        }
+        self.tell_policy(&link, stamp).await?;
+        self.link = Some(link);
+        Ok(())
+    }
+
+    /// A new number, from which on earlier starts of this holder are refused.
+    async fn join(&mut self, link: &Link) -> Result<(), FleetError> {
+        let machine = machine();
+        let row = link
+            .client
+            .query_one(
+                "INSERT INTO planb.members AS m (fleet, holder, machine, version, incarnation) VALUES ($1, $2, $3, $4, 1)
+                 ON CONFLICT (fleet, holder) DO UPDATE SET incarnation = m.incarnation + 1, exchange = 0, nonce = 0,
+                     machine = excluded.machine, version = excluded.version, seen_at = now(), stopped_at = NULL
+                 RETURNING incarnation",
+                &[&self.session.fleet, &self.session.holder, &machine, &env!("CARGO_PKG_VERSION")],
+            )
+            .await
+            .map_err(|error| self.failed(&error))?;
+        self.session.incarnation = row.get(0);
+        Ok(())
+    }
+
+    /// Learns or tells when this policy was edited.
+    async fn tell_policy(&mut self, link: &Link, stamp: &mut Stamp) -> Result<(), FleetError> {
+        if self.session.told.as_ref() == Some(&stamp.hash) {
+            return Ok(());
+        }
+        let edited = stamp.edited_at.to_string();
+        let row = link
+            .client
+            .query_one(
+                "INSERT INTO planb.policies AS p (fleet, hash, edited_at) VALUES ($1, $2, $3::text::timestamptz)
+                 ON CONFLICT (fleet, hash) DO UPDATE SET edited_at = CASE WHEN $4 THEN p.edited_at
+                     ELSE greatest(p.edited_at, excluded.edited_at) END
+                 RETURNING (extract(epoch FROM edited_at) * 1000000)::bigint",
+                &[&self.session.fleet, &&*stamp.hash, &edited, &stamp.fresh],
+            )
+            .await
+            .map_err(|error| self.failed(&error))?;
+        if stamp.fresh
+            && let Ok(known) = Timestamp::from_microsecond(row.get(0))
+        {
+            stamp.edited_at = known;
+        }
+        self.session.told = Some(stamp.hash.clone());
+        Ok(())
+    }
+
+    /// One exchange, within its time. A connection that failed is not used again.
+    pub(super) async fn exchange(
+        &mut self,
+        requests: &[ShareRequest],
+        stamp: &mut Stamp,
+    ) -> Result<Vec<ShareAnswer>, FleetError> {
+        if self.superseded {
+            return Err(FleetError::Superseded);
+        }
+        let done = timeout(EXCHANGE_WITHIN, self.try_exchange(requests, stamp)).await;
+        let done = done.unwrap_or(Err(FleetError::Slow));
+        match &done {
+            Ok(_) => {}
+            Err(FleetError::Superseded) => self.superseded = true,
+            Err(_) => self.link = None,
+        }
+        done
+    }
+
+    async fn try_exchange(
+        &mut self,
+        requests: &[ShareRequest],
+        stamp: &mut Stamp,
+    ) -> Result<Vec<ShareAnswer>, FleetError> {
+        // The same until an answer comes: the store may have gone through with one whose answer was lost.
+        let nonce = *self.session.nonce.get_or_insert_with(nonce);
+        for _ in 0..TRIES {
+            self.link(stamp).await?;
+            if self.session.told.as_ref() != Some(&stamp.hash)
+                && let Some(link) = self.link.take()
+            {
+                self.tell_policy(&link, stamp).await?;
+                self.link = Some(link);
+            }
+            match self.transact(requests, stamp, nonce).await {
+                Ok(answers) => return answers,
+                Err(error) if FleetError::is_retried(&error) => {}
+                Err(error) => return Err(self.failed(&error)),
+            }
+        }
+        Err(FleetError::Slow)
+    }
+
+    async fn transact(
+        &mut self,
+        requests: &[ShareRequest],
+        stamp: &Stamp,
+        nonce: i64,
+    ) -> Result<Result<Vec<ShareAnswer>, FleetError>, tokio_postgres::Error> {
+        let Some(link) = &mut self.link else {
+            return Ok(Err(FleetError::Slow));
+        };
+        let transaction = link.client.transaction().await?;
+        let mut exchange = Exchange {
+            transaction: &transaction,
+            statements: &link.statements,
+            session: &self.session,
+            stamp,
+            found: HashMap::new(),
+            agreed: HashMap::new(),
+        };
+        let present = exchange.present(nonce).await?;
+        if let Err(error) = FleetError::superseded(present) {
+            return Ok(Err(error));
+        }
+        let answers = exchange.shares(requests).await?;
+        let mut counting = self.session.counting.clone();
+        let mut named = Vec::with_capacity(answers.len());
+        for answer in &answers {
+            let Some(place) = exchange.place(&AccountKey::of(&answer.pool, &answer.key)) else {
+                continue;
+            };
+            named.push((place.account, (answer.pool.clone(), answer.key.clone())));
+            if answer.counting {
+                counting.insert(place.pool);
+            } else {
+                counting.remove(&place.pool);
+            }
+        }
+        let (found, agreed) = (exchange.found, exchange.agreed);
+        transaction.commit().await?;
+        let session = &mut self.session;
+        session.exchange += 1;
+        session.nonce = None;
+        session.counting = counting;
+        if session.accounts.len() > REMEMBERED {
+            session.accounts.clear();
+            session.named.clear();
+        }
+        session.accounts.extend(found);
+        session.named.extend(named);
+        session.agreed.extend(agreed);
+        Ok(Ok(answers))
+    }
+
+    /// Told once everything has been given back.
+    pub(super) async fn leave(&mut self) -> Result<(), FleetError> {
+        let Some(link) = &self.link else { return Ok(()) };
+        let session = &self.session;
+        link.client
+            .execute(
+                "UPDATE planb.members SET stopped_at = now() WHERE fleet = $1 AND holder = $2 AND incarnation = $3",
+                &[&session.fleet, &session.holder, &session.incarnation],
+            )
+            .await
+            .map(|_| ())
+            .map_err(|error| self.failed(&error))
+    }
+
+    pub(super) fn failed(&self, error: &tokio_postgres::Error) -> FleetError {
+        FleetError::of(&self.target.place, error)
+    }
+}
+
+/// Tells one exchange from another after a lost answer.
+fn nonce() -> i64 {
+    let id = uuid::Uuid::now_v7().as_u128();
+    i64::from_le_bytes(((id ^ (id >> 64)) as u64).to_le_bytes())
+}
+
+fn machine() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.trim().to_owned()
+}
