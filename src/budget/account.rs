@@ -2,8 +2,8 @@
 
 use super::forecast::HourlyBurn;
 use super::notice::{Crossing, Violation};
-use super::window::Buckets;
 use super::share::Share;
+use super::window::Buckets;
 use crate::money::Money;
 use crate::period::Span;
 use jiff::Timestamp;

@@ -9,6 +9,7 @@ mod views;
 pub use token::AdminToken;
 
 use crate::clock::Clock;
+use crate::fleet::Fleet;
 use crate::ledger::Ledger;
 use crate::ledger::read::DecisionQuery;
 use crate::ledger::refusals::RefusalQuery;
@@ -31,6 +32,7 @@ use tokio::sync::Notify;
 pub struct Control {
     pub live: Arc<Live>,
     pub ledger: Ledger,
+    pub fleet: Option<Arc<Fleet>>,
     pub metrics: Arc<Metrics>,
     pub clock: Clock,
     pub token: AdminToken,

@@ -2,6 +2,7 @@
 
 use super::Control;
 use crate::budget::AccountView;
+use crate::fleet::FleetState;
 use crate::health::{Options, ProviderHealth, Verdict};
 use crate::live::{Live, Policy};
 use crate::plan::{Now, why};
@@ -28,6 +29,18 @@ pub fn status(control: &Control) -> Value {
         "plans": active(&control.live),
         "stale": control.live.freeze(&policy, now(control)).stale(),
         "ledger": {"kind": ledger.kind, "state": ledger.state, "reason": ledger.reason},
+        "fleet": control.fleet.as_ref().map(|fleet| fleet_view(&fleet.state())),
+    })
+}
+
+fn fleet_view(state: &FleetState) -> Value {
+    json!({
+        "name": &*state.name,
+        "holder": &*state.holder,
+        "database": state.database,
+        "state": state.state,
+        "reason": state.reason,
+        "draws_for_s": state.draws_for.as_secs(),
     })
 }
 

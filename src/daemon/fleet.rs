@@ -6,6 +6,8 @@ use crate::fleet::{Fleet, FleetError, Stamp, Target};
 use crate::gateway::{Gateway, sharing};
 use crate::ledger::{Ledger, LedgerError, Membership};
 use crate::live::Policy;
+use crate::policy::snapshot::{Model, Snapshot};
+use crate::price::Price;
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -61,6 +63,23 @@ pub async fn join(
         ledger.join(membership, clock.now()).await?;
     }
     Ok((fleet, recalled))
+}
+
+/// What depends on counters or on a past that each daemon knows for itself alone.
+pub fn unshareable(snapshot: &Snapshot) -> Option<FleetError> {
+    let budget = snapshot.budgets.iter().find(|budget| budget.looks_back());
+    if let Some(budget) = budget {
+        return Some(FleetError::Unshareable(format!(
+            "budget `{}` slides or carries over, which a fleet cannot share yet: give it a calendar period without carry_over, or serve without --fleet",
+            budget.name
+        )));
+    }
+    let metered = |model: &&Model| model.price.as_ref().is_some_and(Price::has_meters);
+    let model = snapshot.models.iter().find(metered)?;
+    Some(FleetError::Unshareable(format!(
+        "the price of model `{}` has a ladder, a free quota or a commitment, whose counters a fleet cannot share yet: leave it out, or serve without --fleet",
+        model.name
+    )))
 }
 
 /// When this policy's text came into force here, over restarts.

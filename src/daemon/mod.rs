@@ -4,8 +4,8 @@
 mod announce;
 mod balance;
 mod books;
-mod holds;
 mod fleet;
+mod holds;
 mod introduce;
 mod meters;
 mod outbox;
@@ -206,9 +206,12 @@ impl Daemon {
         let (fleet, recalled) = match &options.fleet {
             None => (None, None),
             Some(options) => {
+                if let Some(error) = fleet::unshareable(&policy.snapshot) {
+                    return Err(error.into());
+                }
                 let (fleet, recalled) = fleet::join(options, &ledger, &policy, clock).await?;
                 live.books.lock().join_fleet();
-                (Some(fleet), Some(recalled))
+                (Some(Arc::new(fleet)), Some(recalled))
             }
         };
         let gateway = Arc::new(Gateway {
@@ -242,6 +245,7 @@ impl Daemon {
         let control = Arc::new(Control {
             live,
             ledger,
+            fleet: gateway.fleet.clone(),
             metrics,
             clock,
             token,
@@ -276,6 +280,7 @@ impl Daemon {
             announcer: self.announcer.clone(),
             path: options.policy.clone(),
             listen: options.listen,
+            shares: options.fleet.is_some(),
             edits,
         };
         // Before anybody is told that the daemon is there: a signal is answered from then on.

@@ -2,7 +2,7 @@
 
 use super::announce::Announcer;
 use super::introduce::short;
-use super::{books, exposed, meters, projection, providers};
+use super::{books, exposed, fleet, meters, projection, providers};
 use crate::access::shared_keys;
 use crate::alert::{AlertEvent, EventKind};
 use crate::gateway::Gateway;
@@ -26,6 +26,8 @@ pub struct Reloader {
     /// `None`: the built-in quickstart, which does not change.
     pub path: Option<PathBuf>,
     pub listen: SocketAddr,
+    /// Budgets are shared with other daemons.
+    pub shares: bool,
     /// Who tells of edits that are in force.
     pub edits: Sender<projection::Edit>,
 }
@@ -41,7 +43,7 @@ enum Edit {
 /// More sentences than these are counted, not told.
 const MOST_CHANGES: usize = 50;
 
-fn edit(path: &Path, in_force: &Snapshot, listen: SocketAddr, now: Timestamp) -> Edit {
+fn edit(path: &Path, in_force: &Snapshot, listen: SocketAddr, shares: bool, now: Timestamp) -> Edit {
     let sources = match read_sources(Some(path)) {
         Ok(sources) => sources,
         Err(error) => return Edit::Wrong(vec![error.diagnostic()]),
@@ -56,6 +58,10 @@ fn edit(path: &Path, in_force: &Snapshot, listen: SocketAddr, now: Timestamp) ->
     if let Some(error) = exposed(listen, &compiled.snapshot) {
         let file = &compiled.snapshot.origin;
         return Edit::Wrong(vec![Diagnostic::of_file("exposed", file, &error.to_string())]);
+    }
+    if let Some(error) = fleet::unshareable(&compiled.snapshot).filter(|_| shares) {
+        let file = &compiled.snapshot.origin;
+        return Edit::Wrong(vec![Diagnostic::of_file("unshareable", file, &error.to_string())]);
     }
     let mut changes = diff::summary(in_force, &compiled.snapshot);
     if changes.len() > MOST_CHANGES {
@@ -72,8 +78,8 @@ impl Reloader {
     pub async fn reload(&self) {
         let Some(path) = self.path.clone() else { return };
         let in_force = self.gateway.live.policy().snapshot.clone();
-        let (listen, now) = (self.listen, self.gateway.clock.now());
-        match tokio::task::spawn_blocking(move || edit(&path, &in_force, listen, now)).await {
+        let (listen, shares, now) = (self.listen, self.shares, self.gateway.clock.now());
+        match tokio::task::spawn_blocking(move || edit(&path, &in_force, listen, shares, now)).await {
             Ok(Edit::Same) => self.forget_rejected().await,
             Ok(Edit::Wrong(diagnostics)) => self.reject(diagnostics).await,
             Ok(Edit::New(compiled, changes)) => self.take_over(*compiled, changes).await,
@@ -169,7 +175,7 @@ impl Reloader {
         meters::find(gateway).await;
         books::rebuild(gateway, rebuilds).await;
         super::record_policy(&gateway.ledger, &policy).await;
-        super::fleet::edited(gateway, &policy);
+        fleet::edited(gateway, &policy);
         gateway.metrics.count_reload("reloaded");
         tracing::info!(
             "policy {} is reloaded: {} replaces {}",

@@ -21,6 +21,10 @@ pub fn measure(gateway: &Gateway, signals: &Signals) {
         gateway.metrics.set_plan_active(&plan.name, active);
     }
     let metrics = &gateway.metrics;
+    if let Some(fleet) = &gateway.fleet {
+        metrics.fleet_degraded.set(i64::from(fleet.is_failing()));
+        metrics.fleet_apart.set(i64::from(!fleet.is_good()));
+    }
     metrics
         .ledger_degraded
         .set(i64::from(gateway.ledger.state().state != "ok"));

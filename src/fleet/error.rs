@@ -37,6 +37,8 @@ pub enum FleetError {
     Schema { place: String, reason: String },
     #[error("{0}")]
     OtherFleet(String),
+    #[error("{0}")]
+    Unshareable(String),
     /// Another daemon goes on under this one's name: a copied state directory, or a start beside a stop.
     #[error("another daemon has taken this one's place in the fleet; nothing paid is started until a restart")]
     Superseded,

@@ -65,9 +65,6 @@ pub struct Fleet {
     failing: Mutex<Failing>,
     /// Until when shares are good, in milliseconds of uptime.
     good_until: AtomicU64,
-    /// Exchanges that were answered, and that were not.
-    answered: AtomicU64,
-    failed: AtomicU64,
 }
 
 impl Fleet {
@@ -96,8 +93,6 @@ impl Fleet {
             stamp: Mutex::new(stamp),
             failing: Mutex::new(Failing::default()),
             good_until: AtomicU64::new(0),
-            answered: AtomicU64::new(0),
-            failed: AtomicU64::new(0),
         };
         Ok((fleet, recalled))
     }
@@ -152,13 +147,6 @@ impl Fleet {
         self.failing.lock().error.is_some()
     }
 
-    pub fn counts(&self) -> (u64, u64) {
-        (
-            self.answered.load(Ordering::Relaxed),
-            self.failed.load(Ordering::Relaxed),
-        )
-    }
-
     pub fn state(&self) -> FleetState {
         let reason = self.failing.lock().error.as_ref().map(ToString::to_string);
         let draws_for = self.draws_for();
@@ -184,14 +172,12 @@ impl Fleet {
     fn succeed(&self, began: Duration) {
         let until = u64::try_from((began + DRAWS_FOR).as_millis()).unwrap_or(u64::MAX);
         self.good_until.store(until, Ordering::Relaxed);
-        self.answered.fetch_add(1, Ordering::Relaxed);
         if std::mem::take(&mut *self.failing.lock()).error.is_some() {
             tracing::info!(fleet = &*self.name, "the fleet's database answers again");
         }
     }
 
     fn fail(&self, error: &FleetError) {
-        self.failed.fetch_add(1, Ordering::Relaxed);
         let mut failing = self.failing.lock();
         if failing.error.is_none() {
             tracing::error!(

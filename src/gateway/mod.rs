@@ -70,7 +70,7 @@ pub struct Gateway {
     /// Wakes the task that leases ahead of need.
     pub lease_ahead: Notify,
     /// The fleet whose budgets these are, if they are shared.
-    pub fleet: Option<Fleet>,
+    pub fleet: Option<Arc<Fleet>>,
     /// One exchange with the fleet's store at a time, from asking the books to telling them.
     pub sharing: tokio::sync::Mutex<()>,
     /// Wakes the task that exchanges with the fleet's store.

@@ -113,6 +113,8 @@ pub struct Metrics {
     pub reloads: Family<ResultLabels, Counter>,
     pub deliveries: Family<ResultLabels, Counter>,
     pub ledger_degraded: Gauge,
+    pub fleet_degraded: Gauge,
+    pub fleet_apart: Gauge,
     pub records_dropped: Counter,
 }
 
@@ -143,6 +145,8 @@ impl Default for Metrics {
             reloads: Family::default(),
             deliveries: Family::default(),
             ledger_degraded: Gauge::default(),
+            fleet_degraded: Gauge::default(),
+            fleet_apart: Gauge::default(),
             records_dropped: Counter::default(),
         };
         metrics.register();
@@ -317,6 +321,16 @@ impl Metrics {
             "ledger_degraded",
             "1 while the ledger cannot be written",
             self.ledger_degraded.clone(),
+        );
+        r.register(
+            "fleet_degraded",
+            "1 while the fleet's database does not answer",
+            self.fleet_degraded.clone(),
+        );
+        r.register(
+            "fleet_apart",
+            "1 while nothing may be drawn on a shared budget",
+            self.fleet_apart.clone(),
         );
         r.register(
             "records_dropped",
