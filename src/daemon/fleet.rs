@@ -142,6 +142,7 @@ impl Exchanger {
     }
 
     async fn turn(&mut self, fleet: &Fleet, urgent: bool) {
+        self.tell_limits();
         let now = self.gateway.clock.uptime();
         let due = urgent || now >= self.due || fleet.is_failing();
         if !due && now < self.wanted_at {
@@ -158,12 +159,10 @@ impl Exchanger {
         match done {
             Ok(answers) if due => {
                 self.due = now + apart(now);
-                self.tell_limits();
                 tracing::debug!(accounts = answers.len(), "exchanged with the fleet's store");
             }
             Ok(answers) if !answers.is_empty() => {
                 self.wanted_at = now + APART;
-                self.tell_limits();
             }
             Ok(_) => {}
             Err(error) => tracing::debug!(%error, "no exchange with the fleet's store"),

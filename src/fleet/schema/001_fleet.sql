@@ -1,5 +1,5 @@
--- What the daemons of a fleet share: who they are, the limits they agreed on, what each account has spent and leased, and
--- which events were told. Money is nano-units of the currency beside it.
+-- What the daemons of a fleet share: who they are, the limits they agreed on, what each account has spent and
+-- leased. Money is nano-units of the currency beside it.
 
 CREATE TABLE planb.members (
     fleet       text NOT NULL,
@@ -76,14 +76,6 @@ CREATE TABLE planb.leases (
     kept_until  timestamptz,
     renewed_at  timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (account, holder)
-);
-
-CREATE TABLE planb.events (
-    fleet  text NOT NULL,
-    dedupe text NOT NULL,
-    holder text NOT NULL,
-    at     timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (fleet, dedupe)
 );
 
 CREATE VIEW planb.budget_now AS
