@@ -7,7 +7,6 @@ use crate::gateway::{Gateway, sharing};
 use crate::ledger::{Ledger, LedgerError, Membership};
 use crate::live::Policy;
 use crate::policy::snapshot::{Model, Snapshot};
-use crate::price::Price;
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -74,7 +73,12 @@ pub fn unshareable(snapshot: &Snapshot) -> Option<FleetError> {
             budget.name
         )));
     }
-    let metered = |model: &&Model| model.price.as_ref().is_some_and(Price::has_meters);
+    let metered = |model: &&Model| {
+        model
+            .price
+            .as_ref()
+            .is_some_and(|price| price.meters().next().is_some())
+    };
     let model = snapshot.models.iter().find(metered)?;
     Some(FleetError::Unshareable(format!(
         "the price of model `{}` has a ladder, a free quota or a commitment, whose counters a fleet cannot share yet: leave it out, or serve without --fleet",

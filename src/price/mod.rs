@@ -105,7 +105,6 @@ impl Price {
         options.map(|(option, _)| option::field(option))
     }
 
-<<<<<<< HEAD
     /// The counters of the price that counts at an instant: its ladder's, its free quota's and its commitment's.
     pub fn meters_at(&self, at: Timestamp) -> [Option<&Meter>; 3] {
         let version = self.version(at);
@@ -136,13 +135,6 @@ impl Price {
     pub fn committed(&self, at: Timestamp) -> Option<(&Meter, Money)> {
         let commitment = self.version(at)?.commitment.as_ref()?;
         Some((&commitment.meter, commitment.amount))
-=======
-    /// It counts at one time or another.
-    pub fn has_meters(&self) -> bool {
-        let counts =
-            |version: &Version| version.ladder.is_some() || version.free.is_some() || version.commitment.is_some();
-        self.versions.iter().any(counts)
->>>>>>> 7a62c33 (Tell of the fleet in status and metrics; refuse what a fleet cannot share; tests with a stopped database, a killed daemon and wrong configurations)
     }
 
     /// It has counters, so that what it says depends on what was used before.
