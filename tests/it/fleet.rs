@@ -99,10 +99,8 @@ async fn ahead(daemon: &Daemon, client: &Client) -> i64 {
     .await
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn without_its_database_a_daemon_spends_its_share_and_then_only_what_is_free() {
-    let mut postgres = Postgres::start().await;
-    let url = postgres.database("books").await;
+/// A cent for each answer, and a free model of one's own after it.
+async fn with_plan_b() -> (Upstream, Upstream, Policy) {
     let (upstream, home) = (cents().await, Upstream::start("home", Price::FREE).await);
     home.answers("For nothing", Usage::new(10, 10));
     let policy = Policy::new()
@@ -112,6 +110,14 @@ async fn without_its_database_a_daemon_spends_its_share_and_then_only_what_is_fr
         .model("tiny", &home, LOCAL)
         .route("name: chat, try: [only, tiny]")
         .budget("month", "limit: 0.9 USD, per: month");
+    (upstream, home, policy)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_its_database_a_daemon_spends_its_share_and_then_only_what_is_free() {
+    let mut postgres = Postgres::start().await;
+    let url = postgres.database("books").await;
+    let (upstream, home, policy) = with_plan_b().await;
     let daemon = member(&policy, &url).await;
     let client = postgres.connect("books").await;
     let share = ahead(&daemon, &client).await;
@@ -136,6 +142,31 @@ async fn without_its_database_a_daemon_spends_its_share_and_then_only_what_is_fr
     let paid = upstream.count();
     daemon.chat(&one_cent()).await.expect(200);
     assert_eq!(upstream.count(), paid + 1, "paid models are open again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_hangs_keeps_no_request_waiting_and_is_used_again_when_it_answers() {
+    let postgres = Postgres::start().await;
+    let url = postgres.database("books").await;
+    let (upstream, home, policy) = with_plan_b().await;
+    let daemon = member(&policy, &url).await;
+    postgres.freeze(true);
+    assert_eq!(burst(&[daemon.address()], 5).await, 5, "what is free goes on");
+    assert_eq!(
+        (upstream.count(), home.count()),
+        (0, 5),
+        "and without a share nothing else"
+    );
+    postgres.freeze(false);
+    until("paid models are open again", || async {
+        daemon.chat(&one_cent()).await.expect(200);
+        if upstream.count() > 0 {
+            Ok(())
+        } else {
+            Err(daemon.status().await["fleet"].to_string())
+        }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

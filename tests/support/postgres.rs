@@ -136,11 +136,6 @@ impl Postgres {
         tokio::spawn(connection);
         Ok(client)
     }
-
-    /// Who may come in, line by line as in `pg_hba.conf`.
-    pub fn lets_in(&self, lines: &str) {
-        std::fs::write(self.folder.path().join("data/pg_hba.conf"), lines).unwrap();
-    }
 }
 
 /// PostgreSQL refuses to run as root; the tests may not.
