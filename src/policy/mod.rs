@@ -13,6 +13,7 @@ pub mod diff;
 pub mod format;
 mod mask;
 mod nearest;
+mod patience;
 mod read;
 mod report;
 mod resolve;

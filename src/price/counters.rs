@@ -7,9 +7,10 @@
 use super::bill::Drawn;
 use super::machines::Machines;
 use super::meter::{Meter, MeterKey, Position, Positions, Unit};
-use super::places::{Places, Stretch, rest, size};
+use super::places::{Places, rest, size};
+use super::promise::{Promise, pending};
 use super::quote::Quote;
-use super::version::{Ladder, Version};
+use super::version::Ladder;
 use super::{LadderKind, Price};
 use crate::money::Money;
 use crate::uptime::Uptime;
@@ -62,25 +63,6 @@ enum Standing {
     Asked,
     /// No price in force has it, and what ends now is not all of its use.
     Left,
-}
-
-/// What an attempt under way may still add to the meters of its price.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Promise {
-    tokens: u64,
-    /// Of them, those that are free whatever others draw meanwhile.
-    free: u64,
-    /// Its places on a ladder; where that is not known, those that it finds in the end.
-    places: Vec<Stretch>,
-    era: u32,
-    /// Of a ladder that re-rates the whole: the volume up to which it was reserved for.
-    top: u64,
-}
-
-impl Promise {
-    pub(super) fn places(&self) -> &[Stretch] {
-        &self.places
-    }
 }
 
 /// What an attempt added to a meter, for the books that outlive the daemon.
@@ -451,14 +433,6 @@ impl Count {
     const fn is_known(&self) -> bool {
         matches!(self.standing, Standing::Known | Standing::Left)
     }
-}
-
-/// The meters on which a promise is open, each with what it may add.
-fn pending<'v>(version: &'v Version, promise: &Promise) -> impl Iterator<Item = (&'v Meter, u64)> {
-    let ladder = version.ladder.as_ref().map(|ladder| (&ladder.meter, promise.tokens));
-    let free = version.free.as_ref().map(|quota| (&quota.meter, promise.free));
-    let commitment = version.commitment.as_ref().map(|commitment| (&commitment.meter, 0));
-    ladder.into_iter().chain(free).chain(commitment)
 }
 
 /// What a ladder that re-rates the whole corrects: of the volume before, from the step that it had to the one that is

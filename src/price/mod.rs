@@ -11,6 +11,7 @@ mod meter;
 mod moment;
 mod option;
 mod places;
+mod promise;
 mod quote;
 mod sheet;
 #[cfg(test)]
@@ -18,11 +19,12 @@ mod tests;
 mod version;
 
 pub use bill::{Bill, Drawn, Line};
-pub use counters::{Counted, Counters, MeterChange, MeterRow, Promise};
+pub use counters::{Counted, Counters, MeterChange, MeterRow};
 pub use kinds::{Kind, Kinds, Rates};
 pub use meter::{Meter, MeterKey, Position, Positions, Unit};
 pub use moment::Moment;
 pub use option::option;
+pub use promise::Promise;
 pub use quote::{Ceiling, Quote};
 pub use sheet::{Commitment, Compute, Fees, FlatFee, FreeQuota, LadderKind, LadderSheet, Service, Sheet, WindowSheet};
 pub use version::MOST_WINDOWS;

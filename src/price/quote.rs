@@ -9,11 +9,11 @@ pub use ceiling::Ceiling;
 
 use super::MOST_OF_ONE_ATTEMPT;
 use super::bill::{self, Bill, Drawn, Line, sum};
-use super::counters::Promise;
 use super::kinds::{Rates, split};
 use super::meter::{Position, Positions};
 use super::moment::Moment;
 use super::places::Stretch;
+use super::promise::Promise;
 use super::sheet::LadderKind;
 use super::version::{Ladder, Version};
 use crate::money::{Exact, Money, Ratio};

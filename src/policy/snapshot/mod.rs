@@ -34,7 +34,6 @@ pub use shaping::{Clamp, Path, Shaping};
 pub use traits::{LicenseId, Listed, Retirement, Traits};
 
 use super::condition::{ModelFacts, MoreFacts, Selectors};
-use super::defaults::TIMEOUTS;
 use crate::catalog::ThinkingSwitch;
 use crate::license::License;
 use crate::money::{Currency, Ratio};
@@ -42,7 +41,6 @@ use crate::price::Price;
 use jiff::tz::TimeZone;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Index into [`Snapshot::providers`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -146,18 +144,6 @@ impl Snapshot {
     /// How a model's thinking is switched off, where it can be.
     pub fn thinking_switch(&self, id: ModelId) -> Option<ThinkingSwitch> {
         self.model(id).traits.thinking_switch
-    }
-
-    /// The longest that an attempt at the model may take on a route: the tightest of what is given, else the default.
-    pub fn patience(&self, route: Option<RouteId>, id: ModelId) -> Duration {
-        let route = route.and_then(|id| self.routes.get(id.0)).map(|route| route.timeouts);
-        let given = [
-            self.provider_of(id).timeouts.total,
-            self.model(id).timeouts.total,
-            route.and_then(|timeouts| timeouts.total),
-        ];
-        let tightest = given.into_iter().flatten().min();
-        tightest.or(TIMEOUTS.total).unwrap_or_default()
     }
 
     /// What selectors may know of a model.
