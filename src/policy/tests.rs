@@ -374,3 +374,35 @@ fn the_table_of_defaults_says_what_a_bare_policy_gets() {
         [2, 60, 30, 600].map(|seconds| Some(Duration::from_secs(seconds)))
     );
 }
+
+#[test]
+fn budgets_without_periods_are_read_as_meant_and_a_forecast_of_theirs_is_warned_of() {
+    let text = with(
+        "budgets",
+        "  window: {limit: 5 USD, per: 10m rolling, held: keep}\n  paid: {credit: [{amount: 3 USD, on: 2026-01-01}, {amount: 4 USD, on: 2026-02-01}]}\n  kept: {limit: 5 USD, per: day, carry_over: 50%, held: {after: 2h}}",
+    );
+    let text = text.replace(
+        "plans:\n",
+        "plans:\n  - {name: late, when: 'budget(\"window\").forecast > 1', avoid: 'model.provider == \"hub\"'}\n",
+    );
+    let compiled = compiled(&text);
+    let silent = compiled.warnings.iter().find(|found| found.code == "never-holds");
+    assert!(
+        silent.is_some_and(|found| found.message.contains("no forecast")),
+        "{}",
+        shown(&compiled.warnings)
+    );
+    let [_, window, paid, kept] = compiled.snapshot.budgets.as_slice() else {
+        panic!("four budgets")
+    };
+    assert_eq!(
+        window.rolling().map(|rolling| rolling.window()),
+        Some(Duration::from_secs(600))
+    );
+    assert_eq!((window.held, paid.held), (Held::Keep, defaults::HELD));
+    let january = "2026-01-15T00:00:00Z".parse().unwrap();
+    assert_eq!(Some(paid.written_at(january)), Money::parse("3"));
+    assert_eq!(Some(paid.limit), Money::parse("7"));
+    assert_eq!(kept.carry_over.map(|carry| carry.most(kept.limit)), Money::parse("2.5"));
+    assert_eq!(kept.held, Held::After(Duration::from_secs(7_200)));
+}
