@@ -96,6 +96,7 @@ fn books(count: usize) -> (Mutex<Books>, Facts) {
         enforce: Enforce::Hard,
         covers: None,
         each: None,
+        shadows: false,
         alert_at: vec![5_000, 8_000],
         carry_over: None,
         held: Held::Keep,

@@ -353,6 +353,7 @@ fn budget(name: &str, limit: i64, period: Period, each: Option<Each>) -> Budget 
         enforce: Enforce::Hard,
         covers: None,
         each,
+        shadows: false,
         alert_at: vec![5_000, 8_000],
         carry_over: None,
         held: Held::Keep,

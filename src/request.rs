@@ -52,6 +52,14 @@ pub struct Caller {
     pub run: Arc<str>,
     /// Where the answer is used: an ISO 3166 code or `EU`, in capitals; empty where nobody said.
     pub territory: Arc<str>,
+    /// The budget that pays for this call, which is a mirror's shadow call; empty for what serves a client.
+    pub mirror: Arc<str>,
+}
+
+impl Caller {
+    pub fn is_shadow(&self) -> bool {
+        !self.mirror.is_empty()
+    }
 }
 
 /// What a request says of thinking.
@@ -112,4 +120,19 @@ pub struct Requirements {
     pub user: Option<u64>,
     /// `x-planb-max-cost`.
     pub max_cost: Option<Money>,
+}
+
+impl Requirements {
+    /// Those of a copy that `budget` pays for. What the client would pay and how good an answer it wants is about its own.
+    pub fn mirrored(&self, budget: &Arc<str>) -> Self {
+        Self {
+            caller: Arc::new(Caller {
+                mirror: budget.clone(),
+                ..(*self.caller).clone()
+            }),
+            min_quality: None,
+            max_cost: None,
+            ..self.clone()
+        }
+    }
 }

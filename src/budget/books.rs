@@ -1,7 +1,7 @@
 //! Which budgets are in force and which pools they have: policies come and go, periods roll, the store answers.
 
 use super::account::Spent;
-use super::charge::{Charge, Charges, Facts, Slot, covers, key_of};
+use super::charge::{Charge, Charges, Facts, Slot, covers, key_of, paid_apart};
 use super::forecast::Outlook;
 use super::notice::{Broken, Notice};
 use super::pool::{Grant, GrantRequest, LeaseTerms, Pool, State};
@@ -304,8 +304,11 @@ impl Books {
             return self.charges(facts, caller, now);
         }
         let covered = |budget: &Budget| {
-            let covers = budget.covers.as_ref();
-            covers.is_none_or(|selector| answers.hold(selector, model.0))
+            let holds = |budget: &Budget| {
+                let selector = budget.covers.as_ref();
+                selector.is_none_or(|selector| answers.hold(selector, model.0))
+            };
+            paid_apart(budget, caller).unwrap_or_else(|| holds(budget))
         };
         self.charges_where(covered, facts, caller, now)
     }

@@ -30,10 +30,16 @@ impl Facts {
 
 /// Does the budget count what this caller spends on this model?
 pub fn covers(budget: &Budget, model: &ModelFacts, caller: &Caller) -> bool {
-    budget
-        .covers
-        .as_ref()
-        .is_none_or(|selector| selector.matches(model, caller))
+    let covers = |budget: &Budget| {
+        let selector = budget.covers.as_ref();
+        selector.is_none_or(|selector| selector.matches(model, caller))
+    };
+    paid_apart(budget, caller).unwrap_or_else(|| covers(budget))
+}
+
+/// A shadow call is paid by its mirror's budget alone, and that one pays for nothing else. `None` where neither is one.
+pub(super) fn paid_apart(budget: &Budget, caller: &Caller) -> Option<bool> {
+    (caller.is_shadow() || budget.shadows).then(|| caller.mirror == budget.name)
 }
 
 /// The account's key: empty for a budget without `each`.
@@ -80,6 +86,9 @@ enum Kind<'a> {
 
 impl<'a> Kind<'a> {
     fn of(budget: &Budget, model: &'a ModelFacts) -> Self {
+        if budget.shadows {
+            return Self::Uncovered;
+        }
         match budget.covers.as_ref().map(|selector| selector.folded(model)) {
             Some(Some(false)) => Self::Uncovered,
             Some(None) => Self::Own(&model.name),
@@ -141,5 +150,39 @@ impl Charges {
     /// No budget covers the request.
     pub fn is_empty(&self) -> bool {
         self.missing.is_none() && self.iter().next().is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::{Sources, compile};
+
+    const POLICY: &str = r#"
+providers: {home: {vendor: llama.cpp}}
+models: {tiny: {provider: home, supply: local}, other: {provider: home, supply: local}}
+routes: [{name: chat, try: [tiny], mirror: {model: other, share: 5%, budget: shadow}}]
+budgets:
+  all: {limit: 1 USD, per: day}
+  local: {limit: 1 USD, per: day, covers: 'model.supply == "local"'}
+  shadow: {limit: 1 USD, per: day}
+"#;
+
+    #[test]
+    fn shadow_calls_and_requests_are_paid_from_different_purses() {
+        let sources = Sources::single("policy.yaml", "/".into(), POLICY);
+        let snapshot = compile(&sources, jiff::Timestamp::UNIX_EPOCH).unwrap().snapshot;
+        let model = &snapshot.selectors.models()[0];
+        let paying = |mirror: &str| {
+            let caller = Caller {
+                mirror: mirror.into(),
+                ..Caller::default()
+            };
+            let paying = snapshot.budgets.iter().filter(|budget| covers(budget, model, &caller));
+            paying.map(|budget| budget.name.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(paying(""), ["all", "local"]);
+        assert_eq!(paying("shadow"), ["shadow"]);
+        assert!(paying("another").is_empty(), "one that is gone");
     }
 }

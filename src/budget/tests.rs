@@ -33,6 +33,7 @@ fn budget(name: &str, limit: i64) -> Budget {
         alert_at: vec![5_000, 8_000],
         carry_over: None,
         held: Held::Keep,
+        shadows: false,
         shape: format!("{name}/all/day").into(),
     }
 }

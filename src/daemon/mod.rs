@@ -27,9 +27,9 @@ mod users;
 use crate::clock::Clock;
 use crate::control::{self, AdminToken, Control};
 use crate::fleet::FleetError;
-use crate::gateway::Gateway;
 use crate::gateway::accept::{Front, accept};
 use crate::gateway::guard::AllowedHosts;
+use crate::gateway::{Gateway, Mirrors};
 use crate::ledger::record::PolicyRecord;
 use crate::ledger::{self, Ledger, LedgerError};
 use crate::live::{Live, Policy};
@@ -230,6 +230,7 @@ impl Daemon {
             fleet,
             sharing: Mutex::new(()),
             share_ahead: Notify::new(),
+            mirrors: Mirrors::default(),
             tasks: TaskTracker::new(),
             cut: CancellationToken::new(),
         });
@@ -363,6 +364,7 @@ impl Daemon {
         // Its end closes the listener.
         let _ = accepting.await;
         connections.close();
+        self.gateway.mirrors.close();
         self.gateway.tasks.close();
         let ended = async {
             tokio::join!(connections.wait(), self.gateway.tasks.wait());
@@ -379,6 +381,8 @@ impl Daemon {
             // Each settles as it is dropped, and the ledger is closed after the last.
             let _ = tokio::time::timeout(SETTLE, ended).await;
         }
+        // Nobody is left who would be kept waiting by a copy's answer.
+        let _ = tokio::time::timeout(SETTLE, self.gateway.mirrors.cut()).await;
         tasks.close();
         tasks.wait().await;
         self.gateway.locals.shutdown().await;

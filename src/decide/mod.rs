@@ -233,6 +233,20 @@ pub fn survey(rules: Rules<'_>, question: &Question<'_>, present: &dyn Present) 
     decision
 }
 
+/// Whether a copy of the request may go to a model that none of its clients sees, on the terms of its route. `question`
+/// needs what [`Requirements::mirrored`] leaves of the request's needs; how good the model is, is perhaps to be found out.
+pub fn shadow(
+    rules: Rules<'_>,
+    question: &Question<'_>,
+    present: &dyn Present,
+    id: ModelId,
+) -> Result<Candidate, Reason> {
+    let view = View::new(rules, question, present);
+    let mut terms = terms(rules, question.target).into_owned();
+    terms.need.quality = None;
+    constraints::check(&terms, view.needs(id), &view.standing(id, Bound::All), present.now())
+}
+
 /// What a request would most likely cost on a model, as its place by `pick: cheapest` is reckoned.
 pub fn expected(rules: Rules<'_>, question: &Question<'_>, present: &dyn Present, id: ModelId) -> Money {
     View::new(rules, question, present).choice(id).cost

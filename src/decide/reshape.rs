@@ -19,15 +19,27 @@ pub type Reshapes = Vec<(ModelId, Result<Box<Reshaped>, Arc<str>>)>;
 
 pub fn reshape(rules: Rules<'_>, target: Target, inbound: &Inbound, needs: &Requirements) -> Reshapes {
     let terms = terms(rules, target);
-    let (route, plain) = match target {
-        Target::Route(id) => {
-            let route = rules.snapshot.route(id);
-            (Some(&route.shaping), &route.terms.candidates[..])
-        }
-        Target::Model(_) => (None, &[][..]),
+    let plain = match target {
+        Target::Route(id) => &rules.snapshot.route(id).terms.candidates[..],
+        Target::Model(_) => &[][..],
+    };
+    to(rules, target, terms.candidates.iter().chain(plain), inbound, needs)
+}
+
+/// The same for these models.
+pub fn to<'a>(
+    rules: Rules<'_>,
+    target: Target,
+    ids: impl IntoIterator<Item = &'a ModelId>,
+    inbound: &Inbound,
+    needs: &Requirements,
+) -> Reshapes {
+    let route = match target {
+        Target::Route(id) => Some(&rules.snapshot.route(id).shaping),
+        Target::Model(_) => None,
     };
     let mut reshapes = Reshapes::new();
-    for id in terms.candidates.iter().chain(plain) {
+    for id in ids {
         if reshapes.iter().any(|(known, _)| known == id) {
             continue;
         }
@@ -56,12 +68,17 @@ fn one(
 ) -> Result<Option<Reshaped>, Arc<str>> {
     let (model, provider) = (rules.snapshot.model(id), rules.snapshot.provider_of(id));
     let scopes = [route, Some(&model.shaping), Some(&provider.shaping)];
-    let mut chain: Vec<&Shaping> = scopes.into_iter().flatten().filter(|one| !one.is_none()).collect();
+    let chain: Vec<&Shaping> = scopes.into_iter().flatten().filter(|one| !one.is_none()).collect();
     let narrow = [Some(&model.shaping), Some(&provider.shaping), route];
     let drops = narrow.into_iter().flatten().find_map(|one| one.drops).unwrap_or(false);
-    let mut dropped = refused::named(inbound.body(), provider.vendor);
+    let unreadable =
+        |error: crate::dialect::Unreadable| -> Arc<str> { format!("as the policy shapes it: {error}").into() };
+    let shaped = shape::shaped(inbound.body(), &chain).map_err(unreadable)?;
+    // What the policy takes out is not there to be refused, and what it puts in is.
+    let body = shaped.as_ref().unwrap_or(inbound.body());
+    let mut dropped = refused::named(body, provider.vendor);
     if drops && !model.traits.reasoning {
-        dropped.extend(refused::of_thinking(inbound.body()));
+        dropped.extend(refused::of_thinking(body));
     }
     if let (Some(field), false) = (dropped.first(), drops) {
         let vendor = provider.vendor.word();
@@ -74,15 +91,8 @@ fn one(
             .collect(),
         ..Shaping::default()
     };
-    if !dropped.is_empty() {
-        chain.push(&strip);
-    }
-    if chain.is_empty() {
-        return Ok(None);
-    }
-    let unreadable =
-        |error: crate::dialect::Unreadable| -> Arc<str> { format!("as the policy shapes it: {error}").into() };
-    let Some(body) = shape::shaped(inbound.body(), &chain).map_err(unreadable)? else {
+    let spared = shape::shaped(body, &[&strip]).map_err(unreadable)?;
+    let Some(body) = spared.or(shaped) else {
         return Ok(None);
     };
     let inbound = inbound.with_body(body).map_err(unreadable)?;

@@ -7,6 +7,7 @@
 use super::Gateway;
 use super::claim::Claim;
 use super::limits::Admission;
+use super::prepare::Prepared;
 use super::reserved::Reserved;
 use super::session;
 use super::tariff::Billed;
@@ -47,6 +48,7 @@ pub struct Attempt {
     admission: Option<Admission>,
     /// The whole request's, to which it adds.
     request: Option<Arc<Admission>>,
+    /// From 1; 0 for a shadow call.
     number: u8,
     claim: Claim,
     reserved: Option<Reserved>,
@@ -65,25 +67,51 @@ pub struct Attempt {
     pub ended: bool,
 }
 
+/// What an attempt is made for.
+pub struct Errand {
+    pub gateway: Arc<Gateway>,
+    pub policy: Arc<Policy>,
+    pub decision: Arc<str>,
+    pub needs: Arc<Requirements>,
+    pub target: Target,
+}
+
 impl Attempt {
     pub fn new(ticket: &Ticket, candidate: Candidate, number: u8, claim: Claim, reserved: Reserved) -> Self {
-        Self {
+        let errand = Errand {
             gateway: ticket.gateway.clone(),
             policy: ticket.policy.clone(),
             decision: ticket.id.clone(),
             needs: ticket.needs.clone(),
             target: ticket.target,
-            session: ticket.session,
+        };
+        let mut attempt = Self::of(errand, candidate, claim, reserved);
+        attempt.number = number;
+        attempt.session = ticket.session;
+        attempt.wished = ticket.wished.clone();
+        attempt.request = ticket.admission.clone();
+        attempt
+    }
+
+    /// Beside the request's attempts, and part of none of its counts.
+    pub fn of(errand: Errand, candidate: Candidate, claim: Claim, reserved: Reserved) -> Self {
+        Self {
+            sent_at: errand.gateway.clock.uptime(),
+            gateway: errand.gateway,
+            policy: errand.policy,
+            decision: errand.decision,
+            needs: errand.needs,
+            target: errand.target,
+            session: None,
             candidate,
-            wished: ticket.wished.clone(),
+            wished: None,
             key: 0,
             admission: None,
-            request: ticket.admission.clone(),
-            number,
+            request: None,
+            number: 0,
             claim,
             reserved: Some(reserved),
             _server: None,
-            sent_at: ticket.gateway.clock.uptime(),
             sent: false,
             status: 0,
             first_token: None,
@@ -105,9 +133,9 @@ impl Attempt {
         self
     }
 
-    /// What the request needs as it goes to this model.
-    pub fn with_needs(mut self, needs: Arc<Requirements>) -> Self {
-        self.needs = needs;
+    /// The request as it goes to this model.
+    pub fn shaped_by(mut self, prepared: &Prepared) -> Self {
+        self.needs = prepared.needs_of(self.candidate.id).clone();
         self
     }
 
@@ -332,7 +360,8 @@ impl Attempt {
 
     /// What a whole answer was like, for the decisions to come.
     fn measure(&self, settlement: &Settlement) {
-        if settlement.outcome != "ok" {
+        // How others are served is not decided by what was only tried out.
+        if settlement.outcome != "ok" || self.needs.caller.is_shadow() {
             return;
         }
         if let Some(session) = self.session {

@@ -1,15 +1,20 @@
 //! `x-planb-explain: 1`: the decision itself as the answer, without a call. Every model of the route appears once.
 
+use super::Gateway;
 use super::body::ResponseBody;
+use super::mirror;
 use super::prepare::Prepared;
 use super::survey::Survey;
 use crate::decide;
 use crate::decide::explain::{Explanation, Grounds, PlanLine};
 use http::{HeaderValue, Response, header};
-use jiff::Timestamp;
+use std::sync::Arc;
 
-pub fn response(prepared: &Prepared, survey: &Survey, now: Timestamp) -> Response<ResponseBody> {
-    let explanation = Explanation::new(&grounds(prepared, survey), &prepared.route, &prepared.needs, now).json();
+pub fn response(gateway: &Arc<Gateway>, prepared: &Prepared, survey: &Survey) -> Response<ResponseBody> {
+    let (grounds, now) = (grounds(prepared, survey), gateway.clock.now());
+    let mut told = Explanation::new(&grounds, &prepared.route, &prepared.needs, now);
+    told.mirror = mirror::explained(gateway, prepared);
+    let explanation = told.json();
     let mut response = Response::new(ResponseBody::whole(explanation.to_string()));
     response
         .headers_mut()

@@ -25,6 +25,16 @@ pub struct Admission {
 }
 
 impl Admission {
+    fn new(gateway: &Arc<Gateway>, scopes: Vec<Scope>, reserved: u64) -> Self {
+        Self {
+            gateway: gateway.clone(),
+            scopes,
+            reserved,
+            used: AtomicU64::new(0),
+            sent: AtomicBool::new(false),
+        }
+    }
+
     /// What it came to; of an attempt whose bill is unknown, what was reserved.
     pub fn charge(&self, tokens: Option<u64>) {
         self.used.fetch_add(tokens.unwrap_or(self.reserved), Ordering::Relaxed);
@@ -128,13 +138,7 @@ pub async fn admit(
         };
         let full = match entered {
             Ok(()) => {
-                return Ok(Admission {
-                    gateway: gateway.clone(),
-                    scopes,
-                    reserved: tokens,
-                    used: AtomicU64::new(0),
-                    sent: AtomicBool::new(false),
-                });
+                return Ok(Admission::new(gateway, scopes, tokens));
             }
             Err(full) => full,
         };
@@ -159,6 +163,16 @@ pub async fn admit(
         let again = end.min(Instant::now() + full.after);
         let _ = timeout_at(again, waiting.wake.notified()).await;
     }
+}
+
+/// Enters all of them at once and without a wait, where half of each stays free; `Some(None)` where there are none.
+pub fn enter_beside(gateway: &Arc<Gateway>, scopes: Vec<Scope>, tokens: u64) -> Option<Option<Admission>> {
+    if scopes.is_empty() {
+        return Some(None);
+    }
+    let mut book = gateway.live.limits.lock();
+    let entered = book.enter_beside(&scopes, tokens, gateway.clock.uptime());
+    entered.then(|| Some(Admission::new(gateway, scopes, tokens)))
 }
 
 fn refused(gateway: &Gateway, full: Full) -> Full {

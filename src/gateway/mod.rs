@@ -17,6 +17,7 @@ pub mod guard;
 mod headers;
 mod large;
 mod limits;
+mod mirror;
 mod models;
 mod overdue;
 mod prepare;
@@ -35,6 +36,8 @@ mod user;
 pub mod wait;
 mod wished;
 mod wishes;
+
+pub use mirror::Mirrors;
 
 use crate::clock::Clock;
 use crate::fleet::Fleet;
@@ -75,6 +78,8 @@ pub struct Gateway {
     pub sharing: tokio::sync::Mutex<()>,
     /// Wakes the task that exchanges with the fleet's store.
     pub share_ahead: Notify,
+    /// Copies of requests that no client waits for.
+    pub mirrors: Mirrors,
     /// Work that goes on without its client.
     pub tasks: TaskTracker,
     /// Ends what outlives the grace of a shutdown.

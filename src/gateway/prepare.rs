@@ -327,7 +327,7 @@ fn nothing_serves(message: String) -> Told {
 }
 
 /// Of its own for each request, and the same again when its course is replayed.
-fn seed(id: &str) -> u64 {
+pub fn seed(id: &str) -> u64 {
     id.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     })

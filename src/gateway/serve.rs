@@ -13,6 +13,7 @@ use super::failed::Told;
 use super::headers::AnswerHeaders;
 use super::large::LargeAnswer;
 use super::limits::admit_request;
+use super::mirror::mirror;
 use super::overdue::Watched;
 use super::prepare::{Prepared, prepare};
 use super::reserve::{LEDGER_WITHIN, NoMoney, reserve};
@@ -71,7 +72,7 @@ pub async fn serve(
     };
     let survey = survey_in_order(gateway, &prepared).await;
     if prepared.explain {
-        return super::explain::response(&prepared, &survey, gateway.clock.now());
+        return super::explain::response(gateway, &prepared, &survey);
     }
     let mut ticket = open(gateway, &prepared, &survey);
     ticket.repeat = prepared.repeat.take();
@@ -284,9 +285,12 @@ impl Serving {
         };
         self.used_keys.push((candidate.id, chosen.key));
         self.prepared.attempted.push(candidate.id);
+        if turn.number() == 1 {
+            mirror(&self.gateway, &self.prepared, candidate.id);
+        }
         let attempt = Attempt::new(&self.ticket, candidate, turn.number(), chosen.claim, reserved)
             .with_key(chosen.key, chosen.admission)
-            .with_needs(self.prepared.needs_of(candidate.id).clone())
+            .shaped_by(&self.prepared)
             .on(server);
         let fresh = turn.fresh_connection();
         self.send(turn.sent(), attempt, chosen.credential.as_deref(), fresh)

@@ -7,7 +7,7 @@ use super::prepare::Prepared;
 use super::reserve::{LEDGER_WITHIN, LOOK_AGAIN};
 use crate::budget::{Books, Charges, Headroom};
 use crate::decide::reshape::{self, Reshapes};
-use crate::decide::{self, Decision, Funds, Present, Shaped, Speed, State, Target, Wait};
+use crate::decide::{self, Candidate, Decision, Funds, Present, Reason, Shaped, Speed, State, Target, Wait};
 use crate::health::{Options, Verdict};
 use crate::limit::Full;
 use crate::live::Policy;
@@ -55,19 +55,10 @@ fn survey_with(gateway: &Gateway, prepared: &Prepared, headroom: Reckon) -> Surv
         let mut look = look.take();
         look.headroom = headroom;
         look.gather(gateway, prepared);
-        let present = Now {
-            policy: &prepared.policy,
-            uptime: look.uptime,
-            route: match prepared.target {
-                Target::Route(id) => Some(id),
-                Target::Model(_) => None,
-            },
-            look: &look,
-            reshapes: &prepared.reshapes,
-        };
+        let present = Now::of(prepared, &look);
         let mut decision = decide::survey(prepared.rules(), &prepared.question(look.at), &present);
         // Where the request that this one repeats has failed.
-        let failed = |candidate: &decide::Candidate| prepared.tried_last.contains(&candidate.id);
+        let failed = |candidate: &Candidate| prepared.tried_last.contains(&candidate.id);
         decision.candidates.sort_by_key(failed);
         let plans = decision
             .plans
@@ -82,6 +73,14 @@ fn survey_with(gateway: &Gateway, prepared: &Prepared, headroom: Reckon) -> Surv
         LOOK.set(look);
         survey
     })
+}
+
+/// Whether a copy of the request, with its own needs and answers, may go to a model beside the route's.
+pub fn of_shadow(gateway: &Gateway, prepared: &Prepared, id: ModelId) -> Result<Candidate, Reason> {
+    let mut look = Look::default();
+    look.gather_of(gateway, prepared, &[id]);
+    let question = prepared.question(look.at);
+    decide::shadow(prepared.rules(), &question, &Now::of(prepared, &look), id)
 }
 
 /// A budget that is new or rolls over is known in a moment, and so is a ladder: nobody is sent elsewhere or away for
@@ -140,29 +139,30 @@ impl Default for Look {
 
 impl Look {
     fn gather(&mut self, gateway: &Gateway, prepared: &Prepared) {
-        (self.at, self.uptime) = (gateway.clock.now(), gateway.clock.uptime());
         (self.budget_left, self.rebuilding) = (None, false);
         self.funds.clear();
         self.waits.clear();
         self.full.clear();
         self.positions.clear();
         let terms = decide::terms(prepared.rules(), prepared.target);
-        self.fund(gateway, prepared, &terms.candidates);
-        self.wait(gateway, &prepared.policy, &terms.candidates);
-        self.count(gateway, prepared, &terms.candidates);
-        self.meter(gateway, &prepared.policy, &terms.candidates);
+        self.gather_of(gateway, prepared, &terms.candidates);
         // What would have been without plans may be of other models.
         if let Target::Route(id) = prepared.target {
             let plain = &prepared.policy.snapshot.route(id).terms;
             if plain.candidates != terms.candidates {
                 let budget_left = self.budget_left;
-                self.fund(gateway, prepared, &plain.candidates);
+                self.gather_of(gateway, prepared, &plain.candidates);
                 self.budget_left = budget_left;
-                self.wait(gateway, &prepared.policy, &plain.candidates);
-                self.count(gateway, prepared, &plain.candidates);
-                self.meter(gateway, &prepared.policy, &plain.candidates);
             }
         }
+    }
+
+    fn gather_of(&mut self, gateway: &Gateway, prepared: &Prepared, ids: &[ModelId]) {
+        (self.at, self.uptime) = (gateway.clock.now(), gateway.clock.uptime());
+        self.fund(gateway, prepared, ids);
+        self.wait(gateway, &prepared.policy, ids);
+        self.count(gateway, prepared, ids);
+        self.meter(gateway, &prepared.policy, ids);
     }
 
     fn fund(&mut self, gateway: &Gateway, prepared: &Prepared, ids: &[ModelId]) {
@@ -266,6 +266,18 @@ struct Now<'a> {
     route: Option<RouteId>,
     look: &'a Look,
     reshapes: &'a Reshapes,
+}
+
+impl<'a> Now<'a> {
+    fn of(prepared: &'a Prepared, look: &'a Look) -> Self {
+        Self {
+            policy: &prepared.policy,
+            uptime: look.uptime,
+            route: prepared.route_id(),
+            look,
+            reshapes: &prepared.reshapes,
+        }
+    }
 }
 
 impl Present for Now<'_> {

@@ -135,6 +135,11 @@ impl Breaker {
         Verdict::Wait { until, reason }
     }
 
+    /// Attempts pass without being counted one by one.
+    pub(super) const fn is_closed(&self) -> bool {
+        matches!(self.state, State::Closed { .. })
+    }
+
     /// Takes what [`Breaker::verdict`] found ready.
     pub(super) fn claim(&mut self, now: Uptime) -> Grant {
         let mut probe = false;

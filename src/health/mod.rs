@@ -196,6 +196,12 @@ impl Health {
         }
     }
 
+    /// May an attempt be sent now that takes neither a probe nor a step of a ramp from others?
+    pub fn is_sound(&self, key: &ModelKey, options: Options, now: Uptime) -> bool {
+        let closed = |state: &ModelState| !options.breaker || state.breaker.is_closed();
+        self.verdict(key, options, now) == Verdict::Ready && self.models.get(key).is_none_or(closed)
+    }
+
     /// As [`Health::verdict`], of the key that may be used first.
     pub fn best_verdict<'k>(&self, keys: impl Iterator<Item = &'k ModelKey>, options: Options, now: Uptime) -> Verdict {
         let verdicts = keys.map(|key| self.verdict(key, options, now));

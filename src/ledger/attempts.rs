@@ -38,14 +38,14 @@ impl Write<'_> {
              input_audio, input_image, output, reasoning, output_audio, thinking, web_searches, web_fetches, tool_calls,
              service_tier, machine_ms, estimated, amount, worst, currency, rate_input, rate_cache_read, rate_output,
              rates, price_from, billed, billed_currency, exchange, free_tokens, prepaid, first_token_ms, total_ms,
-             again, firsts, cache_saved, prepaid_worth, licenses, policy, options, bill, named_user)
+             again, firsts, cache_saved, prepaid_worth, licenses, policy, options, bill, named_user, mirror)
              VALUES (:incarnation, :decision, :number, :at, :model, :provider, :supply, :upstream, :client, :tags, :purpose,
              :route, :key, :territory, :run, :ended, :outcome, :class, :status, :input, :cache_read, :cache_read_explicit, :cache_write,
              :cache_write_1h, :cache_write_12h, :input_audio, :input_image, :output, :reasoning, :output_audio, :thinking,
              :web_searches, :web_fetches, :tool_calls, :service_tier, :machine_ms, :estimated, :amount, :worst, :currency,
              :rate_input, :rate_cache_read, :rate_output, :rates, :price_from, :billed, :billed_currency, :exchange,
              :free_tokens, :prepaid, :first_token_ms, :total_ms, :again, :firsts, :cache_saved, :prepaid_worth, :licenses,
-             :policy, :options, :bill, :named_user)",
+             :policy, :options, :bill, :named_user, :mirror)",
             named_params! {
                 ":incarnation": self.incarnation,
                 ":decision": a.decision,
@@ -108,6 +108,7 @@ impl Write<'_> {
                 ":options": names(&a.options),
                 ":bill": bill.map_or_else(String::new, |bill| explained(bill, &a.lines)),
                 ":named_user": a.user.is_some(),
+                ":mirror": a.caller.mirror,
             },
         )
     }
@@ -118,9 +119,9 @@ impl Write<'_> {
         self.run(
             "INSERT INTO attempts (incarnation, decision, number, at, model, provider, supply, upstream, client, tags,
              purpose, ended, outcome, class, status, input, cache_read, output, reasoning, estimated, amount, worst,
-             currency, total_ms, route, key, territory, licenses, run)
+             currency, total_ms, route, key, territory, licenses, run, mirror)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 'posted', 'adjustment', '', 0, 0, 0, 0, 0, 0, ?12, 0,
-             ?13, 0, ?14, ?15, ?16, ?17, ?18)",
+             ?13, 0, ?14, ?15, ?16, ?17, ?18, ?19)",
             params![
                 self.incarnation,
                 a.decision,
@@ -140,6 +141,7 @@ impl Write<'_> {
                 a.caller.territory,
                 names(&a.licenses),
                 a.caller.run,
+                a.caller.mirror,
             ],
         )?;
         let row = self.connection.last_insert_rowid();

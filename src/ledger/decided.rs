@@ -84,7 +84,7 @@ pub fn decision_in(path: &Path, id: &str) -> Result<Option<Recorded>, LedgerErro
 
 const SELECT: &str = "SELECT d.*, a.input AS used_input, a.cache_read AS used_cached, a.output AS used_output,
      a.reasoning AS used_reasoning
-     FROM decisions d LEFT JOIN attempts a ON a.decision = d.id AND a.outcome = 'ok'";
+     FROM decisions d LEFT JOIN attempts a ON a.decision = d.id AND a.outcome = 'ok' AND a.mirror = ''";
 
 /// Rows are numbered as they are recorded, so that neither the count nor any of them needs a look at the others: it costs
 /// the same in a ledger of any size.

@@ -93,11 +93,12 @@ impl Write<'_> {
         let bill = a.bill.as_ref().filter(|_| a.end == EndKind::Posted);
         let cache_saved = bill.map_or(Money::ZERO, |bill| cache_saved(&a.usage, bill));
         let prepaid = bill.map_or(Money::ZERO, |bill| worth(i128::from(bill.prepaid.nanos()), bill));
-        let (mut again, mut firsts) = ("", 15);
+        // A copy for a mirror is no request.
+        let (mut again, mut firsts) = ("", if a.caller.is_shadow() { 0 } else { 15 });
         if a.number > 1 {
             let mut statement = self.connection.prepare_cached(
                 "SELECT model, provider, supply FROM attempts
-                 WHERE decision = ?1 AND number < ?2 AND outcome <> 'adjustment' ORDER BY number",
+                 WHERE decision = ?1 AND number < ?2 AND mirror = '' AND outcome <> 'adjustment' ORDER BY number",
             )?;
             let mut rows = statement.query(params![a.decision, a.number])?;
             while let Some(row) = rows.next()? {

@@ -5,7 +5,7 @@ use super::error::LedgerError;
 use super::handle::Ledger;
 use super::rebuild::recorded;
 use super::record::PolicyRecord;
-use super::text::{read_caller, read_time, time};
+use super::text::{read_payer, read_time, time};
 use crate::budget::{PastDecisions, PastFound, PastRequest, PastSpend};
 use crate::money::{Currency, Money};
 use jiff::{SignedDuration, Timestamp};
@@ -53,15 +53,19 @@ fn past(connection: &Connection, request: &PastRequest, currency: Currency) -> r
 
 fn decided(connection: &Connection, request: &PastRequest, currency: Currency) -> rusqlite::Result<Vec<PastDecisions>> {
     let mut statement = connection.prepare(
-        "SELECT first_choice, client, tags, purpose, territory, route, count(*) AS requests, sum(first_cost) AS cost
+        "SELECT first_choice, client, tags, purpose, territory, route, '' AS mirror, count(*) AS requests, sum(first_cost) AS cost
          FROM decisions WHERE at >= ?1 AND at < ?2 AND currency = ?3 AND first_choice <> ''
-         GROUP BY first_choice, client, tags, purpose, territory, route",
+         GROUP BY first_choice, client, tags, purpose, territory, route
+         UNION ALL
+         SELECT model, client, tags, purpose, territory, route, mirror, count(*), sum(iif(ended = 'posted', amount, 0))
+         FROM attempts WHERE at >= ?1 AND at < ?2 AND currency = ?3 AND mirror <> '' AND outcome IN ('ok', 'failed')
+         GROUP BY model, client, tags, purpose, territory, route, mirror",
     )?;
     let span = (time(request.since), time(request.before));
     let rows = statement.query_map(params![span.0, span.1, currency.code()], |row| {
         Ok(PastDecisions {
             model: row.get("first_choice")?,
-            caller: read_caller(row)?,
+            caller: read_payer(row)?,
             requests: row.get::<_, i64>("requests")?.unsigned_abs(),
             cost: Money::from_nanos(row.get("cost")?),
         })
@@ -74,15 +78,15 @@ fn spent(connection: &Connection, before: Timestamp, currency: Currency) -> rusq
     let since = before.checked_sub(SignedDuration::from_hours(1)).unwrap_or(before);
     let mut statement = connection.prepare(
         "SELECT unixepoch(at) / 300 * 300 AS stretch, model, provider, supply, client, tags, purpose, territory, route,
-         sum(amount) AS amount
+         mirror, sum(amount) AS amount
          FROM attempts WHERE at >= ?1 AND at < ?2 AND currency = ?3 AND amount > 0 AND ended <> 'voided'
-         GROUP BY stretch, model, provider, supply, client, tags, purpose, territory, route",
+         GROUP BY stretch, model, provider, supply, client, tags, purpose, territory, route, mirror",
     )?;
     let rows = statement.query_map(params![time(since), time(before), currency.code()], |row| {
         Ok(PastSpend {
             at: Timestamp::from_second(row.get("stretch")?).unwrap_or(before),
             model: recorded(row)?,
-            caller: read_caller(row)?,
+            caller: read_payer(row)?,
             amount: Money::from_nanos(row.get("amount")?),
         })
     })?;

@@ -65,6 +65,8 @@ pub struct AttemptView {
     pub supply: String,
     /// Which of the provider's keys, by its name in the policy.
     pub key: Option<String>,
+    /// The budget that paid for it, where it was a mirror's shadow call; then its number is 0.
+    pub mirror: Option<String>,
     /// How its reservation ended: `posted`, `voided` or `held`.
     pub end: String,
     pub outcome: String,
@@ -259,7 +261,8 @@ fn view(row: &Row<'_>) -> rusqlite::Result<DecisionView> {
 }
 
 fn with_attempts(connection: &Connection, mut decision: DecisionView) -> rusqlite::Result<DecisionView> {
-    let mut statement = connection.prepare_cached("SELECT * FROM attempts WHERE decision = ?1 ORDER BY number, id")?;
+    let mut statement =
+        connection.prepare_cached("SELECT * FROM attempts WHERE decision = ?1 ORDER BY mirror <> '', number, id")?;
     decision.attempts = statement
         .query_map([&decision.id], attempt)?
         .collect::<rusqlite::Result<_>>()?;
@@ -269,7 +272,7 @@ fn with_attempts(connection: &Connection, mut decision: DecisionView) -> rusqlit
 fn attempt(row: &Row<'_>) -> rusqlite::Result<AttemptView> {
     let class: String = row.get("class")?;
     let status: i64 = row.get("status")?;
-    let key: String = row.get("key")?;
+    let (key, mirror): (String, String) = (row.get("key")?, row.get("mirror")?);
     Ok(AttemptView {
         number: row.get("number")?,
         at: row.get("at")?,
@@ -277,6 +280,7 @@ fn attempt(row: &Row<'_>) -> rusqlite::Result<AttemptView> {
         provider: row.get("provider")?,
         supply: row.get("supply")?,
         key: (!key.is_empty()).then_some(key),
+        mirror: (!mirror.is_empty()).then_some(mirror),
         end: row.get("ended")?,
         outcome: row.get("outcome")?,
         class: (!class.is_empty()).then_some(class),

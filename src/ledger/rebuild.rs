@@ -3,7 +3,7 @@
 //! Every attempt that a budget counts has one posting in its pool. What has none yet and is covered gets one here, so
 //! that asking twice counts nothing twice and a pool that was in force all along finds nothing.
 
-use super::text::{count, read_caller, read_time, time};
+use super::text::{count, read_payer, read_time, time};
 use super::write::Write;
 use crate::budget::{PoolId, RebuildRequest, Rebuilt, RebuiltAccount, Spent, UNACCOUNTED_KEY, covers, key_of};
 use crate::money::Money;
@@ -147,7 +147,7 @@ impl Write<'_> {
     fn unposted(&self, pool: i64, request: &RebuildRequest) -> rusqlite::Result<Vec<Unposted>> {
         let id = &request.pool;
         let mut statement = self.connection.prepare_cached(
-            "SELECT id, model, provider, supply, client, tags, purpose, route, territory, run, ended, amount FROM attempts a
+            "SELECT id, model, provider, supply, client, tags, purpose, route, territory, run, mirror, ended, amount FROM attempts a
              WHERE at >= ?2 AND at < ?3 AND currency = ?4 AND amount <> 0 AND ended <> 'voided'
              AND NOT EXISTS (SELECT 1 FROM postings p WHERE p.pool = ?1 AND p.attempt = a.id)",
         )?;
@@ -215,7 +215,7 @@ pub(super) fn recorded(row: &Row<'_>) -> rusqlite::Result<ModelFacts> {
 }
 
 fn covered(row: &Row<'_>, request: &RebuildRequest) -> rusqlite::Result<Option<Unposted>> {
-    let caller = read_caller(row)?;
+    let caller = read_payer(row)?;
     let model = request.selectors.complete(recorded(row)?);
     if !covers(&request.budget, &model, &caller) {
         return Ok(None);

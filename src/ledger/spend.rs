@@ -216,7 +216,7 @@ const ASKED: &str = "(
     UNION ALL
     SELECT substr(d.at, 1, 13), d.route, d.client, d.tags, d.purpose, d.territory, d.chosen, coalesce(a.provider, ''),
         coalesce(a.supply, ''), d.currency, 1, d.first_cost - d.cost
-    FROM decisions d LEFT JOIN attempts a ON a.decision = d.id AND a.outcome = 'ok' AND a.model = d.chosen
+    FROM decisions d LEFT JOIN attempts a ON a.decision = d.id AND a.outcome = 'ok' AND a.model = d.chosen AND a.mirror = ''
     WHERE ((d.at >= :since AND d.at < :head) OR (d.at >= :tail AND d.at < :until))
         AND d.first_choice <> '' AND d.outcome = 'ok' AND d.chosen IS NOT NULL)";
 

@@ -49,6 +49,7 @@ fn budget(name: &str, limit: i64, each: Option<Each>, per: Period) -> Budget {
         covers: None,
         each,
         alert_at,
+        shadows: false,
         shape,
     }
 }

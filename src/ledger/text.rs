@@ -49,6 +49,15 @@ pub(super) fn read_caller(row: &Row<'_>) -> rusqlite::Result<Caller> {
         route: row.get("route")?,
         territory: row.get("territory")?,
         run: row.get("run").unwrap_or_default(),
+        mirror: Arc::default(),
+    })
+}
+
+/// The same of an attempt, which a mirror's budget may have paid for.
+pub(super) fn read_payer(row: &Row<'_>) -> rusqlite::Result<Caller> {
+    Ok(Caller {
+        mirror: row.get("mirror")?,
+        ..read_caller(row)?
     })
 }
 

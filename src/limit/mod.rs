@@ -146,6 +146,19 @@ impl Meter {
         rate.map_err(|after| (Kind::Tokens, after))
     }
 
+    /// Half of everything would stay free.
+    fn spares_half(&self, tokens: u64, now: Uptime) -> bool {
+        let rate = |rate: &Option<Bucket>, units: u64| {
+            let left = |rate: &Bucket| rate.left(now).0.saturating_sub(units).saturating_mul(2) >= rate.rate.count;
+            rate.as_ref().is_none_or(left)
+        };
+        let flight = self
+            .limits
+            .in_flight
+            .is_none_or(|most| (self.in_flight + 1) * 2 <= most);
+        flight && self.queue.is_empty() && rate(&self.requests, 1) && rate(&self.tokens, tokens)
+    }
+
     fn take(&mut self, tokens: u64, now: Uptime) {
         self.in_flight += 1;
         for (rate, units) in [(&mut self.requests, 1), (&mut self.tokens, tokens)] {
@@ -229,6 +242,16 @@ impl Book {
             self.leave(seat);
         }
         Ok(())
+    }
+
+    /// Enters every scope, or none: only where nobody waits, and half of each limit stays free for others.
+    pub fn enter_beside(&mut self, scopes: &[Scope], tokens: u64, now: Uptime) -> bool {
+        let spares = |scope: &Scope| {
+            self.meters
+                .get(scope)
+                .is_none_or(|meter| meter.spares_half(tokens, now))
+        };
+        scopes.iter().all(spares) && self.enter(scopes, tokens, None, now).is_ok()
     }
 
     /// The last place in the scope's queue, if it has one free.

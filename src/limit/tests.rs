@@ -175,3 +175,36 @@ proptest! {
         prop_assert_eq!(passed, 5);
     }
 }
+
+#[test]
+fn who_comes_beside_leaves_half_of_everything_to_others() {
+    let mut requests = book(Limits {
+        requests: rate(10, 60),
+        ..Limits::default()
+    });
+    let beside = (0..20).filter(|_| requests.enter_beside(&[scope()], 0, at(0))).count();
+    assert_eq!(beside, 5);
+    assert!(
+        (0..5).all(|_| enter(&mut requests, 0, at(0))),
+        "the other half is there"
+    );
+    let mut tokens = book(Limits {
+        tokens: rate(1_000, 60),
+        ..Limits::default()
+    });
+    assert!(!tokens.enter_beside(&[scope()], 501, at(0)) && tokens.enter_beside(&[scope()], 500, at(0)));
+    let mut flights = book(Limits {
+        in_flight: Some(3),
+        queue: 5,
+        ..Limits::default()
+    });
+    assert!(flights.enter_beside(&[scope()], 0, at(0)) && !flights.enter_beside(&[scope()], 0, at(0)));
+    flights.release(&[scope()], 0, 0);
+    let _first = flights.join(&scope(), nobody()).unwrap();
+    assert!(!flights.enter_beside(&[scope()], 0, at(0)), "somebody waits");
+    let mut single = book(Limits {
+        in_flight: Some(1),
+        ..Limits::default()
+    });
+    assert!(!single.enter_beside(&[scope()], 0, at(0)), "one place is a client's");
+}

@@ -6,6 +6,7 @@
 mod budgets;
 mod combinations;
 mod mask;
+mod mirrors;
 mod models;
 mod needs;
 mod plans;
@@ -29,6 +30,7 @@ pub(super) fn check(snapshot: &Snapshot, written: &Policy, now: Timestamp, repor
     supply::warn(snapshot, written, report);
     models::warn(snapshot, written, now, report);
     budgets::warn(snapshot, written, report);
+    mirrors::warn(snapshot, written, report);
     plans::warn(snapshot, written, now, report);
     combinations::warn(snapshot, written, report);
     terms::warn(snapshot, written, now, report);

@@ -3,7 +3,7 @@
 use super::body;
 use super::scene::{Scene, full, kind};
 use super::{Outcome, Refused, Timeline, World};
-use crate::decide::explain::{Explanation, Grounds, PlanLine};
+use crate::decide::explain::{Explanation, Grounds, MirrorLine, PlanLine};
 use crate::decide::{self, Decision, Held, Lock, Question, Refusal, Rules, Target};
 use crate::limit::{Full, Scope};
 use crate::plan::{self, Effective};
@@ -191,6 +191,7 @@ impl Stage {
             keys: keys.unwrap_or_default(),
             ..Outcome::new(&self.snapshot, target, decision, budget_left, refused)
         };
+        explanation.mirror = self.mirrored(target, &ask);
         explanation.refused = outcome.refused.as_ref().map(ToString::to_string);
         outcome.explained(explanation)
     }
@@ -207,6 +208,29 @@ impl Stage {
             moved_from: given.from.as_ref().and_then(|name| self.snapshot.model_named(name)),
             replanned: given.replanned,
         })
+    }
+
+    /// Where a copy would go, were it of the mirror's share.
+    fn mirrored(&self, target: Target, ask: &Ask) -> Option<MirrorLine> {
+        let Target::Route(id) = target else {
+            return None;
+        };
+        let mirror = self.snapshot.route(id).mirror.as_ref()?;
+        let model = self.snapshot.serving(mirror.model, self.now);
+        let needs = ask.needs.mirrored(&mirror.budget);
+        let question = Question {
+            target,
+            needs: &needs,
+            answers: &self.snapshot.selectors.ask(&needs.caller),
+            at: self.now,
+            patience: Duration::MAX,
+            seed: 0,
+            held: None,
+            attempted: &[],
+        };
+        let scene = Scene::new(&self.world, &self.snapshot, &needs.caller);
+        let decided = decide::shadow(self.rules(), &question, &scene, model);
+        Some(MirrorLine::new(&self.snapshot, mirror, model, decided))
     }
 
     fn line(&self, plan: usize) -> PlanLine {

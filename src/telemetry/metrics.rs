@@ -86,6 +86,13 @@ pub struct ResultLabels {
     pub result: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct MirrorLabels {
+    pub route: Arc<str>,
+    pub model: Arc<str>,
+    pub outcome: &'static str,
+}
+
 /// Seconds; from a local cache hit to a long reasoning pause.
 const LATENCY_BUCKETS: [f64; 12] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 
@@ -95,6 +102,7 @@ pub struct Metrics {
     pub attempts: Family<AttemptLabels, Counter>,
     pub excluded: Family<ExclusionLabels, Counter>,
     pub limited: Family<LimitLabels, Counter>,
+    pub mirrors: Family<MirrorLabels, Counter>,
     pub refusals: Family<RefusalLabels, Counter>,
     pub tokens: Family<TokenLabels, Counter>,
     pub spend: Family<ModelLabels, Counter>,
@@ -127,6 +135,7 @@ impl Default for Metrics {
             attempts: Family::default(),
             excluded: Family::default(),
             limited: Family::default(),
+            mirrors: Family::default(),
             refusals: Family::default(),
             tokens: Family::default(),
             spend: Family::default(),
@@ -242,6 +251,11 @@ impl Metrics {
             "limited",
             "Times that a limit of the policy let nothing in",
             self.limited.clone(),
+        );
+        r.register(
+            "mirrors",
+            "Copies of requests for a mirror's model, by what became of them",
+            self.mirrors.clone(),
         );
         r.register(
             "refusals",

@@ -25,6 +25,7 @@ mod licenses;
 mod limits;
 mod local_server;
 mod meters;
+mod mirror;
 mod plan_changes;
 mod plans;
 mod prices;

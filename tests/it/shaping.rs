@@ -81,3 +81,31 @@ async fn what_is_reserved_is_what_is_sent() {
     daemon.edit(&policy("strip: [n]")).await;
     assert!((worst(ask(8).await) - plain).abs() < plain / 10.0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vendor_refuses_what_is_left_of_a_request_and_not_what_the_policy_takes_out() {
+    let upstream = Upstream::start("alpha", Price::LIST).await;
+    let policy = |route: &str| {
+        let url = upstream.base_url();
+        let line = format!("vendor: groq, base_url: \"{url}\", api_key: file:alpha.key");
+        Policy::new()
+            .provider_line("alpha", &line)
+            .file("alpha.key", &upstream.key)
+            .model("only", &upstream, LICENSED)
+            .route(&format!("name: chat, try: [only]{route}"))
+    };
+    let mut asks = hello();
+    asks["logprobs"] = true.into();
+    let daemon = Daemon::start(&policy("")).await;
+    daemon.chat(&asks).await.expect_error(400);
+    daemon.edit(&policy(", strip: [logprobs]")).await;
+    daemon.chat(&asks).await.expect(200);
+    daemon.edit(&policy(", set: {logprobs: true}")).await;
+    daemon.chat(&hello()).await.expect_error(400);
+    daemon
+        .edit(&policy(", set: {logprobs: true}, on_unsupported: drop"))
+        .await;
+    let answer = daemon.chat(&hello()).await.expect(200);
+    assert_eq!(answer.header("x-planb-dropped"), Some("logprobs"));
+    assert!(upstream.last().json().get("logprobs").is_none());
+}

@@ -1,6 +1,6 @@
 //! The explanation as JSON: for programs, and as the ledger keeps it.
 
-use super::{Explanation, ModelLine, Place};
+use super::{Explanation, MirrorLine, ModelLine, Place};
 use serde_json::{Value, json};
 
 impl Explanation {
@@ -49,6 +49,7 @@ impl Explanation {
             "conversation": self.conversation,
             "candidates": candidates.collect::<Vec<_>>(),
             "excluded": excluded.collect::<Vec<_>>(),
+            "mirror": self.mirror.as_ref().map(MirrorLine::json),
             "refused": self.refused,
             "catalogue": self.catalogue.iter().map(|listing| json!({
                 "model": listing.model,

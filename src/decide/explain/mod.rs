@@ -6,9 +6,11 @@
 
 mod catalogue;
 mod json;
+mod mirror;
 mod text;
 
 pub use catalogue::Listing;
+pub use mirror::MirrorLine;
 
 use super::{Candidate, Decision, Exclusion, Stay, Terms};
 use crate::money::Money;
@@ -57,6 +59,9 @@ pub struct Explanation {
     pub conversation: Option<Conversation>,
     /// Candidates in their order, then the others as the route names them.
     pub models: Vec<ModelLine>,
+    /// Where copies go; what became of this one is in its attempts.
+    #[serde(skip)]
+    pub mirror: Option<MirrorLine>,
     /// What the client is told where no candidate is left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
@@ -251,6 +256,7 @@ impl Explanation {
             }),
             catalogue: ids.filter_map(|id| Listing::of(snapshot.model(id), now)).collect(),
             models: candidates.chain(excluded).collect(),
+            mirror: None,
             refused: None,
         }
     }

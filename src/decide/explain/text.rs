@@ -33,6 +33,9 @@ impl fmt::Display for Explanation {
             )?;
         }
         self.table(f)?;
+        if let Some(mirror) = &self.mirror {
+            writeln!(f, "{mirror}")?;
+        }
         if let Some(refused) = &self.refused {
             writeln!(f, "refused: {refused}")?;
         }

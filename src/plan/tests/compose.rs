@@ -120,6 +120,7 @@ fn changes_apply_in_file_order_and_name_the_plans_that_made_them() {
         shaping: crate::policy::snapshot::Shaping::default(),
         on_disconnect: OnDisconnect::Cancel,
         exposes: true,
+        mirror: None,
     };
     let change = |route, pick, quality: Option<u8>| {
         let need = quality.map(needing).unwrap_or_default();
@@ -178,6 +179,7 @@ fn a_change_of_all_routes_reaches_each_and_the_first_that_sheds_speaks() {
         shaping: crate::policy::snapshot::Shaping::default(),
         on_disconnect: OnDisconnect::Cancel,
         exposes: true,
+        mirror: None,
     };
     let shedding = |message: &str| RouteChange {
         shed: Some(message.into()),

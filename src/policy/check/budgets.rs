@@ -9,7 +9,8 @@ use crate::policy::snapshot::{Budget, Enforce, ModelId, Route, Snapshot};
 use crate::policy::source::Place;
 
 pub(super) fn warn(snapshot: &Snapshot, written: &Policy, report: &mut Report) {
-    for budget in &snapshot.budgets {
+    // What pays for shadow calls is touched by no request and ends no route.
+    for budget in snapshot.budgets.iter().filter(|budget| !budget.shadows) {
         let place = written.budgets.iter().find(|words| words.name.text == budget.name);
         let place = place.map_or(Place::START, |words| words.name.place);
         if !untouched(snapshot, budget, place, report) && budget.enforce == Enforce::Hard {
@@ -44,11 +45,11 @@ fn silent_forecasts(snapshot: &Snapshot, written: &Policy, report: &mut Report) 
     }
 }
 
-/// What depends on the caller counts as covered.
+/// Whether a request may touch it; what depends on the caller counts as covered.
 pub(super) fn may_cover(budget: &Budget, snapshot: &Snapshot, id: ModelId) -> bool {
     let facts = snapshot.facts(id);
     let covers = budget.covers.as_ref();
-    covers.is_none_or(|covers| covers.folded(facts) != Some(false))
+    !budget.shadows && covers.is_none_or(|covers| covers.folded(facts) != Some(false))
 }
 
 fn untouched(snapshot: &Snapshot, budget: &Budget, place: Place, report: &mut Report) -> bool {

@@ -54,6 +54,7 @@ fn caller() -> Caller {
         purpose: "internal".into(),
         route: "chat".into(),
         territory: "DE".into(),
+        ..Caller::default()
     }
 }
 

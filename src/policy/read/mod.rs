@@ -26,7 +26,7 @@ pub(super) use models::Model;
 pub(super) use plans::{Change, During, Plan};
 pub(super) use prices::{Free, Kinds, Ladder, Price, Tier, Window};
 pub(super) use providers::{Key as ProviderKey, Provider, Start, Timeouts};
-pub(super) use routes::{Match, Need, Route};
+pub(super) use routes::{Match, Mirror, Need, Route};
 pub(super) use shaping::Shaping;
 
 use super::report::Report;

@@ -28,6 +28,15 @@ pub(in crate::policy) struct Route {
     pub shaping: Shaping,
     pub on_disconnect: Option<Word>,
     pub expose: Option<Word>,
+    pub mirror: Option<Mirror>,
+}
+
+#[derive(Debug)]
+pub(in crate::policy) struct Mirror {
+    pub place: Place,
+    pub model: Option<Word>,
+    pub share: Option<Word>,
+    pub budget: Option<Word>,
 }
 
 #[derive(Debug, Default)]
@@ -96,7 +105,18 @@ pub(super) fn read(node: &Node, report: &mut Report) -> Route {
         shaping: shaping(fields, report),
         on_disconnect: fields.word("on_disconnect", report),
         expose: fields.word("expose", report),
+        mirror: mirror(fields, report),
     }
+}
+
+fn mirror(fields: Fields<'_>, report: &mut Report) -> Option<Mirror> {
+    let inner = fields.map("mirror", &words::MIRROR, report)?;
+    Some(Mirror {
+        place: inner.place,
+        model: inner.word("model", report),
+        share: inner.word("share", report),
+        budget: inner.word("budget", report),
+    })
 }
 
 /// `need: {quality: …}` of a route, or of a plan's change of one.

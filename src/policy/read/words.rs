@@ -18,7 +18,7 @@ pub(in crate::policy) use plans::{CHANGE, CHANGED_LIMITS, DURING, PLAN};
 pub(in crate::policy) use prices::{COMMIT, FREE, LADDER, PRICE, SERVICE, STEP, TIER, WINDOW};
 use providers::RATE;
 pub(in crate::policy) use providers::{CLAMP, PROVIDER, PROVIDER_KEY, RATES, START, TIMEOUTS};
-pub(in crate::policy) use routes::{LIMITS, MATCH, NEED, PICKS, ROUTE, SIZE, STICKS, WEIGHTS};
+pub(in crate::policy) use routes::{LIMITS, MATCH, MIRROR, NEED, PICKS, ROUTE, SIZE, STICKS, WEIGHTS};
 
 /// The keys of one kind of map.
 #[derive(Debug)]

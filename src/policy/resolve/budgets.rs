@@ -15,11 +15,12 @@ const LEAST_ALERT: u32 = 100;
 const MOST_ALERT: u32 = 100_000;
 
 impl Resolver<'_, '_> {
-    pub fn budgets(&mut self, written: &[read::Budget]) -> Vec<Budget> {
-        written.iter().filter_map(|budget| self.budget(budget)).collect()
+    pub fn budgets(&mut self, written: &[read::Budget], routes: &[read::Route]) -> Vec<Budget> {
+        let budgets = written.iter();
+        budgets.filter_map(|budget| self.budget(budget, routes)).collect()
     }
 
-    fn budget(&mut self, written: &read::Budget) -> Option<Budget> {
+    fn budget(&mut self, written: &read::Budget, routes: &[read::Route]) -> Option<Budget> {
         self.check_name(&written.name, "budget");
         let zone = self.timezone(written.timezone.as_ref());
         let own_zone = zone.as_ref().map(|(zone, _)| zone.clone());
@@ -44,13 +45,15 @@ impl Resolver<'_, '_> {
         let carry_over = self.carry_over(written, cycle.as_ref());
         let held = self.held(written.held.as_ref());
         let (limit, cycle) = (limit?, cycle?);
+        let shadows = self.pays_for_mirrors(written, routes);
         let shape = format!(
-            "{}|{}|{}|{} in {}|{currency}",
+            "{}|{}|{}|{} in {}|{currency}{}",
             written.name.text,
             covers.as_ref().map_or("", |selector| selector.text()),
             written.each.as_ref().map_or("", |word| &word.text),
             words_of(&cycle, written),
             zone.as_ref().map_or(&self.timezone_name, |(_, name)| name),
+            if shadows { "|shadows" } else { "" },
         );
         Some(Budget {
             name: Arc::clone(&written.name.text),
@@ -64,6 +67,7 @@ impl Resolver<'_, '_> {
             alert_at,
             carry_over,
             held,
+            shadows,
             shape: shape.into(),
         })
     }

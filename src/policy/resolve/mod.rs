@@ -18,6 +18,7 @@ mod limits;
 mod list_prices;
 mod matching;
 mod meters;
+mod mirror;
 mod models;
 mod plans;
 mod prices;
@@ -122,7 +123,7 @@ pub(super) fn resolve<'f>(
     let facts = super::snapshot::facts_of(&models, &providers, &licenses);
     resolver.names.know(&facts, &licenses);
     let routes = resolver.routes(&written.routes, &facts);
-    let budgets = resolver.budgets(&written.budgets);
+    let budgets = resolver.budgets(&written.budgets, &written.routes);
     let plans = resolver.plans(&written.plans, &facts);
     let alerts = resolver.alerts(&written.alerts);
     Some(Draft {

@@ -43,6 +43,7 @@ impl Resolver<'_, '_> {
             money_wait,
             shaping: self.shaping(&written.shaping),
             exposes: self.exposes(written.expose.as_ref()),
+            mirror: written.mirror.as_ref().and_then(|mirror| self.mirror(mirror)),
             on_disconnect: written
                 .on_disconnect
                 .as_ref()

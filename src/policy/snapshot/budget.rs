@@ -105,7 +105,9 @@ pub struct Budget {
     pub alert_at: Vec<u32>,
     pub carry_over: Option<CarryOver>,
     pub held: Held,
-    /// Name, covers, each, period and currency: while it stays the same, accounts carry over a reload.
+    /// Pays for the shadow calls of mirrors that name it, and for nothing else.
+    pub shadows: bool,
+    /// Name, covers, each, period, currency and whom it pays for: while it stays the same, accounts carry over a reload.
     pub shape: Arc<str>,
 }
 

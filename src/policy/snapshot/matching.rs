@@ -286,6 +286,7 @@ mod tests {
             shaping: crate::policy::snapshot::Shaping::default(),
             on_disconnect: OnDisconnect::Cancel,
             exposes: true,
+            mirror: None,
         }
     }
 

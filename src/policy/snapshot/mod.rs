@@ -8,6 +8,7 @@ mod change;
 mod client;
 mod limits;
 mod matching;
+mod mirror;
 mod model;
 mod need;
 mod plan;
@@ -25,6 +26,7 @@ pub use change::{RouteChange, Scope};
 pub use client::{Client, Expiry, Wish};
 pub use limits::{Limits, Rate};
 pub use matching::{Asked, Criterion, HeaderValues, Match, Pattern, RouteIndex, Unmatched};
+pub use mirror::Mirror;
 pub use model::Model;
 pub use need::{Need, Unmet};
 pub use plan::Plan;
@@ -139,6 +141,12 @@ impl Snapshot {
 
     pub fn model_named(&self, name: &str) -> Option<ModelId> {
         self.model_index.get(name).copied()
+    }
+
+    /// Some route lists it for its clients.
+    pub fn is_tried(&self, id: ModelId) -> bool {
+        let mut routes = self.routes.iter();
+        routes.any(|route| route.terms.candidates.contains(&id))
     }
 
     /// How a model's thinking is switched off, where it can be.

@@ -1,6 +1,6 @@
 //! Routes: which requests they take, the models that may serve them, and on which terms.
 
-use super::{Limits, Match, ModelId, Need, Shaping, Timeouts};
+use super::{Limits, Match, Mirror, ModelId, Need, Shaping, Timeouts};
 use crate::money::Money;
 use std::sync::Arc;
 use std::time::Duration;
@@ -107,4 +107,5 @@ pub struct Route {
     pub on_disconnect: OnDisconnect,
     /// Its clients see the names of models and providers.
     pub exposes: bool,
+    pub mirror: Option<Mirror>,
 }

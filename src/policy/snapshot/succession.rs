@@ -43,6 +43,11 @@ impl Snapshot {
             .min()
     }
 
+    /// The model itself, or who took its place.
+    pub fn serving(&self, id: ModelId, at: Timestamp) -> ModelId {
+        self.heir(id, at).unwrap_or(id)
+    }
+
     /// The first in the line of successors that has not retired itself.
     fn heir(&self, id: ModelId, at: Timestamp) -> Option<ModelId> {
         let mut now = id;

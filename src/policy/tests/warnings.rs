@@ -344,3 +344,27 @@ fn a_match_is_shadowed_by_a_wider_one_before_it_and_not_by_a_narrower() {
     ));
     assert!(!shadowed("model: [g4], images: true", "model: [g4]"));
 }
+
+#[test]
+fn a_mirror_that_never_sends_anything_says_so() {
+    let with_mirror = |tried: &str, model: &str| {
+        let route = format!("  - {{name: r, try: [{tried}], mirror: {{model: {model}, share: 5%, budget: aside}}}}");
+        let text = with("routes", &route).replace("budgets:\n", "budgets:\n  aside: {limit: 1 USD, per: day}\n");
+        text.replace(
+            "models:\n",
+            "models:\n  nameless: {provider: hub, supply: competitor}\n",
+        )
+    };
+    let says = |model, words: &str| {
+        let found = compiled(&with_mirror("big, tiny", model)).warnings;
+        found.iter().any(|one| one.message.contains(words))
+    };
+    assert!(says("nameless", "nothing is mirrored to it under budget `aside`"));
+    assert!(!says("big", "mirrored"));
+    assert!(warnings(&with_mirror("tiny", "tiny")).contains(&("no-effect", "tiny".to_owned())));
+    let touched = warnings(&with_mirror("big, tiny", "tiny"));
+    let about_budget = touched
+        .iter()
+        .any(|(code, _)| matches!(*code, "untouched" | "no-fallback"));
+    assert!(!about_budget, "it pays for the mirror: {touched:?}");
+}

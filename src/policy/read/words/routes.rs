@@ -1,7 +1,8 @@
 //! The keys of routes.
 
 use super::Kind::{
-    self, Anything, Duration, Either, Fields, In, List, Map, Money, NameIn, Selector, Size, Text, Truth, Whole, Word,
+    self, Anything, Duration, Either, Fields, In, List, Map, Money, NameIn, Percentage, Selector, Size, Text, Truth,
+    Whole, Word,
 };
 use super::licenses::TERRITORY;
 use super::{CLAMP, RATE, REQUIRED, Section, TIMEOUTS, key};
@@ -36,11 +37,23 @@ pub(in crate::policy) static ROUTE: Section = Section {
         key("timeouts", In(&TIMEOUTS), "", "{total: 5m}", "the tightest of provider and route counts"),
         key("on_disconnect", Word(&["cancel", "finish"]), "cancel", "finish", "when the client leaves: `cancel` the call, or `finish` it for exact books"),
         key("expose", Word(&["all", "none"]), "all", "none", "`none`: nobody sees the names of models and providers in its answers; as of clients"),
+        key("mirror", In(&MIRROR), "", "{model: tiny, share: 5%, budget: shadow}", "copies of some requests go to another model too; the clients meet nothing of it"),
     ],
     later: &[
-        "heartbeat", "mirror", "resume", "cascade", "hedge", "approve", "residence", "refusals", "retry", "min_speed",
+        "heartbeat", "resume", "cascade", "hedge", "approve", "residence", "refusals", "retry", "min_speed",
         "value", "wait", "drop",
     ],
+};
+
+#[rustfmt::skip]
+pub(in crate::policy) static MIRROR: Section = Section {
+    what: "a mirror",
+    keys: &[
+        key("model", NameIn("models"), REQUIRED, "tiny", "where the copies go; it may be one that the route tries, and is not sent what it served itself"),
+        key("share", Percentage, REQUIRED, "5%", "of the route's admitted requests; above 0 %"),
+        key("budget", NameIn("budgets"), REQUIRED, "shadow", "pays for the copies, and for nothing else: requests never touch it. It has no `covers`"),
+    ],
+    later: &[],
 };
 
 #[rustfmt::skip]
