@@ -2,8 +2,7 @@
 
 use super::account::Spent;
 use super::books::Books;
-use super::pool::Pool;
-use super::reserve::Posting;
+use super::pool::{Pool, State};
 use crate::money::{Currency, Money};
 use crate::period::Span;
 use crate::policy::snapshot::Held;
@@ -36,6 +35,9 @@ pub struct HeldIn {
 impl Books {
     /// Its time is over: by the longest of the budgets that hold it, and never while one of them keeps it.
     pub fn may_release(&self, held: &HeldAttempt, otherwise: Held, now: Timestamp) -> bool {
+        if self.is_being_found(held) {
+            return false;
+        }
         let holders = held.accounts.iter().filter_map(|account| {
             let rule = |rule: &&super::books::Rule| {
                 rule.budget.name == account.budget
@@ -54,41 +56,37 @@ impl Books {
         }
     }
 
-    /// Posts the estimate in place of what is held, in the accounts that are there; the ledger does so in the others.
-    /// The record with these postings must reach it before the books are unlocked.
-    pub fn release(&mut self, held: &HeldAttempt) -> Vec<Posting> {
+    /// Posts the estimate in place of what is held, in the accounts that are there; the ledger does so in all of them.
+    /// No lease grows by it: what was leased for the attempt is long spent. The record must reach the ledger before the
+    /// books are unlocked.
+    pub fn release(&mut self, held: &HeldAttempt) {
         let spent = Spent {
             posted: held.estimate,
             held: Money::ZERO.minus(held.amount),
             overdraft: Money::ZERO,
         };
-        let mut postings = Vec::with_capacity(held.accounts.len());
         for account in &held.accounts {
-            let is_it = |pool: &Pool| {
-                let id = &pool.id;
-                pool.rule.is_some()
-                    && (&id.budget, &id.shape, id.span) == (&account.budget, &account.shape, account.span)
-                    && id.currency == held.currency
-            };
-            let Some((life, pool)) = self.pools.iter_mut().find(|(_, pool)| is_it(pool)) else {
+            let Some((life, pool)) = self.pools.iter_mut().find(|(_, pool)| is_held_in(pool, held, account)) else {
                 continue;
             };
             let life = *life;
             let at = pool.find_or_insert(&account.key);
-            pool.spend(at, spent, held.at);
-            postings.push(Posting {
-                budget: account.budget.clone(),
-                key: account.key.clone(),
-                span: account.span,
-                shape: account.shape.clone(),
-                life,
-                bucket: pool.bucket(held.at),
-                posted: spent.posted,
-                held: spent.held,
-                overdraft: spent.overdraft,
-            });
+            pool.amend(at, spent, held.at);
             self.judge(life, at);
         }
-        postings
     }
+
+    /// The store is asked what a budget spent that holds it: its answer may have the release in it or not.
+    fn is_being_found(&self, held: &HeldAttempt) -> bool {
+        let open = |pool: &&Pool| pool.state != State::Ready;
+        let mut pools = self.pools.values().filter(open);
+        pools.any(|pool| held.accounts.iter().any(|account| is_held_in(pool, held, account)))
+    }
+}
+
+fn is_held_in(pool: &Pool, held: &HeldAttempt, account: &HeldIn) -> bool {
+    let id = &pool.id;
+    pool.rule.is_some()
+        && (&id.budget, &id.shape, id.span) == (&account.budget, &account.shape, account.span)
+        && id.currency == held.currency
 }

@@ -242,6 +242,17 @@ impl Pool {
         }
     }
 
+    /// What the store knew is another amount by now: no lease has to do with it.
+    pub(super) fn amend(&mut self, account: usize, spent: Spent, at: Timestamp) {
+        let bucket = self.bucket(at);
+        if let Some(account) = self.accounts.get_mut(account) {
+            account.base = account.base.plus(spent);
+            if let Some(bucket) = bucket {
+                account.buckets.amend(bucket, spent);
+            }
+        }
+    }
+
     /// What was posted before is corrected: the same bucket, no lease.
     pub(super) fn correct(&mut self, account: usize, spent: Spent, bucket: Option<i64>) {
         self.used = self.used.plus(spent.drawn());

@@ -42,6 +42,12 @@ impl Buckets {
         bucket.own = bucket.own.plus(spent);
     }
 
+    /// What the store knew of a bucket is another amount by now.
+    pub(super) fn amend(&mut self, number: i64, spent: Spent) {
+        let bucket = self.at(number);
+        bucket.base = bucket.base.plus(spent);
+    }
+
     /// The store's figures, in place of those known before.
     pub(super) fn rebuild(&mut self, found: &[(i64, Spent)]) {
         for bucket in &mut self.0 {

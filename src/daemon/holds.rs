@@ -62,11 +62,13 @@ async fn post(gateway: &Gateway, held: &HeldAttempt) -> Result<(), LedgerError> 
     }
     let permit = gateway.ledger.permit().await?;
     let mut books = gateway.live.books.lock();
-    let postings = books.release(held);
+    if !books.may_release(held, defaults::HELD, now) {
+        return Ok(());
+    }
+    books.release(held);
     permit.send(Record::Release(ReleaseRecord {
         attempt: held.id,
         estimate: held.estimate,
-        postings,
     }));
     drop(books);
     tracing::info!(

@@ -145,7 +145,8 @@ impl Tariff {
         let positions = self.gateway.live.counters.lock().positions(price, self.at);
         let quote = price.quote(&Moment::of(needs, self.at, Duration::ZERO)).at(&positions);
         let output = output.map_or(self.output, |output| output.min(self.output));
-        quote.expected(self.input, output).min(self.worst)
+        // As an answer is posted: also what is paid anyway counts in budgets.
+        quote.cost(&quote.expected_usage(self.input, output)).min(self.worst)
     }
 
     /// Where another policy is in force by now, its meters count this attempt too: what they had before is found in the

@@ -3,7 +3,7 @@
 use super::error::LedgerError;
 use super::handle::Ledger;
 use super::needs::read_needs;
-use super::read::{DecisionView, decision, open};
+use super::read::{DecisionView, decision, open_current};
 use super::text::{read_caller, read_names, read_time, time};
 use crate::request::Requirements;
 use crate::usage::Usage;
@@ -48,7 +48,7 @@ impl Ledger {
 
 /// The same of a ledger's file, while a daemon writes to it and when none runs.
 pub fn sample_in(path: &Path, since: Timestamp, most: u32) -> Result<Sample, LedgerError> {
-    Ok(sample(&open(path)?, since, most, &mut || true)?)
+    Ok(sample(&open_current(path)?, since, most, &mut || true)?)
 }
 
 /// What the file has of one decision.
@@ -62,7 +62,7 @@ pub struct Recorded {
 
 /// A decision and the text of the policy that made it, as far as the file has them.
 pub fn decision_in(path: &Path, id: &str) -> Result<Option<Recorded>, LedgerError> {
-    let connection = open(path)?;
+    let connection = open_current(path)?;
     let Some(found) = decision(&connection, id)? else {
         return Ok(None);
     };

@@ -3,7 +3,7 @@
 
 use super::error::LedgerError;
 use super::handle::Ledger;
-use super::record::{Posting, ReleaseRecord};
+use super::record::ReleaseRecord;
 use super::text::{read_time, time};
 use super::write::Write;
 use crate::budget::{HeldAttempt, HeldIn, Spent};
@@ -12,12 +12,6 @@ use crate::period::Span;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::sync::Arc;
-
-/// The released amount of a hold goes to the accounts that it was taken from.
-struct Held {
-    amount: Money,
-    currency: Currency,
-}
 
 impl Ledger {
     /// What is held since before an instant, in the order of their attempts; at most `most`, behind the attempt `after`.
@@ -77,15 +71,15 @@ fn accounts_of(connection: &Connection, attempt: i64) -> rusqlite::Result<Vec<He
 impl Write<'_> {
     /// Told twice, it counts once.
     pub(super) fn release(&mut self, r: &ReleaseRecord) -> rusqlite::Result<()> {
-        let Some(held) = self.open_hold(r.attempt)? else {
+        let Some(amount) = self.open_hold(r.attempt)? else {
             return Ok(());
         };
         self.run("DELETE FROM holds WHERE attempt = ?1", [r.attempt])?;
-        let taken_back = self.correction(r.attempt, "held", "release", Money::ZERO.minus(held.amount))?;
+        let taken_back = self.correction(r.attempt, "held", "release", Money::ZERO.minus(amount))?;
         let posted = self.correction(r.attempt, "posted", "estimate", r.estimate)?;
         let (back, posting) = (
             Spent {
-                held: Money::ZERO.minus(held.amount),
+                held: Money::ZERO.minus(amount),
                 ..Spent::default()
             },
             Spent {
@@ -93,22 +87,8 @@ impl Write<'_> {
                 ..Spent::default()
             },
         );
-        let mut known = Vec::new();
-        for account in &r.postings {
-            let of = |spent: Spent| Posting {
-                posted: spent.posted,
-                held: spent.held,
-                overdraft: Money::ZERO,
-                ..account.clone()
-            };
-            known.push(self.post(taken_back, &of(back), held.currency)?);
-            self.post(posted, &of(posting), held.currency)?;
-        }
-        // In accounts that the books do not have any more.
+        // Beside the leases, like what is found later: the attempt drew from them when it ended.
         for (pool, key) in self.posted_in(r.attempt)? {
-            if known.contains(&pool) {
-                continue;
-            }
             for (row, spent) in [(taken_back, back), (posted, posting)] {
                 self.posting((pool, row), &key, spent, true)?;
                 self.add(pool, &key, spent)?;
@@ -125,21 +105,12 @@ impl Write<'_> {
         )
     }
 
-    fn open_hold(&self, attempt: i64) -> rusqlite::Result<Option<Held>> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT a.amount, a.currency FROM holds h JOIN attempts a ON a.id = h.attempt WHERE h.attempt = ?1",
-        )?;
-        let found = statement.query_row([attempt], |row| {
-            let code: String = row.get("currency")?;
-            Ok((Money::from_nanos(row.get("amount")?), Currency::parse(&code)))
-        });
-        let found = found.optional()?;
-        Ok(found.and_then(|(amount, currency)| {
-            Some(Held {
-                amount,
-                currency: currency?,
-            })
-        }))
+    /// What is held for an attempt; nothing where that is over.
+    fn open_hold(&self, attempt: i64) -> rusqlite::Result<Option<Money>> {
+        self.connection
+            .prepare_cached("SELECT a.amount FROM holds h JOIN attempts a ON a.id = h.attempt WHERE h.attempt = ?1")?
+            .query_row([attempt], |row| row.get(0).map(Money::from_nanos))
+            .optional()
     }
 
     fn posted_in(&self, attempt: i64) -> rusqlite::Result<Vec<(i64, Arc<str>)>> {
@@ -155,9 +126,9 @@ impl Write<'_> {
         self.run(
             "INSERT INTO attempts (incarnation, decision, number, at, model, provider, supply, upstream, client, tags,
              purpose, ended, outcome, class, status, input, cache_read, output, reasoning, estimated, amount, worst,
-             currency, total_ms, route, key, territory, run, again, licenses, corrects)
+             currency, total_ms, route, key, territory, run, mirror, again, licenses, corrects)
              SELECT ?2, decision, number, at, model, provider, supply, upstream, client, tags, purpose, ?3, ?4, '', 0,
-             0, 0, 0, 0, 1, ?5, 0, currency, 0, route, key, territory, run, again, licenses, id
+             0, 0, 0, 0, 1, ?5, 0, currency, 0, route, key, territory, run, mirror, again, licenses, id
              FROM attempts WHERE id = ?1",
             params![attempt, self.incarnation, ended, outcome, amount.nanos()],
         )?;

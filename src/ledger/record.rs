@@ -132,8 +132,6 @@ pub struct ReleaseRecord {
     /// Its row in the ledger.
     pub attempt: i64,
     pub estimate: Money,
-    /// In the accounts that the books have: the estimate posted, the held amount taken back.
-    pub postings: Vec<Posting>,
 }
 
 #[derive(Clone, Debug)]

@@ -288,16 +288,20 @@ impl<'p> Quote<'p> {
     /// What this request would cost now, for comparison with others: with the share of its input that is likely to be
     /// cached, at the present bracket, and nothing for what is paid anyway.
     pub fn expected(&self, input: u64, output: u64) -> Money {
+        self.marginal(&self.expected_usage(input, output))
+    }
+
+    /// What such a request is likely to be billed by.
+    pub fn expected_usage(&self, input: u64, output: u64) -> Usage {
         let cached = u128::from(input) * u128::from(self.hit_share) / 10_000;
-        let usage = Usage {
+        Usage {
             input,
             cache_read: u64::try_from(cached).unwrap_or(0),
             output,
             thinking: matches!(self.moment.thinking, Thinking::On | Thinking::Budget(_)),
             time: self.time,
             ..Usage::default()
-        };
-        self.marginal(&usage)
+        }
     }
 
     /// What a usage adds to the period's bill, in the policy's currency.

@@ -2,7 +2,8 @@
 
 use super::{Go, Serving};
 use crate::failover::Ending;
-use crate::gateway::reserve::NoMoney;
+use crate::gateway::reserve::{LOOK_AGAIN, NoMoney};
+use crate::gateway::survey::survey_in_order;
 use crate::gateway::wait;
 use std::ops::ControlFlow::{Break, Continue};
 use tokio::time::Instant;
@@ -32,13 +33,15 @@ impl Serving {
     }
 
     pub(super) async fn wait_again(&mut self) -> Go {
-        self.survey = super::survey(&self.gateway, &self.prepared);
+        // The books may say no for as long as the decision says yes: an edit can make the two see other budgets.
+        tokio::time::sleep(LOOK_AGAIN).await;
+        self.survey = survey_in_order(&self.gateway, &self.prepared).await;
         if self.survey.decision.candidates.is_empty() {
             self.stand_in_line().await;
         }
         self.money = None;
+        self.ticket.decided_anew(&self.prepared, &self.survey);
         if self.survey.decision.candidates.is_empty() {
-            self.ticket.decided_anew(&self.prepared, &self.survey);
             return Break(self.refuse());
         }
         Continue(self.begin())

@@ -248,11 +248,10 @@ impl Daemon {
 
     fn release(&mut self, held: &HeldAttempt) {
         let permit = self.ledger.try_permit().unwrap();
-        let postings = self.books.release(held);
+        self.books.release(held);
         permit.send(Record::Release(ReleaseRecord {
             attempt: held.id,
             estimate: held.estimate,
-            postings,
         }));
     }
 }

@@ -162,6 +162,12 @@ fn what_is_committed_costs_nothing_more_until_it_is_used_and_is_posted_at_list_v
     let (begun, spent) = (stands(499_000_000_000, None), stands(500_000_000_000, None));
     let quote = |positions| price.quote(&now()).at(positions);
     assert_eq!(quote(&begun).expected(1_000_000, 0), Money::ZERO);
+    let likely = quote(&begun).expected_usage(1_000_000, 0);
+    assert_eq!(
+        quote(&begun).cost(&likely).to_string(),
+        "2",
+        "an estimate is posted like a bill"
+    );
     assert_eq!(quote(&spent).expected(1_000_000, 0).to_string(), "2");
     let exceeded = stands(10, Some(600_000_000_000));
     assert_eq!(
