@@ -11,7 +11,7 @@ use super::prepare::Prepared;
 use super::reserved::Reserved;
 use super::session;
 use super::tariff::Billed;
-use super::ticket::Ticket;
+use super::ticket::{Errand, Ticket};
 use super::wished::Wished;
 use crate::budget::End;
 use crate::decide::{Candidate, Target};
@@ -67,25 +67,9 @@ pub struct Attempt {
     pub ended: bool,
 }
 
-/// What an attempt is made for.
-pub struct Errand {
-    pub gateway: Arc<Gateway>,
-    pub policy: Arc<Policy>,
-    pub decision: Arc<str>,
-    pub needs: Arc<Requirements>,
-    pub target: Target,
-}
-
 impl Attempt {
     pub fn new(ticket: &Ticket, candidate: Candidate, number: u8, claim: Claim, reserved: Reserved) -> Self {
-        let errand = Errand {
-            gateway: ticket.gateway.clone(),
-            policy: ticket.policy.clone(),
-            decision: ticket.id.clone(),
-            needs: ticket.needs.clone(),
-            target: ticket.target,
-        };
-        let mut attempt = Self::of(errand, candidate, claim, reserved);
+        let mut attempt = Self::of(ticket.errand(), candidate, claim, reserved);
         attempt.number = number;
         attempt.session = ticket.session;
         attempt.wished = ticket.wished.clone();

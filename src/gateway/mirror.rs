@@ -5,7 +5,7 @@
 //! answer is read and dropped. At most [`MOST`] are under way, each has an end, and [`Mirrors`] ends them all.
 
 use super::Gateway;
-use super::attempt::{Attempt, Errand};
+use super::attempt::Attempt;
 use super::claim::Claim;
 use super::deadlines::Deadlines;
 use super::exchange::{Exchanged, Wire, exchange};
@@ -17,6 +17,7 @@ use super::reserved::Reserved;
 use super::stream::stream_failure;
 use super::survey;
 use super::tariff::Tariff;
+use super::ticket::Errand;
 use crate::budget::{Charges, Facts};
 use crate::decide::explain::MirrorLine;
 use crate::decide::{Candidate, Reason, reshape};

@@ -53,6 +53,15 @@ pub struct Ticket {
     finished: bool,
 }
 
+/// What an attempt is made for.
+pub struct Errand {
+    pub gateway: Arc<Gateway>,
+    pub policy: Arc<Policy>,
+    pub decision: Arc<str>,
+    pub needs: Arc<Requirements>,
+    pub target: Target,
+}
+
 impl Ticket {
     pub fn open(gateway: &Arc<Gateway>, prepared: &Prepared, survey: &Survey) -> Self {
         gateway.metrics.in_flight.inc();
@@ -97,6 +106,16 @@ impl Ticket {
         };
         let (model, detail) = passed.or_else(excluded)?;
         Some(format!("`{model}`: {detail}"))
+    }
+
+    pub fn errand(&self) -> Errand {
+        Errand {
+            gateway: self.gateway.clone(),
+            policy: self.policy.clone(),
+            decision: self.id.clone(),
+            needs: self.needs.clone(),
+            target: self.target,
+        }
     }
 
     /// The request goes on elsewhere (in a stream): this one has nothing left to record.
