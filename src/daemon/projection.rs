@@ -199,11 +199,14 @@ pub fn traffic(recorded: decided::Sample) -> Sample {
     }
 }
 
+/// Its route is the recorded one: neither the model that was named nor the headers are kept, so that what routes `match`
+/// cannot be asked again.
 pub fn question(decided: Decided) -> Traffic {
     Traffic {
         at: decided.at,
         ask: Ask {
-            model: decided.route,
+            model: decided.route.clone(),
+            route: Some(decided.route),
             dialect: decided.dialect,
             headers: Vec::new(),
             fields: Vec::new(),

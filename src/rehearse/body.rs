@@ -112,6 +112,7 @@ mod tests {
         ] {
             let ask = Ask {
                 model: "chat".into(),
+                route: None,
                 dialect: "chat".into(),
                 headers: Vec::new(),
                 fields: Vec::new(),

@@ -191,6 +191,7 @@ plans: [{name: save, when: 'hour > 22', change: {chat: {pick: cheapest}}}]
             at: Timestamp::UNIX_EPOCH,
             ask: Ask {
                 model: "chat".into(),
+                route: Some("chat".into()),
                 dialect: "chat".into(),
                 headers: Vec::new(),
                 fields: Vec::new(),
@@ -240,6 +241,33 @@ plans: [{name: save, when: 'hour > 22', change: {chat: {pick: cheapest}}}]
         assert_eq!(each_stands_for_two.moved_share(), found.moved_share());
         assert_eq!(project(&old, &old, (&recorded, 3)).unwrap().moved, 0);
         assert_eq!(project(&old, &new, (&[], 0)), None);
+    }
+
+    #[test]
+    fn a_request_stays_with_its_route_whatever_the_route_takes() {
+        let canary = "routes: [{name: chat, match: {header: {x-canary: always}, tag: {team: a}}, try: [dear, cheap]}]";
+        let matching = POLICY.replace("routes: [{name: chat, try: [dear, cheap]}]", canary);
+        let (old, new) = (
+            snapshot(&matching),
+            snapshot(&matching.replace("try: [dear, cheap]", "try: [cheap, dear]")),
+        );
+        let moves = |new: &Arc<Snapshot>| {
+            let sample = sample(&[traffic(1_000, &[])], 1);
+            let found = project(&old, new, &sample, Timestamp::UNIX_EPOCH, &mut || true);
+            found.unwrap().moves
+        };
+        assert_eq!(moves(&new), [("dear".to_owned(), "cheap".to_owned(), 1)]);
+        assert_eq!(moves(&old), []);
+        let gone = "
+providers: {r: {vendor: deepseek, api_key: env:R}}
+models: {cheap: {provider: r, supply: competitor, price: {input: 1 USD/M, output: 1 USD/M}}}
+routes: [{name: embed, match: {dialect: embeddings}, try: [cheap]}]
+";
+        assert_eq!(
+            moves(&snapshot(gone)),
+            [("dear".to_owned(), "none".to_owned(), 1)],
+            "its route is gone"
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::decide::{self, Decision, Held, Lock, Question, Refusal, Rules, Target
 use crate::limit::{Full, Scope};
 use crate::plan::{self, Effective};
 use crate::policy::cases::{self, Ask, Step};
-use crate::policy::snapshot::{Asked, HeaderValues, ModelId, Snapshot, Unmatched};
+use crate::policy::snapshot::{Asked, HeaderValues, ModelId, RouteId, Snapshot, Unmatched};
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
@@ -82,6 +82,9 @@ impl Stage {
                 .map(Target::Model)
                 .ok_or_else(|| format!("no model is called `{direct}`"));
         }
+        if let Some(route) = &ask.route {
+            return self.recorded(route);
+        }
         let clients = &self.snapshot.clients;
         let client = clients.iter().find(|client| client.name == ask.needs.caller.client);
         let asked = Asked {
@@ -105,6 +108,14 @@ impl Stage {
                     )
                 }
             })
+    }
+
+    /// A route by its own name, whatever it takes.
+    fn recorded(&self, name: &str) -> Result<Target, String> {
+        let mut routes = self.snapshot.routes.iter();
+        let at = routes.position(|route| route.name.as_ref() == name);
+        at.map(|at| Target::Route(RouteId(at)))
+            .ok_or_else(|| format!("no route is called `{name}`"))
     }
 
     /// A limit of the client or of the route: the request is turned away before anything is decided.

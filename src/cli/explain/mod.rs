@@ -179,6 +179,7 @@ fn first_route(sources: &Sources) -> Result<String, String> {
     let plain = |name: &Arc<str>| {
         let ask = Ask {
             model: name.clone(),
+            route: None,
             dialect: "chat".into(),
             headers: Vec::new(),
             fields: Vec::new(),

@@ -26,6 +26,8 @@ pub(super) const ANSWER_HEADERS: [&str; 7] = [
 pub struct Ask {
     /// What the application writes in `model`.
     pub model: Arc<str>,
+    /// The route that is known to take it, by name: what routes `match` is not asked then.
+    pub route: Option<Arc<str>>,
     pub dialect: Arc<str>,
     /// Names in lower case.
     pub headers: Vec<(Arc<str>, Arc<str>)>,
@@ -69,6 +71,7 @@ impl Reader<'_, '_> {
         let headers = self.texts(&fields, "headers").into_iter();
         Some(Ask {
             model: model.text,
+            route: None,
             dialect,
             fields: self.fields(&fields),
             headers: headers
