@@ -21,7 +21,7 @@ async fn each_candidate_gets_the_request_in_its_own_shape() {
             &format!("{LICENSED}, set: {{seed: 2}}, default: {{top_p: 0.5}}"),
         )
         .model("second", &second, COMPETITOR)
-        .route("name: chat, try: [first, second], set: {seed: 1, extra.deep: [1, yes]}");
+        .route("name: chat, try: [first, second], set: {seed: 1, extra.deep: [1, \"yes\"]}");
     let daemon = Daemon::start(&policy).await;
     let bytes = r#"{ "model": "chat","temperature" : 1.5, "logit_bias":{"7":-1}, "unknown": {"kept" : [1 ,2]},"max_tokens":50,"messages":[{"role":"user","content":"Say hello."}] }"#;
     Call::chat_bytes(bytes).send(daemon.address()).await.expect(200);

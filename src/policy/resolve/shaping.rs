@@ -126,11 +126,33 @@ impl Resolver<'_, '_> {
         let mut values = Vec::new();
         for (word, node) in written {
             let Some(path) = self.path(word) else { continue };
-            if self.may_give(word, &path.0[0]).is_some() {
+            if self.may_give(word, &path.0[0]).is_some() && self.is_plain(node) {
                 values.push((path, json(node).to_string().into()));
             }
         }
         values
+    }
+
+    /// Nothing in it would be sent as a text that looks like a truth value or a number to who wrote it.
+    fn is_plain(&mut self, node: &Node) -> bool {
+        match &node.value {
+            Value::List(items) => items.iter().fold(true, |plain, item| self.is_plain(item) && plain),
+            Value::Map(entries) => entries
+                .iter()
+                .fold(true, |plain, (_, node)| self.is_plain(node) && plain),
+            Value::Scalar(word) if word.broken || word.is_null() || word.style != Style::Plain => true,
+            Value::Scalar(word) => self.is_json_or_text(word),
+        }
+    }
+
+    fn is_json_or_text(&mut self, word: &Word) -> bool {
+        let Some(meant) = slip(&word.text) else { return true };
+        let help = format!(
+            "did you mean `{meant}`? A text that looks like this is quoted: `\"{}\"`",
+            word.text
+        );
+        self.unreadable(word, "JSON value", &help);
+        false
     }
 
     fn clamp(&mut self, (word, least, most): &(Word, Option<Word>, Option<Word>)) -> Option<(Path, Clamp)> {
@@ -176,6 +198,33 @@ fn inside(one: &str, other: &str) -> bool {
     under(one, other) || under(other, one)
 }
 
+/// What a plain word means to other readers of YAML, where JSON does not write it so; it would go out as a text.
+fn slip(text: &str) -> Option<String> {
+    if serde_json::from_str::<serde_json::Value>(text).is_ok() {
+        return None;
+    }
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" => Some("true".to_owned()),
+        "false" | "no" | "off" => Some("false".to_owned()),
+        lower => number(lower),
+    }
+}
+
+/// The number that is written `0x10`, `0o17`, `+1`, `007`, `.5` or `5.`, as JSON writes it.
+fn number(lower: &str) -> Option<String> {
+    let (sign, digits) = match lower.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", lower.strip_prefix('+').unwrap_or(lower)),
+    };
+    let radix = |prefix: &str, radix: u32| u64::from_str_radix(digits.strip_prefix(prefix)?, radix).ok();
+    if let Some(whole) = radix("0x", 16).or_else(|| radix("0o", 8)) {
+        return Some(format!("{sign}{whole}"));
+    }
+    let written = digits.starts_with(|c: char| c.is_ascii_digit() || c == '.');
+    let value: f64 = digits.parse().ok().filter(|value: &f64| written && value.is_finite())?;
+    Some(format!("{sign}{value}"))
+}
+
 /// As JSON: what is quoted is a text, what is not is what YAML 1.2 reads in it.
 pub(in crate::policy) fn json(node: &Node) -> serde_json::Value {
     match &node.value {
@@ -190,5 +239,43 @@ pub(in crate::policy) fn json(node: &Node) -> serde_json::Value {
             plain.unwrap_or_else(|| word.text.as_ref().into())
         }
         Value::Scalar(word) => word.text.as_ref().into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::slip;
+
+    #[test]
+    fn what_others_read_as_a_truth_value_or_a_number_is_known() {
+        let slips = [
+            ("True", "true"),
+            ("FALSE", "false"),
+            ("Yes", "true"),
+            ("off", "false"),
+            ("0x10", "16"),
+            ("0o17", "15"),
+            ("-.5", "-0.5"),
+            ("+1", "1"),
+            ("007", "7"),
+            ("5.", "5"),
+        ];
+        for (text, meant) in slips {
+            assert_eq!(slip(text).as_deref(), Some(meant), "{text}");
+        }
+        for text in [
+            "true",
+            "0.5",
+            "1e3",
+            "low",
+            "inf",
+            "1.2.3",
+            "2026-11-24",
+            "0xyz",
+            "+",
+            ".",
+        ] {
+            assert_eq!(slip(text), None, "{text}");
+        }
     }
 }
