@@ -110,6 +110,12 @@ fn projection(path: &Path, days: u16, old: Snapshot, new: Snapshot) -> Result<Pr
     if !file.exists() {
         return Err(format!("there is no ledger at {}", file.display()));
     }
+    if old.currency != new.currency {
+        return Err(format!(
+            "the old policy reckons in {} and the new one in {}: what requests cost under both cannot be compared",
+            old.currency, new.currency
+        ));
+    }
     let now = Timestamp::now();
     let since = now.saturating_sub(SignedDuration::from_hours(24 * i64::from(days)));
     let since = since.unwrap_or(Timestamp::UNIX_EPOCH);
@@ -208,6 +214,29 @@ mod tests {
         };
         assert_eq!(run(&args(false)), ExitCode::SUCCESS);
         assert_eq!(run(&args(true)), ExitCode::FAILURE);
+    }
+
+    #[test]
+    fn of_two_currencies_it_is_said_that_they_cannot_be_compared() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = folder.path().join(FILE_NAME);
+        std::fs::write(&ledger, "").unwrap();
+        let in_currency = |name: &str, currency: &str| {
+            let text = "
+providers: {q: {vendor: llama.cpp}}
+models: {m: {provider: q, supply: local}}
+routes: [{name: chat, try: [m]}]
+";
+            let path = folder.path().join(name);
+            std::fs::write(&path, format!("currency: {currency}{text}")).unwrap();
+            sound(&path).unwrap()
+        };
+        let (old, new) = (in_currency("a.yaml", "USD"), in_currency("b.yaml", "EUR"));
+        let told = projection(&ledger, 30, old, new).unwrap_err();
+        assert!(
+            told.starts_with("the old policy reckons in USD and the new one in EUR"),
+            "{told}"
+        );
     }
 
     #[test]
