@@ -4,9 +4,11 @@
 //! A projection, no promise: budgets are full, providers up, and a model that was not asked is reckoned by the tokens of
 //! the one that was.
 
+use super::stage::DIRECT;
 use super::{Stage, World};
 use crate::money::Money;
 use crate::policy::cases::Ask;
+use crate::policy::diff::{self, Renames};
 use crate::policy::snapshot::{ModelId, Snapshot};
 use crate::price::Moment;
 use crate::usage::Usage;
@@ -84,6 +86,11 @@ pub fn project(
         return None;
     }
     let mean = mean_output(requests);
+    let names = Names {
+        old,
+        new,
+        renames: diff::renames(old, new),
+    };
     let (mut before, mut after) = (Side::new(old), Side::new(new));
     let mut projection = Projection {
         requests: requests.len(),
@@ -101,10 +108,11 @@ pub fn project(
             ..Usage::NONE
         });
         let (from, was) = before.serve(one, &usage);
-        let (to, is) = after.serve(one, &usage);
+        let (to, is) = after.serve(&names.translated(one), &usage);
         projection.before = projection.before.plus(was);
         projection.after = projection.after.plus(is);
-        if from != to {
+        if !names.same(from, to) {
+            let (from, to) = (name(old, from), name(new, to));
             projection.moved += 1;
             *moves.entry((from, to)).or_default() += 1;
         }
@@ -123,6 +131,56 @@ fn mean_output(traffic: &[Traffic]) -> u64 {
     sum.checked_div(count).unwrap_or(crate::decide::DEFAULT_OUTPUT)
 }
 
+fn name(snapshot: &Snapshot, id: Option<ModelId>) -> String {
+    id.map_or_else(|| "none".to_owned(), |id| snapshot.model(id).name.to_string())
+}
+
+/// What the new policy calls the old one's things: a new name alone moves nothing.
+struct Names<'a> {
+    old: &'a Snapshot,
+    new: &'a Snapshot,
+    renames: Renames,
+}
+
+impl Names<'_> {
+    fn of(&self, section: &str, name: &Arc<str>) -> Arc<str> {
+        self.renames.of(section, name).map_or_else(|| name.clone(), Arc::from)
+    }
+
+    /// The request with its route and its plans as the new policy calls them.
+    fn translated(&self, one: &Traffic) -> Traffic {
+        let plans = one.plans.iter().map(|plan| self.of("plans", plan));
+        let model = match one.ask.model.strip_prefix(DIRECT) {
+            Some(direct) => format!("{DIRECT}{}", self.of("models", &direct.into())).into(),
+            None => self.of("routes", &one.ask.model),
+        };
+        Traffic {
+            plans: plans.collect(),
+            ask: Ask {
+                model,
+                route: one.ask.route.as_ref().map(|route| self.of("routes", route)),
+                ..one.ask.clone()
+            },
+            ..one.clone()
+        }
+    }
+
+    /// The same model serves, or none on both sides.
+    fn same(&self, from: Option<ModelId>, to: Option<ModelId>) -> bool {
+        let (Some(from), Some(to)) = (from, to) else {
+            return from == to;
+        };
+        let (was, is) = (self.old.model(from), self.new.model(to));
+        was.name == is.name || (self.of("models", &was.name) == is.name && self.asks_the_same(from, to))
+    }
+
+    /// A guess by likeness alone would take a vendor's next model for the last one.
+    fn asks_the_same(&self, from: ModelId, to: ModelId) -> bool {
+        let provider = self.of("providers", &self.old.provider_of(from).name);
+        self.old.model(from).upstream == self.new.model(to).upstream && provider == self.new.provider_of(to).name
+    }
+}
+
 /// One policy, its stages kept by the plans in force.
 struct Side<'a> {
     snapshot: &'a Arc<Snapshot>,
@@ -138,7 +196,7 @@ impl<'a> Side<'a> {
     }
 
     /// Who would serve it, and at what cost.
-    fn serve(&mut self, one: &Traffic, usage: &Usage) -> (String, Money) {
+    fn serve(&mut self, one: &Traffic, usage: &Usage) -> (Option<ModelId>, Money) {
         let plans = self.snapshot.plans.iter();
         let active: Vec<bool> = plans.map(|plan| one.plans.contains(&plan.name)).collect();
         let snapshot = self.snapshot;
@@ -147,10 +205,9 @@ impl<'a> Side<'a> {
             .entry(active)
             .or_insert_with_key(|active| Stage::new(snapshot.clone(), World::quiet(snapshot), active, one.at));
         stage.now = one.at;
-        match stage.first(&one.ask) {
-            None => ("none".to_owned(), Money::ZERO),
-            Some(id) => (snapshot.model(id).name.to_string(), cost(snapshot, id, one, usage)),
-        }
+        let first = stage.first(&one.ask);
+        let cost = first.map_or(Money::ZERO, |id| cost(snapshot, id, one, usage));
+        (first, cost)
     }
 }
 
@@ -268,6 +325,38 @@ routes: [{name: embed, match: {dialect: embeddings}, try: [cheap]}]
             [("dear".to_owned(), "none".to_owned(), 1)],
             "its route is gone"
         );
+    }
+
+    #[test]
+    fn a_new_name_alone_moves_nothing() {
+        let old = POLICY.replace("dear: {", "dear: {name: big, ");
+        let model = old
+            .replace("dear: {", "pricey: {")
+            .replace("try: [dear, cheap]", "try: [pricey, cheap]");
+        let plan = old.replace("name: save", "name: thrift");
+        let route = old
+            .replace("name: chat", "name: talk")
+            .replace("{chat: {pick", "{talk: {pick");
+        let recorded = [traffic(1_000, &[]), traffic(1_000, &["save"])];
+        let moves = |new: &str| {
+            let (old, new) = (snapshot(&old), snapshot(new));
+            let found = project(&old, &new, &sample(&recorded, 2), Timestamp::UNIX_EPOCH, &mut || true);
+            let found = found.unwrap();
+            (found.moves, found.before == found.after)
+        };
+        for renamed in [&model, &plan] {
+            assert_eq!(moves(renamed), (vec![], true), "{renamed}");
+        }
+        let (moved, _) = moves(&route.replace(
+            "[{name: save, when: 'hour > 22', change: {talk: {pick: cheapest}}}]",
+            "[]",
+        ));
+        assert!(
+            moved.iter().all(|(_, to, _)| to != "none"),
+            "the route is found: {moved:?}"
+        );
+        let (moved, _) = moves(&model.replace("name: big", "name: bigger"));
+        assert_eq!(moved, [("dear".to_owned(), "pricey".to_owned(), 1)], "another model");
     }
 
     #[test]

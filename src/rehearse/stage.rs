@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Asks for one model of the policy by its own name.
-const DIRECT: &str = "planb/";
+pub(super) const DIRECT: &str = "planb/";
 
 #[derive(Clone, Debug)]
 pub struct Stage {

@@ -146,13 +146,14 @@ pub(super) fn scalar(node: &Node, key: &str) -> Option<String> {
 
 /// Guessed new names, so that what refers to a thing by its name does not count as changed.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Renames(Vec<(String, String, String)>);
+pub struct Renames(Vec<(String, String, String)>);
 
 impl Renames {
-    pub fn add(&mut self, section: &str, old: &str, new: &str) {
+    pub(super) fn add(&mut self, section: &str, old: &str, new: &str) {
         self.0.push((section.to_owned(), old.to_owned(), new.to_owned()));
     }
 
+    /// The new name of what a section calls `old`; `None` where it keeps its name or is gone.
     pub fn of(&self, section: &str, old: &str) -> Option<&str> {
         let found = self.0.iter().find(|(of, name, _)| of == section && name == old);
         found.map(|(_, _, new)| new.as_str())

@@ -13,7 +13,8 @@ use super::report::Report;
 use super::snapshot::Snapshot;
 use super::source::{self, Files, Node, Value, Word};
 use super::{SourceFile, Sources, mask};
-use leaves::{Leaves, Renames};
+use leaves::Leaves;
+pub use leaves::Renames;
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -61,6 +62,14 @@ pub fn changes(old: &Snapshot, new: &Snapshot) -> Vec<Change> {
         return Vec::new();
     }
     between(&old.text, &new.text)
+}
+
+/// What is called otherwise in the new policy, as far as can be guessed.
+pub fn renames(old: &Snapshot, new: &Snapshot) -> Renames {
+    if old.hash == new.hash || old.text == new.text {
+        return Renames::default();
+    }
+    Sections::of(&old.text).renames(&Sections::of(&new.text))
 }
 
 fn between(old: &str, new: &str) -> Vec<Change> {
