@@ -7,6 +7,7 @@ mod ratio;
 
 pub use ratio::Ratio;
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// Nano-units in one unit of a currency.
@@ -61,15 +62,16 @@ impl Money {
         self.0 as f64 / NANOS_PER_UNIT as f64
     }
 
-    /// Reads `12`, `0.25`, `1,234.5`. At most nine decimals; `None` on anything else or out of range.
+    /// Reads `12`, `0.25`, `1,234.5`. At most nine decimals; `None` on anything else or out of range. A comma is never
+    /// a decimal point: see [`ungrouped`].
     pub fn parse(text: &str) -> Option<Self> {
-        let clean: String = text.trim().chars().filter(|c| *c != ',' && *c != '_').collect();
-        let (negative, digits) = match clean.strip_prefix('-') {
+        let text = text.trim();
+        let (negative, digits) = match text.strip_prefix('-') {
             Some(rest) => (true, rest),
-            None => (false, clean.as_str()),
+            None => (false, text),
         };
-        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-        let all_digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
+        let digits = ungrouped(digits)?;
+        let (whole, fraction) = digits.split_once('.').unwrap_or((&digits, ""));
         if (whole.is_empty() && fraction.is_empty())
             || !all_digits(whole)
             || !all_digits(fraction)
@@ -87,6 +89,24 @@ impl Money {
         let nanos = whole.checked_mul(NANOS_PER_UNIT)?.checked_add(fraction)?;
         Some(Self(if negative { -nanos } else { nanos }))
     }
+}
+
+/// A number without the marks between its thousands: `1,234.5` and `1_234.5` are `1234.5`. `None` where a comma or an
+/// underscore parts anything else: `12,50` is twelve and a half to whoever wrote it, and must not become 1250.
+pub fn ungrouped(number: &str) -> Option<Cow<'_, str>> {
+    let Some(mark) = [',', '_'].into_iter().find(|mark| number.contains(*mark)) else {
+        return Some(Cow::Borrowed(number));
+    };
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let (first, rest) = whole.split_once(mark)?;
+    // `0,500` can only be a decimal comma.
+    let begins = (1..=3).contains(&first.len()) && all_digits(first) && !first.starts_with('0');
+    let goes_on = rest.split(mark).all(|group| group.len() == 3 && all_digits(group));
+    (begins && goes_on && all_digits(fraction)).then(|| Cow::Owned(number.replace(mark, "")))
+}
+
+fn all_digits(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 impl std::iter::Sum for Money {

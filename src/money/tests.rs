@@ -12,6 +12,9 @@ fn amounts_read_and_print_exactly() {
         ("0.05", 50_000_000, "0.05"),
         ("1,234.5", 1_234_500_000_000, "1234.5"),
         (".5", 500_000_000, "0.5"),
+        ("12,345,678", 12_345_678_000_000_000, "12345678"),
+        ("1_234", 1_234_000_000_000, "1234"),
+        ("-1,234", -1_234_000_000_000, "-1234"),
         ("-0.000000001", -1, "-0.000000001"),
     ] {
         let money = Money::parse(text).unwrap();
@@ -32,6 +35,23 @@ fn what_is_not_an_amount_is_refused() {
         "99999999999999",
         "--1",
         "1-",
+        "12,50",
+        "0,05",
+        "0,500",
+        "1,5",
+        "1.234,50",
+        "1,2345",
+        "1234,567",
+        "1,,234",
+        ",123",
+        "123,",
+        "1,234,",
+        "1.5,000",
+        "1.234,567",
+        "1,234_567",
+        "1_2",
+        "_1",
+        "1_",
     ] {
         assert_eq!(Money::parse(text), None, "{text}");
     }
@@ -52,6 +72,16 @@ fn one_token_at_the_lowest_list_rate_is_not_lost_in_a_reservation() {
 }
 
 proptest! {
+    #[test]
+    fn a_comma_changes_no_amount(before in 1_u32..2_000, after in "[0-9]{1,5}") {
+        let read = Money::parse(&format!("{before},{after}"));
+        if before < 1_000 && after.len() == 3 {
+            prop_assert_eq!(read, Money::parse(&format!("{before}{after}")));
+        } else {
+            prop_assert_eq!(read, None);
+        }
+    }
+
     #[test]
     fn printing_and_reading_are_inverse(nanos in any::<i64>().prop_filter("magnitude", |n| *n != i64::MIN)) {
         let money = Money::from_nanos(nanos);

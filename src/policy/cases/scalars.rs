@@ -67,7 +67,11 @@ impl Reader<'_, '_> {
             (Some(amount), None) => Some(amount),
             (Some(amount), Some(code)) if Currency::parse(code) == Some(own) => Some(amount),
             _ => {
-                self.wrong(word, "amount of this policy's money", &format!("write `0.05 {own}`"));
+                let help = match units::decimal_comma(&word.text) {
+                    true => units::NO_COMMA.to_owned(),
+                    false => format!("write `0.05 {own}`"),
+                };
+                self.wrong(word, "amount of this policy's money", &help);
                 None
             }
         }

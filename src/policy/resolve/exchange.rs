@@ -3,7 +3,8 @@
 //! Rates are kept as exact fractions. An amount in a currency without a rate is an error that says which line is missing.
 
 use super::Resolver;
-use crate::money::{Currency, Money, NANOS_PER_UNIT, Ratio};
+use super::units::{NO_COMMA, decimal_comma};
+use crate::money::{Currency, Money, NANOS_PER_UNIT, Ratio, ungrouped};
 use crate::policy::mask::shown;
 use crate::policy::read::Policy;
 use crate::policy::source::{Place, Word};
@@ -76,7 +77,11 @@ pub(super) fn amount(text: &str) -> Option<(Money, Currency)> {
 /// An amount as it is written in other places: `$500`, `500usd`, `1,000 USD`.
 fn meant(text: &str, own: Currency) -> Option<String> {
     let text = text.trim();
-    let number: String = text.chars().filter(|c| c.is_ascii_digit() || *c == '.').collect();
+    let number: String = text
+        .chars()
+        .filter(|c| c.is_ascii_digit() || ".,_".contains(*c))
+        .collect();
+    let number = ungrouped(&number)?;
     Money::parse(&number).filter(|amount| *amount > Money::ZERO)?;
     let word: String = text.chars().filter(char::is_ascii_alphabetic).collect();
     let other = text
@@ -117,7 +122,10 @@ impl Resolver<'_, '_> {
             return None;
         };
         let Some((price, target)) = amount(&worth.text).filter(|(price, _)| *price > Money::ZERO) else {
-            let help = format!("write what one {unit} is worth, `{unit}: … {}`", self.exchange.currency);
+            let help = match decimal_comma(&worth.text) {
+                true => NO_COMMA.to_owned(),
+                false => format!("write what one {unit} is worth, `{unit}: … {}`", self.exchange.currency),
+            };
             self.unreadable(worth, "amount of money", &help);
             return None;
         };
@@ -150,6 +158,7 @@ impl Resolver<'_, '_> {
             return "write an amount above 0".to_owned();
         }
         match meant(text, self.exchange.currency) {
+            None if decimal_comma(text) => NO_COMMA.to_owned(),
             Some(meant) => format!("did you mean `{meant}`?"),
             None if text.bytes().filter(u8::is_ascii_digit).count() > 12 && !text.contains('.') => {
                 "write less than 9 billion: more cannot be counted to the nano-unit".to_owned()
@@ -217,6 +226,7 @@ impl Resolver<'_, '_> {
             });
             let help = match meant {
                 Some(meant) => format!("did you mean `{meant}`?"),
+                None if decimal_comma(&word.text) => NO_COMMA.to_owned(),
                 None => format!("this one is written `{example}`"),
             };
             self.unreadable(word, "price", &help);

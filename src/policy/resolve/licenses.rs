@@ -2,6 +2,7 @@
 
 use super::Resolver;
 use super::dates::date;
+use super::units::{NO_COMMA, decimal_comma};
 use crate::catalog;
 use crate::license::{
     Count, Duty, DutyKind, Fee, License, Per, Revenue, Service, Term, Territory, TerritoryOf, Use, Uses,
@@ -196,9 +197,11 @@ impl Resolver<'_, '_> {
         let found = amount(&word.text);
         if found.is_none() {
             let message = format!("`{}` is no amount of money", shown(&word.text));
-            self.report
-                .error(word.place, "bad-value", message)
-                .help("amounts are written `20000000 USD`");
+            let help = match decimal_comma(&word.text) {
+                true => NO_COMMA,
+                false => "amounts are written `20000000 USD`",
+            };
+            self.report.error(word.place, "bad-value", message).help(help);
         }
         found
     }

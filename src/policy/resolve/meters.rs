@@ -2,6 +2,7 @@
 
 use super::Resolver;
 use super::prices::Purse;
+use super::units::{NO_COMMA, decimal_comma};
 use crate::money::Money;
 use crate::period::Period;
 use crate::policy::read;
@@ -121,7 +122,11 @@ impl Resolver<'_, '_> {
             return None;
         }
         let Some((amount, currency)) = exchange::amount(&word.text).filter(|(amount, _)| *amount > Money::ZERO) else {
-            self.unreadable(word, "amount of money", "amounts are written `500 USD`");
+            let help = match decimal_comma(&word.text) {
+                true => NO_COMMA,
+                false => "amounts are written `500 USD`",
+            };
+            self.unreadable(word, "amount of money", help);
             return None;
         };
         self.keep_currency(currency, word, purse);

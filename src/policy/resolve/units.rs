@@ -1,10 +1,13 @@
 //! Durations, sizes, percentages and plain numbers.
 
 use super::Resolver;
+use crate::money::ungrouped;
 use crate::policy::mask::shown;
 use crate::policy::source::Word;
 use std::time::Duration;
 
+/// What to do about a [`decimal_comma`].
+pub(in crate::policy) const NO_COMMA: &str = "write a decimal point, not a comma";
 /// Beyond it a duration is a slip, and sums of deadlines could overflow.
 const LONGEST: Duration = Duration::from_secs(366 * 86_400);
 
@@ -46,6 +49,7 @@ impl Resolver<'_, '_> {
             let usual = "sizes are written `4096`, `32k` (thousand), `1M` (million), `32Ki` or `1Mi` (of 1,024)";
             let help = match size(&word.text) {
                 Some(_) => "write at least 1, or leave it out".to_owned(),
+                None if decimal_comma(&word.text) => NO_COMMA.to_owned(),
                 None => spelt(&word.text).map_or_else(|| usual.to_owned(), |meant| format!("did you mean `{meant}`?")),
             };
             self.unreadable(word, "size", &help);
@@ -78,6 +82,7 @@ impl Resolver<'_, '_> {
             let help = match share.and_then(|share| share.checked_mul(100)) {
                 Some(points) if points % 100 == 0 => format!("did you mean `{}%`?", points / 100),
                 _ if whole(&word.text).is_some() => format!("did you mean `{}%`?", word.text),
+                _ if decimal_comma(&word.text) => NO_COMMA.to_owned(),
                 _ => "percentages are written `80%` or `99.5%`".to_owned(),
             };
             self.unreadable(word, "percentage", &help);
@@ -138,11 +143,12 @@ pub(in crate::policy) fn size(text: &str) -> Option<u64> {
 
 /// The size in the spelling that is known: `32K`, `32 k`, `1MiB`, `128,000`.
 fn spelt(text: &str) -> Option<String> {
-    let plain: String = text.chars().filter(|c| !matches!(c, ' ' | ',' | '_')).collect();
+    let plain = text.replace(' ', "");
     let digits = plain
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .find(|c: char| !c.is_ascii_digit() && !matches!(c, '.' | ',' | '_'))
         .unwrap_or(plain.len());
     let (number, unit) = plain.split_at(digits);
+    let number = ungrouped(number)?;
     let unit = match unit
         .to_ascii_lowercase()
         .trim_end_matches("tokens")
@@ -157,6 +163,14 @@ fn spelt(text: &str) -> Option<String> {
     };
     let meant = format!("{number}{unit}");
     size(&meant).filter(|size| *size > 0).map(|_| meant)
+}
+
+/// A comma that parts no thousands, so that nobody knows what was meant and nothing may be suggested: `1,5M`, `12,50 EUR`.
+pub(in crate::policy) fn decimal_comma(text: &str) -> bool {
+    let number = text.chars().filter(|c| c.is_ascii_digit() || matches!(c, '.' | ','));
+    let number: String = number.collect();
+    let parts_digits = |three: &[u8]| three[0].is_ascii_digit() && three[1] == b',' && three[2].is_ascii_digit();
+    text.as_bytes().windows(3).any(parts_digits) && ungrouped(&number).is_none()
 }
 
 pub(in crate::policy) fn percentage(text: &str) -> Option<u32> {
@@ -223,6 +237,27 @@ mod tests {
             "99999999999999999999",
         ] {
             assert_eq!(size(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_suggested_for_a_decimal_comma() {
+        for (text, meant) in [
+            ("128,000", "128000"),
+            ("1,000k", "1000k"),
+            ("32 K", "32k"),
+            ("1_000", "1000"),
+        ] {
+            assert_eq!(spelt(text).as_deref(), Some(meant), "{text}");
+            assert!(!decimal_comma(text), "{text}");
+        }
+        for text in ["1,5M", "12,50", "0,5k", "1,5 MB"] {
+            assert_eq!(spelt(text), None, "{text}");
+            assert!(decimal_comma(text), "{text}");
+        }
+        for text in ["99,5%", "0,8", "1.000,5"] {
+            assert_eq!(percentage(text), None, "{text}");
+            assert!(decimal_comma(text), "{text}");
         }
     }
 
