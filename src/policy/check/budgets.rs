@@ -96,18 +96,15 @@ fn dead_ends(snapshot: &Snapshot, budget: &Budget, place: Place, report: &mut Re
 /// A cap under which not even the least answer fits.
 fn cost_cap(snapshot: &Snapshot, route: &Route, place: Place, report: &mut Report) {
     let Some(cap) = route.terms.max_cost else { return };
-    let costs: Vec<_> = route
-        .terms
-        .candidates
+    let candidates = &route.terms.candidates;
+    // What has no price is never used under a cap, so it saves nobody.
+    let costs = candidates
         .iter()
-        .map(|id| least_cost(snapshot, *id, &route.terms))
-        .collect();
-    let Some(least) = costs
-        .iter()
-        .copied()
-        .collect::<Option<Vec<_>>>()
-        .and_then(|costs| costs.into_iter().min())
-    else {
+        .filter_map(|id| least_cost(snapshot, *id, &route.terms));
+    let Some(least) = costs.min() else {
+        if !candidates.is_empty() {
+            unpriced_under_cap(route, place, report);
+        }
         return;
     };
     if least > cap {
@@ -119,4 +116,11 @@ fn cost_cap(snapshot: &Snapshot, route: &Route, place: Place, report: &mut Repor
             .warning(place, "cost-cap", message)
             .help("raise `limits.cost`, or lower `min_output`; a request with a smaller `max_tokens` of its own may still fit");
     }
+}
+
+fn unpriced_under_cap(route: &Route, place: Place, report: &mut Report) {
+    let message = format!("no model of route `{}` answers under it: none has a price", route.name);
+    report
+        .warning(place, "cost-cap", message)
+        .help("give its models a `price`, or take out `limits.cost`");
 }

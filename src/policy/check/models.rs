@@ -22,16 +22,24 @@ fn unpriced(snapshot: &Snapshot, id: ModelId, words: &read::Model, report: &mut 
     if model.price.is_some() {
         return;
     }
-    let mut routes = snapshot.routes.iter();
+    let mut routes = snapshot
+        .routes
+        .iter()
+        .filter(|route| route.terms.candidates.contains(&id));
+    let capped = routes.clone().find(|route| route.terms.max_cost.is_some());
     let mut budgets = snapshot.budgets.iter();
     let hard = budgets.find(|budget| budget.enforce == Enforce::Hard && may_cover(budget, snapshot, id));
-    let message = match hard {
-        Some(budget) => format!(
+    let message = match (hard, capped) {
+        (Some(budget), _) => format!(
             "model `{}` has no price, so it is never used under budget `{}`",
             model.name, budget.name
         ),
-        None if !routes.any(|route| route.terms.candidates.contains(&id)) => return,
-        None => format!(
+        (None, Some(route)) => format!(
+            "model `{}` has no price, so it is never used under `limits.cost` of route `{}`",
+            model.name, route.name
+        ),
+        (None, None) if routes.next().is_none() => return,
+        (None, None) => format!(
             "model `{}` has no price, so what it costs is counted as nothing",
             model.name
         ),

@@ -13,7 +13,7 @@ pub(super) fn meets(snapshot: &Snapshot, id: ModelId, terms: &Terms) -> bool {
     let model = snapshot.model(id);
     let affordable = terms
         .max_cost
-        .is_none_or(|cap| least_cost(snapshot, id, terms).is_none_or(|least| least <= cap));
+        .is_none_or(|cap| least_cost(snapshot, id, terms).is_some_and(|least| least <= cap));
     affordable && terms.need.unmet(model).is_none()
 }
 

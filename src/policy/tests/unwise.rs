@@ -128,6 +128,19 @@ fn a_cost_cap_that_excludes_every_candidate() {
     );
     none(&cap("big", "0.003 USD"), "cost-cap");
     none(&cap("big, tiny", "0.001 USD"), "cost-cap");
+    // What has no price is never used under a cap, and hides nothing.
+    let unpriced = |tried: &str, cost: &str| {
+        let models = "models:\n  m: {provider: hub, supply: competitor}\n";
+        cap(tried, cost).replacen("models:\n", models, 1)
+    };
+    one(
+        &unpriced("big, m", "0.001 USD"),
+        "cost-cap",
+        "no model of route `r` answers for that",
+    );
+    one(&unpriced("m", "5 USD"), "cost-cap", "none has a price");
+    none(&unpriced("big, m", "0.003 USD"), "cost-cap");
+    none(&unpriced("m, tiny", "0.001 USD"), "cost-cap");
 }
 
 #[test]
@@ -205,6 +218,13 @@ fn an_unpriced_model() {
             .replace("try: [big, tiny]", "try: [big, m, tiny]"),
         "unpriced",
         "counted as nothing",
+    );
+    one(
+        &text
+            .replace("per: month}", "per: month, enforce: soft}")
+            .replace("try: [big, tiny]", "try: [big, m, tiny], limits: {cost: 1 USD}"),
+        "unpriced",
+        "never used under `limits.cost` of route `chat`",
     );
 }
 
