@@ -27,12 +27,12 @@ pub(super) fn check(snapshot: &Snapshot, written: &Policy, now: Timestamp, repor
         return;
     }
     routes::warn(snapshot, written, report);
-    supply::warn(snapshot, written, report);
+    supply::warn(snapshot, written, now, report);
     models::warn(snapshot, written, now, report);
-    budgets::warn(snapshot, written, report);
+    budgets::warn(snapshot, written, now, report);
     mirrors::warn(snapshot, written, report);
     plans::warn(snapshot, written, now, report);
-    combinations::warn(snapshot, written, report);
+    combinations::warn(snapshot, written, now, report);
     terms::warn(snapshot, written, now, report);
 }
 

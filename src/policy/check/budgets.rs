@@ -1,20 +1,21 @@
 //! Budgets that count nothing, or that end a route when they are spent.
 
-use super::needs::least_cost;
+use super::needs::{least_cost, serving};
 use crate::policy::condition::Signal;
 use crate::policy::condition::signature::Live;
 use crate::policy::read::Policy;
 use crate::policy::report::Report;
 use crate::policy::snapshot::{Budget, Enforce, ModelId, Route, Snapshot};
 use crate::policy::source::Place;
+use jiff::Timestamp;
 
-pub(super) fn warn(snapshot: &Snapshot, written: &Policy, report: &mut Report) {
+pub(super) fn warn(snapshot: &Snapshot, written: &Policy, now: Timestamp, report: &mut Report) {
     // What pays for shadow calls is touched by no request and ends no route.
     for budget in snapshot.budgets.iter().filter(|budget| !budget.shadows) {
         let place = written.budgets.iter().find(|words| words.name.text == budget.name);
         let place = place.map_or(Place::START, |words| words.name.place);
         if !untouched(snapshot, budget, place, report) && budget.enforce == Enforce::Hard {
-            dead_ends(snapshot, budget, place, report);
+            dead_ends(snapshot, budget, place, now, report);
         }
     }
     silent_forecasts(snapshot, written, report);
@@ -68,13 +69,16 @@ fn untouched(snapshot: &Snapshot, budget: &Budget, place: Place, report: &mut Re
 }
 
 /// Routes that serve nobody once the budget is spent.
-fn dead_ends(snapshot: &Snapshot, budget: &Budget, place: Place, report: &mut Report) {
+fn dead_ends(snapshot: &Snapshot, budget: &Budget, place: Place, now: Timestamp, report: &mut Report) {
     let free = |id: &ModelId| snapshot.model(*id).price.as_ref().is_some_and(|price| price.is_free());
     let goes_on = |id: &ModelId| !may_cover(budget, snapshot, *id) || free(id);
     let ended: Vec<String> = snapshot
         .routes
         .iter()
-        .filter(|route| !route.terms.candidates.is_empty() && !route.terms.candidates.iter().any(goes_on))
+        .filter(|route| {
+            let serving = serving(snapshot, &route.terms, now);
+            !serving.is_empty() && !serving.iter().any(goes_on)
+        })
         .map(|route| format!("`{}`", route.name))
         .collect();
     if ended.is_empty() {

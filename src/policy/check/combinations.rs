@@ -8,17 +8,18 @@ use super::{needs, plan_place};
 use crate::policy::read::Policy;
 use crate::policy::report::Report;
 use crate::policy::snapshot::{ModelId, Plan, Route, RouteChange, RouteId, Snapshot, Terms};
+use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap};
 
 /// More pairs are not looked for: nobody reads them.
 const MOST_PAIRS: usize = 100;
 const ROUTES_NAMED: usize = 3;
 
-pub(super) fn warn(snapshot: &Snapshot, written: &Policy, report: &mut Report) {
+pub(super) fn warn(snapshot: &Snapshot, written: &Policy, now: Timestamp, report: &mut Report) {
     let kept: Vec<Vec<bool>> = snapshot.plans.iter().map(|plan| kept_by(snapshot, plan)).collect();
     let mut empty = Empty::default();
     for at in 0..snapshot.routes.len() {
-        Considered::of(snapshot, RouteId(at), &kept).look(&mut empty);
+        Considered::of(snapshot, RouteId(at), &kept, now).look(&mut empty);
     }
     for (plan, routes) in &empty.alone {
         let plan = &snapshot.plans[*plan];
@@ -80,6 +81,8 @@ struct Considered<'a> {
     snapshot: &'a Snapshot,
     id: RouteId,
     route: &'a Route,
+    /// Its models that may serve now: masks have a bit for each.
+    models: Vec<ModelId>,
     groups: Vec<Group>,
     /// What plans change of it, each once.
     changes: Vec<Vec<&'a RouteChange>>,
@@ -88,15 +91,17 @@ struct Considered<'a> {
 }
 
 impl<'a> Considered<'a> {
-    fn of(snapshot: &'a Snapshot, id: RouteId, kept: &[Vec<bool>]) -> Self {
+    fn of(snapshot: &'a Snapshot, id: RouteId, kept: &[Vec<bool>], now: Timestamp) -> Self {
         let route = &snapshot.routes[id.0];
+        let models = needs::serving(snapshot, &route.terms, now);
         let mut this = Self {
             snapshot,
             id,
             route,
             groups: Vec::new(),
             changes: Vec::new(),
-            serves: serving(snapshot, route, &route.terms),
+            serves: serving(snapshot, &models, &route.terms),
+            models,
         };
         let mut by_mask: HashMap<Mask, usize> = HashMap::new();
         for (at, (plan, kept)) in snapshot.plans.iter().zip(kept).enumerate() {
@@ -104,7 +109,7 @@ impl<'a> Considered<'a> {
             if plan.shed.is_some() || changes.iter().any(|change| change.shed.is_some()) {
                 continue;
             }
-            let keeps = Mask::of(route.terms.candidates.iter().map(|id| kept[id.0]));
+            let keeps = Mask::of(this.models.iter().map(|id| kept[id.0]));
             if changes.is_empty() {
                 if keeps.holds_all_of(&this.serves) {
                     continue;
@@ -146,7 +151,7 @@ impl<'a> Considered<'a> {
         let terms = changes
             .iter()
             .fold(self.route.terms.clone(), |terms, change| change.applied_to(&terms));
-        serving(self.snapshot, self.route, &terms)
+        serving(self.snapshot, &self.models, &terms)
     }
 
     fn look(&self, empty: &mut Empty) {
@@ -206,16 +211,10 @@ impl<'a> Considered<'a> {
     }
 }
 
-/// Which candidates of a route meet these terms.
-fn serving(snapshot: &Snapshot, route: &Route, terms: &Terms) -> Mask {
-    // In the route's own order whatever a change makes of it, so that masks are of the same bits.
-    Mask::of(
-        route
-            .terms
-            .candidates
-            .iter()
-            .map(|id| needs::meets(snapshot, *id, terms)),
-    )
+/// Which of a route's models meet these terms: in the route's own order whatever a change makes of it, so that masks are of
+/// the same bits.
+fn serving(snapshot: &Snapshot, models: &[ModelId], terms: &Terms) -> Mask {
+    Mask::of(models.iter().map(|id| needs::meets(snapshot, *id, terms)))
 }
 
 fn named(snapshot: &Snapshot, routes: &[RouteId]) -> String {

@@ -2,11 +2,33 @@
 
 use crate::money::Money;
 use crate::policy::defaults::MIN_OUTPUT;
-use crate::policy::snapshot::{ModelId, Snapshot, Terms};
+use crate::policy::snapshot::{LicenseId, ModelId, Snapshot, Terms};
 use crate::price::Moment;
 use crate::request::Requirements;
 use jiff::Timestamp;
 use std::time::Duration;
+
+/// Nothing that only the operator or a contract can change keeps it out: it is switched on, has not retired, and its terms
+/// have not run out.
+pub(super) fn may_serve(snapshot: &Snapshot, id: ModelId, now: Timestamp) -> bool {
+    let model = snapshot.model(id);
+    let expired = |id: LicenseId| {
+        snapshot
+            .licenses
+            .get(id.0)
+            .is_some_and(|license| license.has_expired(now))
+    };
+    let disabled = model.traits.disabled || snapshot.provider_of(id).disabled;
+    !disabled && !model.traits.is_retired(now) && !model.licenses().any(expired)
+}
+
+/// Who of a route may serve now, in its order, successors in the place of those that have retired.
+pub(super) fn serving(snapshot: &Snapshot, terms: &Terms, now: Timestamp) -> Vec<ModelId> {
+    let succeeded = snapshot.succeeded(terms, now);
+    let candidates = &succeeded.as_ref().unwrap_or(terms).candidates;
+    let all = candidates.iter().copied();
+    all.filter(|id| may_serve(snapshot, *id, now)).collect()
+}
 
 /// Its needs are met, and its cost cap buys the least answer that is worth starting.
 pub(super) fn meets(snapshot: &Snapshot, id: ModelId, terms: &Terms) -> bool {

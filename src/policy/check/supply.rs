@@ -1,12 +1,14 @@
 //! Routes that no plan can save: all their models fail together, or end together.
 
+use super::needs::serving;
 use crate::policy::read::Policy;
 use crate::policy::report::Report;
 use crate::policy::snapshot::{ModelId, Route, Snapshot, Supply};
+use jiff::Timestamp;
 
-pub(super) fn warn(snapshot: &Snapshot, written: &Policy, report: &mut Report) {
+pub(super) fn warn(snapshot: &Snapshot, written: &Policy, now: Timestamp, report: &mut Report) {
     for (route, words) in snapshot.routes.iter().zip(&written.routes) {
-        let (Some(why), Some(name)) = (shared(snapshot, route), &words.name) else {
+        let (Some(why), Some(name)) = (shared(snapshot, route, now), &words.name) else {
             continue;
         };
         let message = format!("no plan can save route `{}`: {why}", route.name);
@@ -16,9 +18,9 @@ pub(super) fn warn(snapshot: &Snapshot, written: &Policy, report: &mut Report) {
     }
 }
 
-/// What all candidates have in common that can end for all of them at once.
-fn shared(snapshot: &Snapshot, route: &Route) -> Option<String> {
-    let candidates = &route.terms.candidates;
+/// What all that may serve have in common that can end for all of them at once.
+fn shared(snapshot: &Snapshot, route: &Route, now: Timestamp) -> Option<String> {
+    let candidates = serving(snapshot, &route.terms, now);
     let first = *candidates.first()?;
     let all = |same: &dyn Fn(ModelId) -> bool| candidates.iter().all(|id| same(*id));
     let of = |supply: Supply| all(&|id| snapshot.model(id).supply == supply);
@@ -27,8 +29,10 @@ fn shared(snapshot: &Snapshot, route: &Route) -> Option<String> {
     if of(Supply::Local) {
         return None;
     }
-    if let [only] = candidates.as_ref() {
-        return Some(format!("`{}` is its only model", snapshot.model(*only).name));
+    if let [only] = candidates.as_slice() {
+        let others = route.terms.candidates.len() > 1;
+        let now = if others { " that may serve now" } else { "" };
+        return Some(format!("`{}` is its only model{now}", snapshot.model(*only).name));
     }
     if all(&|id| domain(id) == domain(first)) {
         let domain = domain(first);

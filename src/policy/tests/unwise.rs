@@ -264,3 +264,43 @@ fn a_shadowed_match() {
     none(&routes("model: [\"gpt-5*\"]"), "shadowed");
     none(&routes("model: [\"gpt-*\"], images: true"), "shadowed");
 }
+
+/// What the model that saves a route may be, so that it saves nobody: switched off, at a provider that is, retired, or
+/// under terms that have run out.
+const GONE: [(&str, &str); 4] = [
+    ("quality: 20}", "quality: 20, disabled: true}"),
+    ("{vendor: llama.cpp}", "{vendor: llama.cpp, disabled: true}"),
+    ("quality: 20}", "quality: 20, retires: 2026-01-01}"),
+    ("quality: 20}", "quality: 20, license: old}"),
+];
+
+#[test]
+fn a_model_that_may_not_serve_saves_no_route() {
+    let sound = with(
+        "plans",
+        "  - {name: p, when: '!provider(\"hub\").up', avoid: 'model.name == \"big\"'}",
+    );
+    let sound = format!("{sound}\nlicenses:\n  old: {{expires: 2026-01-01}}\n");
+    for code in ["no-plan-b", "no-fallback", "nothing-left"] {
+        none(&sound, code);
+    }
+    for (is, gone) in GONE {
+        let text = sound.replacen(is, gone, 1);
+        one(&text, "no-plan-b", "`big` is its only model that may serve now");
+        one(
+            &text,
+            "no-fallback",
+            "once budget `month` is spent, route `chat` serves nobody",
+        );
+        one(&text, "nothing-left", "plan `p` leaves route `chat` no model");
+    }
+}
+
+#[test]
+fn a_successor_saves_a_route_in_the_place_of_the_retired() {
+    let text = with("models", "  heir: {provider: home, supply: local}");
+    let text = text.replacen("quality: 20}", "quality: 20, retires: 2026-01-01, successor: heir}", 1);
+    for code in ["no-plan-b", "no-fallback", "nothing-left"] {
+        none(&text, code);
+    }
+}
