@@ -30,7 +30,7 @@ pub struct ExplainArgs {
     policy: Option<PathBuf>,
     /// A file with the request's JSON body or a curl command; `-` is standard input
     request: Option<PathBuf>,
-    /// What the application writes in `model` (default: the policy's first route)
+    /// What the application writes in `model` (default: the first route that takes a plain request)
     #[arg(long)]
     model: Option<String>,
     /// Who asks, of the policy's clients

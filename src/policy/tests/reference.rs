@@ -123,9 +123,9 @@ fn reference() -> String {
         &mut text,
         "State conditions",
         Environment::State,
-        "`when`, `until`: live signals.",
+        "`when`, `until`, and a server's `warm_when`: live signals.",
     );
-    let about = "`only`, `avoid`, `covers`: a model and who asks.";
+    let about = "`only`, `avoid`, `covers`, and a selector in a route's `try`: a model and who asks.";
     conditions(&mut text, "Selector conditions", Environment::Selector, about);
     text.push_str("\n## Codes of errors and warnings\n\n| code | means |\n| --- | --- |\n");
     for (code, meaning) in codes::CODES {

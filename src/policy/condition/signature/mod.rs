@@ -11,9 +11,9 @@ use state::STATE;
 /// Which values stand before a condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Environment {
-    /// `when`, `until`: live signals.
+    /// `when`, `until`, `warm_when`: live signals.
     State,
-    /// `only`, `avoid`, `covers`: a model and who asks.
+    /// `only`, `avoid`, `covers`, a selector in `try`: a model and who asks.
     Selector,
 }
 

@@ -18,7 +18,7 @@ const DIALECT: Kind = Word(&["chat", "embeddings"]);
 pub(in crate::policy) static ROUTE: Section = Section {
     what: "a route",
     keys: &[
-        key("name", Text, REQUIRED, "chat", "unique; requests for it are always this route's"),
+        key("name", Text, REQUIRED, "chat", "unique; what applications name in `model`. An earlier route whose `match` takes that name, as `\"*\"` does, comes first"),
         key("match", In(&MATCH), "", "{model: [\"gpt-*\"]}", "which requests it serves; of several routes that match, the first does"),
         key("try", List(&Either(&[NameIn("models"), Selector])), REQUIRED, "[qwen-max, 'model.supply == \"local\"']", "models, the preferred one first; a selector stands for the models that it matches, in the order of the file"),
         key("pick", Word(PICKS), "in_order", "cheapest", "the order in which candidates are tried: as listed, by what this request would cost, by how fast each lately was, or by lot"),
@@ -34,7 +34,7 @@ pub(in crate::policy) static ROUTE: Section = Section {
         key("rename", Fields(&Text), "", "{max_tokens: max_completion_tokens}", "fields under another name"),
         key("clamp", Fields(&In(&CLAMP)), "", "{temperature: {min: 0, max: 1}}", "bounds of numbers"),
         key("on_unsupported", Word(&["refuse", "drop"]), "refuse", "drop", "fields that the vendor refuses: the model is no candidate, or they are left out"),
-        key("timeouts", In(&TIMEOUTS), "", "{total: 5m}", "the tightest of provider and route counts"),
+        key("timeouts", In(&TIMEOUTS), "", "{total: 5m}", "the tightest of provider, model and route counts"),
         key("on_disconnect", Word(&["cancel", "finish"]), "cancel", "finish", "when the client leaves: `cancel` the call, or `finish` it for exact books"),
         key("expose", Word(&["all", "none"]), "all", "none", "`none`: nobody sees the names of models and providers in its answers; as of clients"),
         key("mirror", In(&MIRROR), "", "{model: tiny, share: 5%, budget: shadow}", "copies of some requests go to another model too; the clients meet nothing of it"),
