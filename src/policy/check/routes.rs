@@ -18,6 +18,24 @@ pub(super) fn warn(snapshot: &Snapshot, written: &Policy, report: &mut Report) {
         unmet_needs(snapshot, route, words, report);
         shadowed_names(snapshot, RouteId(at), words, report);
         idle_weights(snapshot, RouteId(at), words, report);
+        idle_minimum(route, words, report);
+    }
+}
+
+/// A route that allows so little is meant to be served with it: its least answer is the longest that it allows.
+fn idle_minimum(route: &Route, words: &read::Route, report: &mut Report) {
+    let (Some(least), Some(most), Some(word)) = (route.terms.min_output, route.terms.max_output, &words.min_output)
+    else {
+        return;
+    };
+    if least > most {
+        let message = format!(
+            "`min_output` keeps nothing from being started: `limits.output` of route `{}` allows {most} tokens",
+            route.name
+        );
+        report
+            .warning(word.place, "no-effect", message)
+            .help("lower `min_output`, or raise `limits.output`");
     }
 }
 

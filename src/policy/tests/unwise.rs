@@ -304,3 +304,17 @@ fn a_successor_saves_a_route_in_the_place_of_the_retired() {
         none(&text, code);
     }
 }
+
+#[test]
+fn a_least_answer_longer_than_the_longest() {
+    let route = |least: u32| {
+        let route = format!("  - {{name: r, try: [big, tiny], min_output: {least}, limits: {{output: 100}}}}");
+        with("routes", &route)
+    };
+    one(
+        &route(500),
+        "no-effect",
+        "`limits.output` of route `r` allows 100 tokens",
+    );
+    none(&route(100), "no-effect");
+}
