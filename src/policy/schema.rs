@@ -80,9 +80,9 @@ fn of_kind(kind: &'static Kind, definitions: &mut Map<String, Value>) -> Value {
         Kind::Whole(least, most) => json!({"type": "integer", "minimum": least, "maximum": most}),
         Kind::Duration => pattern("^([0-9]+(ms|s|m|h|d))+$"),
         Kind::Date => pattern("^[0-9]{4}-[0-9]{2}-[0-9]{2}$"),
-        Kind::Money => pattern("^[0-9][0-9,_]*(\\.[0-9]{1,9})? +[A-Z]{3}$"),
+        Kind::Money => pattern("^([0-9]+|[1-9][0-9]{0,2}((,[0-9]{3})+|(_[0-9]{3})+))(\\.[0-9]{1,9})? +[A-Z]{3}$"),
         Kind::Price(units) => pattern(&format!(
-            "^[0-9][0-9,_]*(\\.[0-9]{{1,9}})? +[A-Z]{{3}} ?/ ?({})$",
+            "^([0-9]+|[1-9][0-9]{{0,2}}((,[0-9]{{3}})+|(_[0-9]{{3}})+))(\\.[0-9]{{1,9}})? +[A-Z]{{3}} ?/ ?({})$",
             units.join("|")
         )),
         Kind::Size => json!({

@@ -6,7 +6,10 @@ use super::{Section, key};
 const USES: &[&str] = &["commercial", "internal", "research"];
 const DAY: super::Kind = Pattern("a day or a time", "^[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ].+)?$");
 pub(super) const TERRITORY: super::Kind = Pattern("an ISO 3166 code, or `EU`", "^[A-Za-z]{2}$");
-const AMOUNT: super::Kind = Pattern("an amount of money", "^[0-9][0-9.,_]* [A-Z]{3}$");
+const AMOUNT: super::Kind = Pattern(
+    "an amount of money",
+    "^([0-9]+|[1-9][0-9]{0,2}((,[0-9]{3})+|(_[0-9]{3})+))(\\.[0-9]{1,9})? [A-Z]{3}$",
+);
 
 #[rustfmt::skip]
 pub(in crate::policy) static LICENSE: Section = Section {
@@ -30,7 +33,7 @@ pub(in crate::policy) static LICENSE: Section = Section {
         key("display", Text, "", "Built with Llama", "what must be shown to users; `done` when it is"),
         key("notice", Text, "", "e-mail to the vendor", "what must be kept, sent or passed on; `done` when it is"),
         key("outputs", Text, "", "not to train other models", "what holds for its outputs; `done` when it is seen to"),
-        key("fee", Pattern("an amount of money a month or a year", "^[0-9][0-9.,_]* [A-Z]{3}/(month|year)$"), "", "2000 USD/month", "shown; it is part of no request's cost"),
+        key("fee", Pattern("an amount of money a month or a year", "^([0-9]+|[1-9][0-9]{0,2}((,[0-9]{3})+|(_[0-9]{3})+))(\\.[0-9]{1,9})? [A-Z]{3}/(month|year)$"), "", "2000 USD/month", "shown; it is part of no request's cost"),
     ],
     later: &["renew", "notice_period", "calls", "tokens"],
 };
