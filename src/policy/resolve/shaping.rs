@@ -136,10 +136,9 @@ impl Resolver<'_, '_> {
     /// Nothing in it would be sent as a text that looks like a truth value or a number to who wrote it.
     fn is_plain(&mut self, node: &Node) -> bool {
         match &node.value {
-            Value::List(items) => items.iter().fold(true, |plain, item| self.is_plain(item) && plain),
-            Value::Map(entries) => entries
-                .iter()
-                .fold(true, |plain, (_, node)| self.is_plain(node) && plain),
+            // Each is told, not the first alone.
+            Value::List(items) => items.iter().filter(|item| !self.is_plain(item)).count() == 0,
+            Value::Map(entries) => entries.iter().filter(|(_, item)| !self.is_plain(item)).count() == 0,
             Value::Scalar(word) if word.broken || word.is_null() || word.style != Style::Plain => true,
             Value::Scalar(word) => self.is_json_or_text(word),
         }
