@@ -3,54 +3,12 @@
 use super::forecast::HourlyBurn;
 use super::notice::{Crossing, Violation};
 use super::share::Share;
+use super::spent::Spent;
 use super::window::Buckets;
 use crate::money::Money;
 use crate::period::Span;
 use jiff::Timestamp;
 use std::sync::Arc;
-
-/// Settled amounts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Spent {
-    pub posted: Money,
-    pub held: Money,
-    /// The part of `posted` beyond what had been reserved.
-    pub overdraft: Money,
-}
-
-impl Spent {
-    #[must_use]
-    pub fn plus(self, other: Self) -> Self {
-        Self {
-            posted: self.posted.plus(other.posted),
-            held: self.held.plus(other.held),
-            overdraft: self.overdraft.plus(other.overdraft),
-        }
-    }
-
-    #[must_use]
-    pub fn minus(self, other: Self) -> Self {
-        Self {
-            posted: self.posted.minus(other.posted),
-            held: self.held.minus(other.held),
-            overdraft: self.overdraft.minus(other.overdraft),
-        }
-    }
-
-    /// What counts against a limit.
-    pub fn total(self) -> Money {
-        self.posted.plus(self.held)
-    }
-
-    /// What it took from a lease: an overdraft was never leased.
-    pub fn drawn(self) -> Money {
-        self.total().minus(self.overdraft)
-    }
-
-    pub fn is_zero(self) -> bool {
-        self == Self::default()
-    }
-}
 
 /// What people and the control API see of an account.
 #[derive(Clone, Debug)]

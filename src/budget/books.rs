@@ -1,6 +1,5 @@
 //! Which budgets are in force and which pools they have: policies come and go, periods roll, the store answers.
 
-use super::account::Spent;
 use super::charge::{Charge, Charges, Facts, Slot, covers, key_of, paid_apart};
 use super::forecast::Outlook;
 use super::notice::{Broken, Notice};
@@ -8,6 +7,7 @@ use super::pool::{Grant, GrantRequest, LeaseTerms, Pool, State};
 use super::pool_id::PoolId;
 use super::room::Room;
 use super::share::Fleet;
+use super::spent::Spent;
 use super::worst::WorstCases;
 use crate::money::{Currency, Money};
 use crate::period::Span;

@@ -1,8 +1,8 @@
 //! Held money that is posted as estimated: when that is due, and what it does to the accounts.
 
-use super::account::Spent;
 use super::books::Books;
 use super::pool::{Pool, State};
+use super::spent::Spent;
 use crate::money::{Currency, Money};
 use crate::period::Span;
 use crate::policy::snapshot::Held;

@@ -22,10 +22,13 @@ mod report;
 mod reserve;
 mod room;
 mod share;
+mod sharing;
+mod spent;
+mod standing;
 mod window;
 mod worst;
 
-pub use account::{AccountView, Spent};
+pub use account::AccountView;
 pub use books::{Books, RebuildRequest, Rebuilt, RebuiltAccount};
 pub use charge::{Charges, Facts, NONE_KEY, OTHER_KEY, UNACCOUNTED_KEY, classes, covers, key_of};
 pub use forecast::Outlook;
@@ -36,6 +39,7 @@ pub use pool::{Grant, GrantRequest};
 pub use pool_id::PoolId;
 pub use reserve::{End, Ended, Headroom, Posting, Refusal, ReservationId};
 pub use share::{ShareAnswer, ShareRequest};
+pub use spent::Spent;
 
 #[cfg(test)]
 mod tests;

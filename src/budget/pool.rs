@@ -4,11 +4,12 @@
 //! what is left ahead of need. Makes nothing durable; the store does, and answers with a lease's total, so that an
 //! answer that got lost is found by the next question.
 
-use super::account::{Account, Spent};
+use super::account::Account;
 use super::charge::OTHER_KEY;
 use super::notice::Violation;
 use super::pool_id::PoolId;
 use super::room::Room;
+use super::spent::Spent;
 use crate::money::Money;
 use crate::period::Rolling;
 use crate::policy::snapshot::{Budget, Enforce};

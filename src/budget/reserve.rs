@@ -1,12 +1,12 @@
 //! Reserve, post, void, hold: the only verbs of money.
 
-use super::account::Spent;
 use super::books::{Books, Reservation, Rule};
 use super::charge::{Charges, Facts, Slot};
 use super::notice::Violation;
 use super::pool::{GrantRequest, Pool};
 use super::room::Room;
 use super::share::ShareRequest;
+use super::spent::Spent;
 use crate::money::Money;
 use crate::period::Span;
 use crate::policy::snapshot::Enforce;

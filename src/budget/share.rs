@@ -1,17 +1,11 @@
-//! A fleet's money: how much of each account is this daemon's to draw, and what the others have spent.
+//! A daemon's share of one account of its fleet, and what is said of it to and by the fleet's store.
 //!
 //! Above the lease that the daemon's own ledger made durable stands the *share* that the fleet's store gave it. Shares
 //! are totals, as leases are: an answer that got lost is found by the next question, and a report twice is one report.
-//! Never draws beyond a share; lowers one here before the store is told that the rest is free.
 
-use super::account::{Account, Spent};
-use super::books::{Books, Rule};
-use super::charge::{Charges, Slot};
-use super::pool::{Pool, State};
 use super::pool_id::PoolId;
-use super::reserve::Refusal;
+use super::spent::Spent;
 use crate::money::Money;
-use crate::policy::snapshot::Enforce;
 use jiff::Timestamp;
 use std::sync::Arc;
 
@@ -22,8 +16,6 @@ const BUCKET_SECONDS: i64 = BURN_SECONDS / BUCKETS as i64;
 /// Who was refused for good asks again after this long, and twice as long each time.
 const ASK_AGAIN: i64 = 1;
 const ASK_AGAIN_AT_MOST: i64 = 64;
-/// Accounts of keys that one regular exchange reports.
-const KEYS_AT_ONCE: usize = 1_000;
 
 /// What one account of this daemon has spent, and the share that it wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,272 +59,31 @@ pub struct ShareAnswer {
 /// A fleet's side of the books.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Fleet {
-    joined: bool,
+    pub(super) joined: bool,
     /// The store has not answered for too long: nothing is drawn.
-    lapsed: bool,
+    pub(super) lapsed: bool,
 }
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Share {
-    total: Money,
+    pub(super) total: Money,
     pub(super) others: Spent,
     /// The store knows of it.
-    known: bool,
-    counting: bool,
-    burn: Burn,
+    pub(super) known: bool,
+    pub(super) counting: bool,
+    pub(super) burn: Burn,
     /// What requests that wait for an answer need together.
-    waiting: Money,
-    step: Money,
-    asked_at: i64,
-    refused_at: i64,
-    refused_for: i64,
-    told: Spent,
-}
-
-impl Books {
-    /// From now on what is hard is drawn from shares.
-    pub fn join_fleet(&mut self) {
-        self.fleet.joined = true;
-    }
-
-    /// Whether the store's last answer is too old to draw on.
-    pub fn lapse(&mut self, lapsed: bool) {
-        self.fleet.lapsed = lapsed;
-    }
-
-    /// The store's answers, from which requests that waited may go on.
-    pub fn shared(&mut self, answers: &[ShareAnswer], now: Timestamp) {
-        for answer in answers {
-            self.take_limit(&answer.pool.budget, answer.limit);
-            let Some(pool) = self.pools.get_mut(&answer.pool.life) else {
-                continue;
-            };
-            let at = pool.find_or_insert(&answer.key);
-            if let Some(account) = pool.accounts.get_mut(at) {
-                let known = account.share.known;
-                let news = account.share.answer(answer);
-                if known {
-                    account.burn.add(now, news);
-                }
-            }
-            self.judge(answer.pool.life, at);
-        }
-    }
-
-    /// The store's no is final for a while: there is nothing that others could give back.
-    pub fn refuse_share(&mut self, pool: &PoolId, key: &str, now: Timestamp) {
-        if let Some(account) = self.account_mut(pool, key) {
-            account.share.refuse(now.as_second());
-        }
-    }
-
-    /// Earlier requests with what is spent and limited now; those that others have meanwhile been answered for are left
-    /// out.
-    pub fn shares_again(&mut self, earlier: &[ShareRequest]) -> Vec<ShareRequest> {
-        let worst = |pool: u64, key: &str| {
-            let same = |request: &&ShareRequest| request.pool.life == pool && *request.key == *key;
-            earlier.iter().find(same).map(|request| request.worst)
-        };
-        let second = self.now.as_second();
-        let mut requests = self.requests(|pool, account, drawn| {
-            let share = &account.share;
-            let needed = drawn.plus(worst(pool.life, &account.key)?);
-            (needed > share.total).then(|| needed.max(drawn.plus(share.waiting.max(share.ahead(second)))))
-        });
-        for request in &mut requests {
-            request.worst = worst(request.pool.life, &request.key).unwrap_or(Money::ZERO);
-            request.least = request.least.plus(request.worst);
-        }
-        requests
-    }
-
-    /// Shares that run short, asked for before a request has to wait, and accounts that the store does not know yet.
-    pub fn shares_wanted(&mut self, now: Timestamp) -> Vec<ShareRequest> {
-        let second = now.as_second();
-        self.requests(|_, account, drawn| {
-            let share = &account.share;
-            (!share.known || share.counting || share.is_short(drawn, second)).then(|| drawn.plus(share.ahead(second)))
-        })
-    }
-
-    /// Everything that the store should hear of regularly. What a share has too much of is given back.
-    pub fn shares_due(&mut self, now: Timestamp) -> Vec<ShareRequest> {
-        let second = now.as_second();
-        let mut keys = 0;
-        self.requests(|_, account, drawn| {
-            let share = &account.share;
-            let moved = share.told != account.local() || share.total != drawn || share.burn.sum(second) > Money::ZERO;
-            keys += usize::from(!account.key.is_empty());
-            let due = !share.known || account.key.is_empty() || moved && keys <= KEYS_AT_ONCE;
-            due.then(|| drawn.plus(share.ahead(second)))
-        })
-    }
-
-    /// Others were refused for want of an account's money: what is neither spent nor reserved is given back. Who keeps
-    /// a little of it each would together keep what one more request needs.
-    pub fn shares_recalled(&mut self, from: &PoolId, key: &str) -> Vec<ShareRequest> {
-        self.requests(|pool, account, drawn| {
-            let asked = pool.life == from.life && *account.key == *key;
-            (asked && account.share.total > drawn).then_some(drawn)
-        })
-    }
-
-    /// All that is left goes back: the daemon ends in order.
-    pub fn shares_returned(&mut self) -> Vec<ShareRequest> {
-        self.requests(|_, _, drawn| Some(drawn))
-    }
-
-    /// What the policy says against what the fleet has agreed on, by budget, where they differ.
-    pub fn differing_limits(&self) -> Vec<(Arc<str>, Money, Money)> {
-        let differs = |rule: &Rule| {
-            let (own, fleet) = (rule.own_limit, rule.fleet_limit?);
-            (own != fleet).then(|| (rule.budget.name.clone(), own, fleet))
-        };
-        self.rules.iter().filter_map(differs).collect()
-    }
-
-    pub(super) fn admit_share(&mut self, worst: Money, charges: &Charges) -> Result<(), Refusal> {
-        if !self.fleet.joined {
-            return Ok(());
-        }
-        let second = self.now.as_second();
-        let mut requests = Vec::new();
-        for charge in charges.iter() {
-            let Some(pool) = self.pools.get_mut(&charge.pool) else {
-                continue;
-            };
-            let Some(rule) = pool.rule.and_then(|rule| self.rules.get(rule)) else {
-                continue;
-            };
-            if rule.budget.enforce == Enforce::Soft {
-                continue;
-            }
-            let budget = rule.budget.name.clone();
-            if self.fleet.lapsed {
-                return Err(Refusal::Apart { budget });
-            }
-            let at = match &charge.slot {
-                Slot::Known(at) => *at,
-                Slot::New(key) => pool.find_or_insert(key),
-            };
-            let unaccounted = pool.unaccounted;
-            let Some(account) = pool.accounts.get_mut(at) else {
-                continue;
-            };
-            let drawn = account.drawn(unaccounted);
-            if drawn.plus(worst) <= account.share.total {
-                continue;
-            }
-            if account.share.is_refused(second) {
-                return Err(Refusal::OverLimit {
-                    budget,
-                    key: account.key.clone(),
-                    needed: worst,
-                    remaining: account.share.total.minus(drawn).max(Money::ZERO),
-                });
-            }
-            account.share.wait(worst, second);
-            let upto = drawn.plus(account.share.waiting.max(account.share.ahead(second)));
-            requests.push(ShareRequest {
-                worst,
-                least: drawn.plus(worst),
-                ..request(&pool.id, account, rule, unaccounted, upto.max(drawn.plus(worst)))
-            });
-        }
-        if requests.is_empty() {
-            Ok(())
-        } else {
-            Err(Refusal::Share(requests))
-        }
-    }
-
-    /// One request for each account of a pool in force for which `upto` has a total. Totals that are lower than the
-    /// share lower it here and now.
-    fn requests(&mut self, mut upto: impl FnMut(&PoolId, &Account, Money) -> Option<Money>) -> Vec<ShareRequest> {
-        let mut requests = Vec::new();
-        for pool in self.pools.values_mut() {
-            let Some(rule) = pool.rule.and_then(|rule| self.rules.get(rule)) else {
-                continue;
-            };
-            if pool.state != State::Ready {
-                continue;
-            }
-            let (id, unaccounted) = (pool.id.clone(), pool.unaccounted);
-            for account in &mut pool.accounts {
-                let drawn = account.drawn(unaccounted);
-                let Some(upto) = upto(&id, account, drawn) else {
-                    continue;
-                };
-                account.share.total = account.share.total.min(upto.max(drawn));
-                account.share.told = account.local();
-                requests.push(request(&id, account, rule, unaccounted, upto.max(drawn)));
-            }
-        }
-        requests
-    }
-
-    fn account_mut(&mut self, pool: &PoolId, key: &str) -> Option<&mut Account> {
-        let pool = self.pools.get_mut(&pool.life)?;
-        let at = pool.find(key)?;
-        pool.accounts.get_mut(at)
-    }
-
-    fn take_limit(&mut self, budget: &str, limit: Money) {
-        let Some(rule) = self.rules.iter_mut().find(|rule| *rule.budget.name == *budget) else {
-            return;
-        };
-        rule.fleet_limit = Some(limit);
-        let now = self.now;
-        self.change_limits(now);
-    }
-}
-
-impl Pool {
-    /// How far the lease from the daemon's own ledger may run ahead of need: no further than its share, so that a
-    /// crash holds no more than that. A keyed pool has a share for each key.
-    pub(super) fn share_left(&self) -> Option<Money> {
-        let account = self
-            .accounts
-            .first()
-            .filter(|account| !self.id.keyed && account.share.known)?;
-        let left = account.share.total.minus(account.drawn(self.unaccounted));
-        Some(left.max(Money::ZERO))
-    }
-}
-
-impl Account {
-    /// What this daemon's ledger has of it.
-    fn local(&self) -> Spent {
-        self.base.plus(self.own)
-    }
-
-    /// Posted, held and reserved by this daemon: what its share must cover.
-    fn drawn(&self, unaccounted: Money) -> Money {
-        self.local().drawn().plus(unaccounted).plus(self.reserved)
-    }
-}
-
-fn request(pool: &Arc<PoolId>, account: &Account, rule: &Rule, unaccounted: Money, upto: Money) -> ShareRequest {
-    let local = account.local();
-    ShareRequest {
-        pool: pool.clone(),
-        key: account.key.clone(),
-        spent: Spent {
-            held: local.held.plus(unaccounted),
-            ..local
-        },
-        worst: Money::ZERO,
-        least: account.drawn(unaccounted),
-        upto,
-        limit: rule.own_limit,
-        since: rule.limit_since,
-        hard: rule.budget.enforce == Enforce::Hard,
-    }
+    pub(super) waiting: Money,
+    pub(super) step: Money,
+    pub(super) asked_at: i64,
+    pub(super) refused_at: i64,
+    pub(super) refused_for: i64,
+    pub(super) told: Spent,
 }
 
 impl Share {
     /// Returns by how much the others' spend has grown.
-    fn answer(&mut self, answer: &ShareAnswer) -> Money {
+    pub(super) fn answer(&mut self, answer: &ShareAnswer) -> Money {
         let grown = answer.others.total().minus(self.others.total()).max(Money::ZERO);
         (self.total, self.others) = (answer.total, answer.others);
         (self.known, self.counting) = (true, answer.counting);
@@ -343,7 +94,7 @@ impl Share {
         grown
     }
 
-    fn wait(&mut self, worst: Money, second: i64) {
+    pub(super) fn wait(&mut self, worst: Money, second: i64) {
         if !(0..BUCKET_SECONDS).contains(&(second - self.asked_at)) {
             (self.step, self.waiting) = (Money::ZERO, Money::ZERO);
         }
@@ -354,20 +105,20 @@ impl Share {
         self.waiting = self.waiting.plus(worst);
     }
 
-    fn refuse(&mut self, second: i64) {
+    pub(super) fn refuse(&mut self, second: i64) {
         self.refused_at = second;
         self.refused_for = (self.refused_for * 2).clamp(ASK_AGAIN, ASK_AGAIN_AT_MOST);
     }
 
-    fn is_refused(&self, second: i64) -> bool {
+    pub(super) fn is_refused(&self, second: i64) -> bool {
         (0..self.refused_for).contains(&(second - self.refused_at))
     }
 
-    fn is_short(&self, drawn: Money, second: i64) -> bool {
+    pub(super) fn is_short(&self, drawn: Money, second: i64) -> bool {
         self.total.minus(drawn) < self.burn.sum(second).scaled_down(1, 3) && !self.is_refused(second)
     }
 
-    fn ahead(&self, second: i64) -> Money {
+    pub(super) fn ahead(&self, second: i64) -> Money {
         let recent = (0..BUCKET_SECONDS).contains(&(second - self.asked_at));
         let step = if recent { self.step } else { Money::ZERO };
         self.burn.sum(second).max(step)
@@ -380,7 +131,7 @@ impl Share {
 
 /// Spend by stretches of ten seconds, for the last two minutes.
 #[derive(Clone, Debug, Default)]
-struct Burn([(i64, Money); BUCKETS]);
+pub(super) struct Burn([(i64, Money); BUCKETS]);
 
 impl Burn {
     fn add(&mut self, second: i64, amount: Money) {
@@ -392,7 +143,7 @@ impl Burn {
         }
     }
 
-    fn sum(&self, second: i64) -> Money {
+    pub(super) fn sum(&self, second: i64) -> Money {
         let now = second.div_euclid(BUCKET_SECONDS);
         let recent = |at: i64| (0..BUCKETS as i64).contains(&(now - at));
         self.0

@@ -1,6 +1,6 @@
 //! What an account spent and promised within a sliding window, bucket by bucket.
 
-use super::account::Spent;
+use super::spent::Spent;
 use crate::money::Money;
 use crate::period::Rolling;
 

@@ -6,7 +6,7 @@
 //! the same report twice is one.
 
 use super::error::FleetError;
-use super::line::{AccountKey, Row as Place, Session, Stamp};
+use super::session::{AccountKey, Row as Place, Session, Stamp};
 use crate::budget::{ShareAnswer, ShareRequest, Spent};
 use crate::money::Money;
 use std::collections::{HashMap, HashSet};

@@ -9,17 +9,19 @@ mod exchange;
 mod line;
 mod link;
 mod schema;
+mod session;
 mod tls;
 mod url;
 
 pub use error::FleetError;
-pub use line::Stamp;
+pub use session::Stamp;
 pub use url::Target;
 
 use crate::budget::{PoolId, ShareAnswer, ShareRequest};
 use crate::clock::Clock;
-use line::{Line, Session};
+use line::Line;
 use parking_lot::Mutex;
+use session::Session;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

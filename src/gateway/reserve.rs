@@ -3,6 +3,7 @@
 //! Promises that only the limit refuses for good: what is slow (the disk, a crowd, a budget that is being rebuilt) is
 //! waited for, and is told as "not now" when it takes too long.
 
+use super::no_money::NoMoney;
 use super::reserved::Reserved;
 use super::tariff::Tariff;
 use super::{Gateway, sharing};
@@ -19,15 +20,6 @@ use tokio::time::{Instant, sleep, timeout_at};
 pub const LEDGER_WITHIN: Duration = Duration::from_secs(5);
 /// How often somebody who waits looks whether the books or the ledger are in order again.
 pub const LOOK_AGAIN: Duration = Duration::from_millis(10);
-
-/// Why no money could be had.
-#[derive(Clone, Debug, PartialEq)]
-pub enum NoMoney {
-    /// The budget has not enough left: final.
-    Refused(String),
-    /// The ledger or the books are not in order: paid models are closed, for now.
-    Closed(String),
-}
 
 /// A request for money, the same over all its rounds.
 struct Claimant<'a> {

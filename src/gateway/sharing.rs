@@ -4,7 +4,7 @@
 //! good only when the store said that nobody could give the money back.
 
 use super::Gateway;
-use super::reserve::NoMoney;
+use super::no_money::NoMoney;
 use crate::budget::{Books, PoolId, ShareAnswer, ShareRequest};
 use crate::fleet::{Fleet, FleetError};
 use crate::money::Money;

@@ -3,7 +3,7 @@
 
 use super::Gateway;
 use super::again::Repeat;
-use super::explain::grounds;
+use super::grounds::grounds;
 use super::limits::Admission;
 use super::prepare::Prepared;
 use super::survey::Survey;

@@ -3,18 +3,11 @@
 
 use super::error::LedgerError;
 use super::handle::Ledger;
-use super::record::Record;
+use super::record::{Membership, Record};
 use super::text::time;
 use super::write::Write;
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, params};
-use std::sync::Arc;
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Membership {
-    pub fleet: Arc<str>,
-    pub holder: Arc<str>,
-}
 
 impl Ledger {
     pub async fn membership(&self) -> Result<Option<Membership>, LedgerError> {

@@ -39,8 +39,8 @@ mod writer;
 
 pub use error::LedgerError;
 pub use handle::{Ledger, LedgerState, Permit};
-pub use membership::Membership;
 pub use open::Opening;
+pub use record::Membership;
 
 /// The ledger's name in the state directory.
 pub const FILE_NAME: &str = "ledger.sqlite";

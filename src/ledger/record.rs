@@ -1,6 +1,5 @@
 //! What the ledger keeps of a request: plain values, made by the gateway, written by the writer thread.
 
-use super::membership::Membership;
 use crate::budget::PoolId;
 pub use crate::budget::Posting;
 use crate::decide::explain::Grounds;
@@ -127,6 +126,13 @@ pub struct Adjustment {
 }
 
 /// A held attempt whose bill nobody told.
+/// Which fleet a ledger belongs to, and under which name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Membership {
+    pub fleet: Arc<str>,
+    pub holder: Arc<str>,
+}
+
 #[derive(Clone, Debug)]
 pub struct ReleaseRecord {
     /// Its row in the ledger.

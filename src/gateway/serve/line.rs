@@ -2,7 +2,8 @@
 
 use super::{Go, Serving};
 use crate::failover::Ending;
-use crate::gateway::reserve::{LOOK_AGAIN, NoMoney};
+use crate::gateway::no_money::NoMoney;
+use crate::gateway::reserve::LOOK_AGAIN;
 use crate::gateway::survey::survey_in_order;
 use crate::gateway::wait;
 use std::ops::ControlFlow::{Break, Continue};

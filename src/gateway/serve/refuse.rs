@@ -5,7 +5,7 @@ use crate::decide::{Family, Reason, Refusal};
 use crate::failover::{Ending, NotTaken};
 use crate::gateway::body::ResponseBody;
 use crate::gateway::failed::{self, Told};
-use crate::gateway::reserve::NoMoney;
+use crate::gateway::no_money::NoMoney;
 use http::Response;
 
 impl Serving {
