@@ -311,14 +311,18 @@ impl<'a> View<'a> {
     /// Puts each model of the terms where it belongs, the candidates in order.
     fn weigh(&self, terms: &Terms, bound: Bound, decision: &mut Decision) {
         let now = self.present.now();
+        let mut order = pick::Order::new(self, terms);
         for id in terms.candidates.iter() {
             let standing = self.standing(*id, bound);
             match constraints::check(terms, self.needs(*id), &standing, now) {
-                Ok(candidate) => decision.candidates.push(candidate),
+                Ok(candidate) => {
+                    order.add(&candidate, &standing);
+                    decision.candidates.push(candidate);
+                }
                 Err(reason) => decision.excluded.push(Exclusion { id: *id, reason }),
             }
         }
-        pick::order(self, terms, &mut decision.candidates);
+        order.apply(&mut decision.candidates);
     }
 
     fn standing(&self, id: ModelId, bound: Bound) -> Standing<'_> {

@@ -180,6 +180,24 @@ impl Asked<'_> {
 
     fn own_bound(&self) -> Result<(u64, Option<u64>), Reason> {
         let least = self.least();
+        let (maximum, bound) = self.bound_without_money(least)?;
+        if least <= bound && self.is_ample(bound) {
+            return Ok((bound, (bound < maximum).then_some(bound)));
+        }
+        self.bound_by_money(least)
+    }
+
+    /// Is there so much money that no cap and no budget shortens an answer of this length? It is enough where the whole
+    /// request costs no more than the share of the rest: that the input is paid from the whole only adds to it.
+    fn is_ample(&self, bound: u64) -> bool {
+        let worst = self.ceiling.worst(self.billable(bound));
+        let capped = caps(self.terms, self.needs).into_iter().filter_map(|(cap, _)| cap);
+        let funds = self.standing.state.funds.filter(|funds| funds.closed.is_none());
+        let share = funds.map(|funds| Money::from_nanos(funds.remaining.nanos().div_euclid(SHARE_OF_REST)));
+        capped.chain(share).all(|most| worst <= most)
+    }
+
+    fn bound_by_money(&self, least: u64) -> Result<(u64, Option<u64>), Reason> {
         let (maximum, mut bound) = self.bound_without_budget(least)?;
         // Books that are not in order say nothing of what is left.
         if let Some(funds) = self.standing.state.funds.filter(|funds| funds.closed.is_none()) {
@@ -200,8 +218,8 @@ impl Asked<'_> {
         Ok((bound, (bound < maximum).then_some(bound)))
     }
 
-    /// The longest answer that the model can give to this input, and what limits and caps leave of it.
-    fn bound_without_budget(&self, least: u64) -> Result<(u64, u64), Reason> {
+    /// The longest answer that the model can give to this input, and what limits leave of it.
+    fn bound_without_money(&self, least: u64) -> Result<(u64, u64), Reason> {
         let model = self.standing.model;
         let room = model.context.map(|has| has.saturating_sub(self.needs.input));
         if let Some(has) = model.context.filter(|_| room < Some(least)) {
@@ -215,7 +233,12 @@ impl Asked<'_> {
             .flatten()
             .min()
             .unwrap_or(UNKNOWN_MAXIMUM);
-        let mut bound = maximum.min(self.terms.max_output.unwrap_or(u64::MAX));
+        Ok((maximum, maximum.min(self.terms.max_output.unwrap_or(u64::MAX))))
+    }
+
+    /// The same, and what caps leave of it.
+    fn bound_without_budget(&self, least: u64) -> Result<(u64, u64), Reason> {
+        let (maximum, mut bound) = self.bound_without_money(least)?;
         for (cap, by) in caps(self.terms, self.needs) {
             let Some(cap) = cap else { continue };
             let costs = self.ceiling.worst(self.billable(least));

@@ -2,9 +2,10 @@
 //!
 //! Chance is a seed: requests of one conversation have the same, and the same request is always decided alike.
 
-use super::{Candidate, Held, Terms, View};
+use super::{Candidate, Held, Standing, Terms, View};
 use crate::money::Money;
 use crate::policy::snapshot::{ModelId, Pick, Snapshot};
+use crate::price::Quote;
 use std::cell::RefCell;
 use std::time::Duration;
 
@@ -34,37 +35,60 @@ pub(super) fn is_by_place(terms: &Terms) -> bool {
     terms.pick == Pick::InOrder
 }
 
-pub(super) fn order(view: &View<'_>, terms: &Terms, candidates: &mut Vec<Candidate>) {
-    let in_place = is_by_place(terms) && view.held.is_none() && !candidates.iter().any(|candidate| candidate.cold);
-    if candidates.len() < 2 || in_place {
-        return;
-    }
-    BENCH.with(|bench| {
-        // Nothing below sorts another list.
-        let mut bench = bench.take();
-        let Bench { keys, sorted } = &mut bench;
-        keys.clear();
-        let keyed = (0_u32..).zip(candidates.iter());
-        keys.extend(keyed.map(|(place, candidate)| (key(view, terms, place, candidate), place)));
-        if let Some(held) = view.held {
-            hold(held, terms, candidates, keys);
+/// The places of candidates, found as each is found to be one.
+pub(super) struct Order<'v, 'a> {
+    view: &'v View<'a>,
+    terms: &'v Terms,
+    bench: Bench,
+    any_cold: bool,
+}
+
+impl<'v, 'a> Order<'v, 'a> {
+    pub fn new(view: &'v View<'a>, terms: &'v Terms) -> Self {
+        let mut bench = BENCH.take();
+        bench.keys.clear();
+        Self {
+            view,
+            terms,
+            bench,
+            any_cold: false,
         }
-        keys.sort_unstable();
-        sorted.clear();
-        sorted.extend(keys.iter().filter_map(|(_, place)| candidates.get(*place as usize)));
-        std::mem::swap(sorted, candidates);
-        BENCH.set(bench);
-    });
+    }
+
+    /// The next in declared order.
+    pub fn add(&mut self, candidate: &Candidate, standing: &Standing<'_>) {
+        let place = u32::try_from(self.bench.keys.len()).unwrap_or(u32::MAX);
+        let key = key(self.view, self.terms, place, candidate, standing);
+        self.any_cold |= candidate.cold;
+        self.bench.keys.push((key, place));
+    }
+
+    /// Puts those that were added, and only those, into their order.
+    pub fn apply(mut self, candidates: &mut Vec<Candidate>) {
+        let Bench { keys, sorted } = &mut self.bench;
+        let in_place = is_by_place(self.terms) && self.view.held.is_none() && !self.any_cold;
+        if candidates.len() >= 2 && !in_place {
+            if let Some(held) = self.view.held {
+                hold(held, self.terms, candidates, keys);
+            }
+            keys.sort_unstable();
+            sorted.clear();
+            sorted.extend(keys.iter().filter_map(|(_, place)| candidates.get(*place as usize)));
+            std::mem::swap(sorted, candidates);
+        }
+        BENCH.set(self.bench);
+    }
 }
 
 /// The smallest goes first. The top bit sets cold ones behind.
-fn key(view: &View<'_>, terms: &Terms, place: u32, candidate: &Candidate) -> u64 {
+fn key(view: &View<'_>, terms: &Terms, place: u32, candidate: &Candidate, standing: &Standing<'_>) -> u64 {
     let seed = view.question.seed;
     let key = match terms.pick {
         Pick::InOrder => u64::from(place),
         // Nobody knows what it costs: not nothing.
-        Pick::Cheapest if view.rules.snapshot.model(candidate.id).price.is_none() => u64::MAX,
-        Pick::Cheapest => u64::try_from(expected(view, candidate.id).nanos()).unwrap_or(0),
+        Pick::Cheapest => standing.quote.as_ref().map_or(u64::MAX, |quote| {
+            u64::try_from(expected_by(view, candidate.id, quote).nanos()).unwrap_or(0)
+        }),
         Pick::Fastest => match time(view, candidate.id) {
             Some(time) => 1 + u64::try_from(time.as_micros()).unwrap_or(u64::MAX >> 1),
             None if chance(seed, 0).is_multiple_of(EXPLORES) => 0,
@@ -97,9 +121,11 @@ fn hold(held: Held, terms: &Terms, candidates: &[Candidate], keys: &mut [(u64, u
 
 /// What the request would most likely cost on this model: its input, and as much output as answers here lately had.
 pub(super) fn expected(view: &View<'_>, id: ModelId) -> Money {
-    let Some(quote) = view.quote(id) else {
-        return Money::ZERO;
-    };
+    let quote = view.quote(id);
+    quote.map_or(Money::ZERO, |quote| expected_by(view, id, &quote))
+}
+
+fn expected_by(view: &View<'_>, id: ModelId, quote: &Quote<'_>) -> Money {
     let output = expected_output(view, id);
     let time = view.present.speed(id).map_or(Duration::ZERO, |speed| speed.of(output));
     let quote = quote.taking(time).warm(cached(view, id));

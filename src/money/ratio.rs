@@ -108,6 +108,11 @@ pub(super) fn divided(amount: u128, divisor: u128) -> (u128, u128) {
 /// `amount × factor / divisor` as quotient and remainder, without loss however large the product. The divisor must stay
 /// below 2^126.
 pub(super) fn scaled(amount: u128, factor: u64, divisor: u128) -> (u128, u128) {
+    if let (Ok(amount), Ok(divisor)) = (u64::try_from(amount), u64::try_from(divisor))
+        && let Some(product) = amount.checked_mul(factor)
+    {
+        return (u128::from(product / divisor), u128::from(product % divisor));
+    }
     if let Some(product) = amount.checked_mul(u128::from(factor)) {
         return divided(product, divisor);
     }

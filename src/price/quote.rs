@@ -226,8 +226,12 @@ impl<'p> Quote<'p> {
 
     fn charged(&self, version: &'p Version, usage: &Usage) -> Charged<'p> {
         let free = self.free_left(version, false).min(usage.tokens());
-        let climb = self.climb(version, usage, free);
-        let (tokens, rates) = self.tokens(version, usage, free, climb, |_| {});
+        let (tokens, rates) = if version.ladder.is_none() && free == 0 {
+            self.plain_tokens(version, usage)
+        } else {
+            let climb = self.climb(version, usage, free);
+            self.tokens(version, usage, free, climb, |_| {})
+        };
         let times = self.times(version, usage);
         Charged {
             sum: sum(tokens, bill::fees(&version.fees, version.compute, usage), times),
@@ -326,6 +330,17 @@ impl<'p> Quote<'p> {
         let stands = self.positions.ladder;
         let step = ladder.step(stands.forecast.unwrap_or(0).max(stands.used));
         self.at_each_step(usage).get(step).copied().unwrap_or(Money::ZERO)
+    }
+
+    /// As [`Self::tokens`] where each kind has one rate and nothing is given: the most common price, and asked for each
+    /// model of a route.
+    fn plain_tokens(&self, version: &'p Version, usage: &Usage) -> (Exact, &'p Rates) {
+        let rates = version.table(self.window, 0).rates(usage.input);
+        let there = split(usage).into_iter().filter(|(_, tokens)| *tokens > 0);
+        let sum = there.fold(Exact::default(), |sum, (kind, tokens)| {
+            sum.plus(tokens, rates.get(kind))
+        });
+        (sum, rates)
     }
 
     /// The sum of the tokens, and the rates of the last of them. `see` is shown each part.

@@ -283,3 +283,47 @@ fn the_least_useful_answer_is_the_routes_or_the_models_word_and_longer_where_it_
     assert_eq!(least(&route, &needs(), &own), Some(200));
     assert_eq!(least(&terms(), &thinks, &plain), Some(4_000));
 }
+
+proptest::proptest! {
+    /// By hand: the longest answer that the model, the context, the cap and the share of the budget allow, whether money
+    /// is ample or short.
+    #[test]
+    fn the_bound_is_the_largest_that_everything_allows(
+        input in 0_u64..1_000_000, (dear, each) in (0_i64..40, 1_i64..80), longest in 1_u64..200_000,
+        cap in proptest::option::of(0_i64..4_000_000), left in proptest::option::of(0_i64..16_000_000),
+    ) {
+        let rate = |units: i64| Rate::per_million(Money::from_nanos(units * 1_000_000_000));
+        let model = Model { max_output: Some(longest), price: Some(Price::flat(rate(dear), rate(dear), rate(each))), ..model("m", None) };
+        let micros = |micros: i64| Money::from_nanos(micros * 1_000);
+        let terms = Terms { max_cost: cap.map(micros), ..terms() };
+        let rest = left.map(|left| Funds { remaining: micros(left), ..funds("0") });
+        let standing = match &rest { Some(rest) => funded(&model, rest), None => standing(0, &model) };
+        let found = one(&terms, &Requirements { input, ..needs() }, standing);
+
+        // In nano-units a token costs as many thousand as its rate has units: no rounding.
+        let (room, least) = (1_000_000 - input, longest.min(1_000));
+        let (paid, per) = (input as i64 * dear * 1_000, each * 1_000);
+        let buys = |money: i64| u64::try_from((money - paid).div_euclid(per)).unwrap_or(0);
+        let worst = |tokens: u64| paid + tokens as i64 * per;
+        let maximum = longest.min(room);
+        let mut bound = maximum;
+        let mut code = (room < least).then_some("context");
+        if let (None, Some(cap)) = (code, cap.map(|cap| cap * 1_000)) {
+            code = (worst(least) > cap).then_some("cost_cap");
+            bound = bound.min(buys(cap));
+        }
+        if let (None, Some(left)) = (code, left.map(|left| left * 1_000)) {
+            let share = buys(paid + (left - paid).div_euclid(8));
+            code = (left < paid + 8 * (worst(least) - paid) || share < least).then_some("budget");
+            bound = bound.min(share);
+        }
+        match (found, code) {
+            (Ok(found), None) => {
+                proptest::prop_assert_eq!((found.output, found.cap), (bound, (bound < maximum).then_some(bound)));
+                proptest::prop_assert_eq!(found.worst, Money::from_nanos(worst(bound)));
+            }
+            (Err(reason), Some(code)) => proptest::prop_assert_eq!(reason.code(), code),
+            (found, code) => proptest::prop_assert!(false, "{found:?} where {code:?} was due"),
+        }
+    }
+}

@@ -195,8 +195,42 @@ impl Match {
 pub struct RouteIndex {
     /// Own names and literal names in `match`, in file order.
     literal: HashMap<Arc<str>, Vec<RouteId>>,
-    /// Routes that also match by pattern, in file order.
-    patterns: Vec<RouteId>,
+    /// Patterns in `match`, in file order.
+    patterns: Vec<Wild>,
+}
+
+/// A pattern of a route. A policy may have hundreds, and a name passes all of them: what comes before the first star is
+/// compared first, as one number.
+#[derive(Clone, Debug)]
+struct Wild {
+    /// The pattern's first bytes, and which of a name's they are compared to.
+    head: u64,
+    mask: u64,
+    pattern: Pattern,
+    route: RouteId,
+}
+
+impl Wild {
+    fn new(pattern: &Pattern, route: RouteId) -> Self {
+        let fixed = pattern.0.split('*').next().unwrap_or_default().len().min(8);
+        let mask = u64::MAX.checked_shr(64 - 8 * fixed as u32).unwrap_or(0);
+        Self {
+            head: head(&pattern.0) & mask,
+            mask,
+            pattern: pattern.clone(),
+            route,
+        }
+    }
+
+    fn matches(&self, head: u64, name: &str) -> bool {
+        head & self.mask == self.head && self.pattern.matches(name)
+    }
+}
+
+/// The first eight bytes, the first of them lowest; zero where there are none.
+fn head(text: &str) -> u64 {
+    let bytes = text.bytes().take(8);
+    bytes.rev().fold(0, |head, byte| head << 8 | u64::from(byte))
 }
 
 impl RouteIndex {
@@ -210,37 +244,34 @@ impl RouteIndex {
                     known.push(RouteId(at));
                 }
             }
-            if route.matches.models.iter().any(|name| !name.is_literal()) {
-                index.patterns.push(RouteId(at));
-            }
+            let patterns = route.matches.models.iter().filter(|name| !name.is_literal());
+            index
+                .patterns
+                .extend(patterns.map(|pattern| Wild::new(pattern, RouteId(at))));
         }
         index
     }
 
     /// The routes that a name may mean, in file order.
-    pub fn named<'a>(&'a self, routes: &'a [Route], name: &'a str) -> impl Iterator<Item = RouteId> + 'a {
+    pub fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = RouteId> + 'a {
         let literal = self.literal.get(name).map_or(&[][..], Vec::as_slice);
-        let by_pattern = move |id: &RouteId| {
-            let patterns = routes.get(id.0).map_or(&[][..], |route| &route.matches.models);
-            patterns.iter().any(|one| !one.is_literal() && one.matches(name))
-        };
+        let first = head(name);
+        let met = self.patterns.iter().filter(move |wild| wild.matches(first, name));
         let mut literal = literal.iter().copied().peekable();
-        let mut patterns = self.patterns.iter().copied().filter(by_pattern).peekable();
-        std::iter::from_fn(move || match (literal.peek().copied(), patterns.peek().copied()) {
-            (Some(one), Some(other)) if one == other => {
-                patterns.next();
-                literal.next()
-            }
-            (Some(one), Some(other)) if other < one => patterns.next(),
-            (Some(_), _) => literal.next(),
-            (None, _) => patterns.next(),
+        let mut patterns = met.map(|wild| wild.route).peekable();
+        std::iter::from_fn(move || {
+            let both = [literal.peek().copied(), patterns.peek().copied()];
+            let next = both.into_iter().flatten().min()?;
+            while literal.next_if_eq(&next).is_some() {}
+            while patterns.next_if_eq(&next).is_some() {}
+            Some(next)
         })
     }
 
     /// The first route that takes the request.
     pub fn find<'a>(&self, routes: &'a [Route], asked: &Asked<'_>) -> Result<RouteId, Unmatched<'a>> {
         let mut close = Unmatched::Name;
-        for id in self.named(routes, asked.model) {
+        for id in self.named(asked.model) {
             let there = asked.routes.is_none_or(|there| there.contains(&id));
             let Some(route) = routes.get(id.0).filter(|_| there) else {
                 continue;

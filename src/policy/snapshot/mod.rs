@@ -127,7 +127,7 @@ impl Snapshot {
 
     /// The routes that a name may mean, in file order.
     pub fn routes_named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = RouteId> + 'a {
-        self.route_index.named(&self.routes, name)
+        self.route_index.named(name)
     }
 
     /// By their own names; of two that are alike, the first.

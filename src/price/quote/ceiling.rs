@@ -7,7 +7,7 @@
 use super::super::bill::{self, sum};
 use super::super::kinds::{Kind, Rates};
 use super::super::meter::{Position, Unit};
-use super::super::sheet::LadderKind;
+use super::super::sheet::{Fees, LadderKind};
 use super::super::version::{Ladder, Table, Version};
 use super::Quote;
 use crate::money::{Exact, Money, Rate, Ratio};
@@ -213,6 +213,9 @@ impl<'p> Quote<'p> {
     /// that is served without being asked for.
     fn dearest_service(&self, version: &Version) -> Ratio {
         const UNASKED: [ServiceTier; 2] = [ServiceTier::Priority, ServiceTier::Scale];
+        if self.moment.tier.is_none() && !self.moment.any_tier {
+            return self.options;
+        }
         let unasked = UNASKED.into_iter().filter(|_| self.moment.any_tier);
         let may_be = unasked
             .filter_map(|tier| version.service.get(tier))
@@ -249,6 +252,9 @@ impl<'p> Quote<'p> {
     }
 
     fn worst_fees(&self, version: &Version) -> Exact {
+        if version.fees == Fees::NONE && version.compute.is_none() {
+            return Exact::default();
+        }
         let most = Usage {
             web_searches: Some(u64::from(self.moment.searches)),
             web_fetches: u64::from(self.moment.fetches),
