@@ -1,9 +1,9 @@
 //! The hard constraints, one after another; the first that is not met is the reason.
 
 use super::output::{caps, output};
-use super::{Candidate, Reason, Standing, Terms};
+use super::{Candidate, Reason, Speed, Standing, Terms};
 use crate::money::Money;
-use crate::policy::snapshot::{Model, Unmet};
+use crate::policy::snapshot::Unmet;
 use crate::price::{MOST_OF_ONE_ATTEMPT, Quote};
 use crate::request::{Requirements, Thinking};
 use crate::uptime::Uptime;
@@ -24,19 +24,20 @@ pub(super) fn check(
         Err(reason @ (Reason::Budget { .. } | Reason::CostCap { .. })) => {
             standing.barred.licensed()?;
             plan(standing)?;
-            need(terms, needs, standing.model)?;
+            need(terms, needs, standing)?;
             return Err(reason);
         }
         other => other?,
     };
     standing.barred.licensed()?;
     plan(standing)?;
-    need(terms, needs, standing.model)?;
+    need(terms, needs, standing)?;
     let worst = ceiling.worst(output.billable);
     cost_caps(terms, needs, worst)?;
     funds(standing, worst)?;
     // What failed rests, too; that it was tried says more.
     attempted(standing)?;
+    speed(terms, standing)?;
     time(standing, now)?;
     Ok(Candidate {
         id: standing.id,
@@ -61,7 +62,7 @@ pub(super) fn unmet(terms: &Terms, needs: &Requirements, standing: &Standing<'_>
         capabilities(needs, standing)?;
         let output = output(terms, needs, &unfunded, &ceiling)?;
         standing.barred.licensed_as_asked()?;
-        need(terms, needs, standing.model)?;
+        need(terms, needs, standing)?;
         cost_caps(terms, needs, ceiling.worst(output.billable))
     };
     met().err()
@@ -141,7 +142,8 @@ fn plan(standing: &Standing<'_>) -> Result<(), Reason> {
 }
 
 /// The route's need, and the quality that the request itself asks for.
-fn need(terms: &Terms, needs: &Requirements, model: &Model) -> Result<(), Reason> {
+fn need(terms: &Terms, needs: &Requirements, standing: &Standing<'_>) -> Result<(), Reason> {
+    let model = standing.model;
     if let Some(asked) = needs.min_quality.filter(|asked| *asked > 0)
         && model.quality.is_none_or(|has| has < asked)
     {
@@ -151,11 +153,12 @@ fn need(terms: &Terms, needs: &Requirements, model: &Model) -> Result<(), Reason
             needs,
         });
     }
-    match terms.need.unmet(model) {
+    match terms.need.unmet(model, standing.barred.licenses) {
         None => Ok(()),
         Some(Unmet::Capability(lacks)) => Err(Reason::Capability { lacks }),
         Some(Unmet::Residence) => Err(Reason::Residence),
         Some(Unmet::Label(label)) => Err(Reason::Label { label }),
+        Some(Unmet::License { license, breach }) => Err(Reason::License { license, breach }),
         Some(Unmet::Context { needs, has }) => Err(Reason::Context { needs, has }),
         Some(Unmet::Quality { needs, has }) => Err(Reason::Quality { needs, has }),
     }
@@ -197,6 +200,15 @@ fn attempted(standing: &Standing<'_>) -> Result<(), Reason> {
         Err(Reason::Attempted)
     } else {
         Ok(())
+    }
+}
+
+/// Slow is for now: what nobody measured of late is tried again.
+fn speed(terms: &Terms, standing: &Standing<'_>) -> Result<(), Reason> {
+    let has = standing.speed.and_then(Speed::per_second);
+    match terms.need.speed.zip(has) {
+        Some((needs, has)) if has < u64::from(needs) => Err(Reason::Slow { has, needs }),
+        _ => Ok(()),
     }
 }
 

@@ -146,6 +146,8 @@ pub struct Standing<'a> {
     pub stops_thinking: bool,
     /// What its price says of this request; `None`: unpriced.
     pub quote: Option<Quote<'a>>,
+    /// How fast it answered lately, where the terms ask for a speed.
+    pub speed: Option<Speed>,
     pub state: State<'a>,
 }
 
@@ -244,7 +246,12 @@ pub fn shadow(
     let view = View::new(rules, question, present);
     let mut terms = terms(rules, question.target).into_owned();
     terms.need.quality = None;
-    constraints::check(&terms, view.needs(id), &view.standing(id, Bound::All), present.now())
+    constraints::check(
+        &terms,
+        view.needs(id),
+        &view.standing(id, &terms, Bound::All),
+        present.now(),
+    )
 }
 
 /// What a request would most likely cost on a model, as its place by `pick: cheapest` is reckoned.
@@ -313,7 +320,7 @@ impl<'a> View<'a> {
         let now = self.present.now();
         let mut order = pick::Order::new(self, terms);
         for id in terms.candidates.iter() {
-            let standing = self.standing(*id, bound);
+            let standing = self.standing(*id, terms, bound);
             match constraints::check(terms, self.needs(*id), &standing, now) {
                 Ok(candidate) => {
                     order.add(&candidate, &standing);
@@ -325,7 +332,7 @@ impl<'a> View<'a> {
         order.apply(&mut decision.candidates);
     }
 
-    fn standing(&self, id: ModelId, bound: Bound) -> Standing<'_> {
+    fn standing(&self, id: ModelId, terms: &Terms, bound: Bound) -> Standing<'_> {
         let Rules { snapshot, effective } = self.rules;
         let plan = effective
             .restriction(id, self.question.answers)
@@ -345,6 +352,7 @@ impl<'a> View<'a> {
             disabled: provider.disabled.then_some(&provider.name),
             quote,
             state,
+            speed: terms.need.speed.and_then(|_| self.present.speed(id)),
             stops_thinking: snapshot.thinking_switch(id).is_some(),
             misfit: match shaped {
                 Shaped::Misfit(why) => Some(why),
@@ -432,7 +440,7 @@ impl<'a> View<'a> {
         let now = self.present.now();
         let (mut cold, mut short) = (None, false);
         for id in terms.candidates.iter() {
-            let standing = self.standing(*id, bound);
+            let standing = self.standing(*id, terms, bound);
             match constraints::check(terms, self.needs(*id), &standing, now) {
                 Ok(candidate) if !candidate.cold => return (Some(*id), short),
                 Ok(_) => cold = cold.or(Some(*id)),

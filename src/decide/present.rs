@@ -84,6 +84,12 @@ pub struct Speed {
 }
 
 impl Speed {
+    /// Tokens after the first one; `None` where only that was seen.
+    pub fn per_second(self) -> Option<u64> {
+        let nanos = u64::try_from(self.per_thousand.as_nanos()).unwrap_or(u64::MAX);
+        1_000_000_000_000_u64.checked_div(nanos)
+    }
+
     /// How long an answer of so many tokens takes.
     pub fn of(self, output: u64) -> Duration {
         let rest = self.per_thousand.as_nanos().saturating_mul(u128::from(output)) / 1_000;

@@ -103,6 +103,11 @@ pub enum Reason {
         wait: Uptime,
         why: &'static str,
     },
+    /// Its answers came slower lately than the route needs them to.
+    Slow {
+        has: u64,
+        needs: u32,
+    },
     /// The request was sent there before, in vain.
     Attempted,
     /// A limit that the policy sets.
@@ -142,6 +147,7 @@ impl Reason {
             Self::Cooling { .. } => "cooling",
             Self::BreakerOpen { .. } => "breaker_open",
             Self::Attempted => "attempted",
+            Self::Slow { .. } => "slow",
             Self::Limited {
                 kind: Kind::InFlight, ..
             } => "in_flight",
@@ -173,6 +179,7 @@ impl Reason {
             | Self::BreakerOpen { .. }
             | Self::BudgetClosed { .. }
             | Self::Attempted
+            | Self::Slow { .. }
             | Self::Limited { .. } => Family::Time,
             Self::Budget { .. } | Self::Unpriced { .. } => Family::Money,
             Self::Disabled { .. } | Self::SwitchedOff | Self::Retired { .. } | Self::MissingCredential { .. } => {
@@ -239,6 +246,9 @@ impl fmt::Display for Reason {
             ),
             Self::BudgetClosed { budget, why } => write!(f, "budget `{budget}` {why}"),
             Self::Cooling { wait, why } => write!(f, "cooling for {} s ({why})", wait.as_secs().max(1)),
+            Self::Slow { has, needs } => {
+                write!(f, "answered at {has} tokens a second lately, and {needs} are needed")
+            }
             Self::Attempted => f.write_str("was attempted already"),
             Self::Limited { kind, of, .. } => write!(f, "`limits.{}` of {of} is reached", kind.word()),
             Self::BreakerOpen { wait, why } => write!(f, "breaker open for {} s ({why})", wait.as_secs().max(1)),

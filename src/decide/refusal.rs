@@ -56,6 +56,7 @@ pub fn refusal(rules: Rules<'_>, question: &Question<'_>, decision: &Decision) -
                 .price
                 .as_ref()
                 .map(|price| price.quote(&moment)),
+            speed: None,
             state: State::default(),
         };
         let reason = match exclusion.reason.family() {

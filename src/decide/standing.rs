@@ -9,6 +9,8 @@ use crate::policy::snapshot::{Model, Retirement, Snapshot};
 pub struct Barred<'a> {
     pub(super) retired: Option<Retirement>,
     pub(super) license: Option<(&'a License, Breach)>,
+    /// The policy's.
+    pub(super) licenses: &'a [License],
 }
 
 impl<'a> Barred<'a> {
@@ -20,6 +22,7 @@ impl<'a> Barred<'a> {
         };
         let mut licenses = model.licenses().filter_map(|id| snapshot.licenses.get(id.0));
         Self {
+            licenses: &snapshot.licenses,
             retired: model.traits.retires.filter(|retirement| retirement.at <= question.at),
             license: licenses.find_map(|license| Some((license, license.permits(ask, question.at).err()?))),
         }

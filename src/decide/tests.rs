@@ -1,6 +1,7 @@
 use super::*;
+use crate::license::{License, Territory, Use, Uses};
 use crate::money::Rate;
-use crate::policy::snapshot::{Need, ProviderId, Supply, Timeouts};
+use crate::policy::snapshot::{LicenseId, Need, ProviderId, Supply, Timeouts, Traits};
 use crate::price::Price;
 use crate::request::Thinking;
 use crate::uptime::Uptime;
@@ -52,6 +53,7 @@ fn standing(id: usize, model: &Model) -> Standing<'_> {
             .map(|price| price.quote(&price::Moment::plain(Timestamp::UNIX_EPOCH))),
         disabled: None,
         misfit: None,
+        speed: None,
         state: State::default(),
     }
 }
@@ -192,6 +194,82 @@ fn a_route_needs_what_its_requests_do_not_bring() {
     });
     let reason = one(&good, &needs(), standing(0, &base)).unwrap_err();
     assert_eq!(reason.to_string(), "quality 80 is below the 81 that is needed");
+}
+
+#[test]
+fn a_route_needs_licences_for_what_its_answers_are_for_whatever_a_request_says() {
+    let licensed = Model {
+        traits: Traits {
+            license: Some(LicenseId(0)),
+            ..Traits::default()
+        },
+        ..model("m", QWEN)
+    };
+    let licenses = [License {
+        uses: Uses::of([Use::Research]),
+        territories: vec![Territory::parse("DE").unwrap()],
+        ..License::open("lab".into())
+    }];
+    let against = |need: Need| {
+        let barred = Barred {
+            licenses: &licenses,
+            ..Barred::default()
+        };
+        let standing = Standing {
+            barred,
+            ..standing(0, &licensed)
+        };
+        one(&Terms { need, ..terms() }, &needs(), standing).err()
+    };
+    let uses = |uses: &[Use]| Need {
+        uses: Some(uses.into()),
+        ..Need::NOTHING
+    };
+    assert_eq!(against(uses(&[Use::Research])), None);
+    let reason = against(uses(&[Use::Research, Use::Commercial])).unwrap();
+    assert_eq!((reason.code(), reason.family()), ("license", Family::Need));
+    assert_eq!(reason.to_string(), "licence `lab` permits research, not commercial use");
+    let places = |places: &[&str]| Need {
+        territories: Some(places.iter().map(|place| Territory::parse(place).unwrap()).collect()),
+        ..Need::NOTHING
+    };
+    assert_eq!(against(places(&["DE"])), None);
+    assert_eq!(
+        against(places(&["DE", "FR"])).unwrap().to_string(),
+        "licence `lab` does not hold in FR"
+    );
+}
+
+#[test]
+fn a_model_that_was_measured_slow_waits_and_one_that_was_not_measured_does_not() {
+    let base = model("m", QWEN);
+    let fast = Terms {
+        need: Need {
+            speed: Some(40),
+            ..Need::NOTHING
+        },
+        ..terms()
+    };
+    let measured = |per_thousand: u64| Standing {
+        speed: Some(Speed {
+            first_token: Duration::from_secs(9),
+            per_thousand: Duration::from_millis(per_thousand),
+        }),
+        ..standing(0, &base)
+    };
+    assert!(one(&fast, &needs(), standing(0, &base)).is_ok());
+    assert!(one(&fast, &needs(), measured(25_000)).is_ok());
+    assert!(
+        one(&fast, &needs(), measured(0)).is_ok(),
+        "only its first token was seen"
+    );
+    assert!(one(&terms(), &needs(), measured(50_000)).is_ok());
+    let reason = one(&fast, &needs(), measured(50_000)).unwrap_err();
+    assert_eq!((reason.code(), reason.family()), ("slow", Family::Time));
+    assert_eq!(
+        reason.to_string(),
+        "answered at 20 tokens a second lately, and 40 are needed"
+    );
 }
 
 #[test]

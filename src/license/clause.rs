@@ -17,6 +17,9 @@ pub enum Use {
 impl Use {
     pub const ALL: [Self; 3] = [Self::Commercial, Self::Internal, Self::Research];
 
+    /// What counts where nobody says: the use that binds most.
+    pub const UNSAID: Self = Self::Commercial;
+
     pub const fn word(self) -> &'static str {
         match self {
             Self::Commercial => "commercial",

@@ -107,6 +107,15 @@ impl License {
         }
     }
 
+    /// Does it permit each of these uses, and hold in each of these places?
+    pub fn reaches(&self, uses: &[Use], places: &[Territory]) -> Result<(), Breach> {
+        uses.iter().try_for_each(|one| self.permits_use(one.word()))?;
+        match self.territory_of {
+            TerritoryOf::Use => places.iter().try_for_each(|place| self.permits_place(*place)),
+            TerritoryOf::Licensee => Ok(()),
+        }
+    }
+
     /// The part that no request can change: its time and the declared facts.
     pub fn holds(&self, at: Timestamp) -> Result<(), Breach> {
         self.in_term(at)?;
@@ -189,10 +198,9 @@ impl License {
         }
     }
 
-    /// A use that nobody stated counts as commercial, the one that binds most.
     fn permits_use(&self, purpose: &str) -> Result<(), Breach> {
         let stated = Use::parse(purpose);
-        if self.uses.has(stated.unwrap_or(Use::Commercial)) {
+        if self.uses.has(stated.unwrap_or(Use::UNSAID)) {
             Ok(())
         } else {
             Err(Breach::Use {

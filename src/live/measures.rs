@@ -185,6 +185,10 @@ impl Pace {
 
     /// An answer that was not streamed shows its first token with its last: all of its time is that of its tokens.
     fn answered(&self, answer: Answered) {
+        // What it was like before a long silence says nothing: it is measured anew.
+        if self.is_stale(answer.now) {
+            self.cells().into_iter().for_each(|cell| cell.store(0, Relaxed));
+        }
         let first = answer.first_token.unwrap_or_default();
         if let Some(first) = answer.first_token {
             median(&self.first_token, first.as_micros(), self.answers.load(Relaxed));
@@ -198,9 +202,13 @@ impl Pace {
         self.last.store(seconds(answer.now), Relaxed);
     }
 
-    fn speed(&self, now: Uptime) -> Option<Speed> {
+    fn is_stale(&self, now: Uptime) -> bool {
         let age = seconds(now).saturating_sub(self.last.load(Relaxed));
-        if self.answers.load(Relaxed) < ENOUGH || u64::from(age) > FRESH.as_secs() {
+        u64::from(age) > FRESH.as_secs()
+    }
+
+    fn speed(&self, now: Uptime) -> Option<Speed> {
+        if self.answers.load(Relaxed) < ENOUGH || self.is_stale(now) {
             return None;
         }
         let micros = |cell: &AtomicU32| Duration::from_micros(u64::from(cell.load(Relaxed)));
@@ -290,6 +298,26 @@ mod tests {
         let first = measures.speed(ModelId(0), now).unwrap().first_token;
         assert!(first < Duration::from_millis(70), "one in ten is slow: {first:?}");
         assert_eq!(measures.speed(ModelId(0), now + FRESH + Duration::from_secs(1)), None);
+    }
+
+    #[test]
+    fn a_model_that_was_silent_for_long_is_measured_anew() {
+        let measures = Measures::new(&snapshot(ONE), None);
+        let later = Duration::from_secs(200) + FRESH;
+        for now in [Duration::from_secs(100), later] {
+            for nth in 0..20 {
+                let slow = now < later;
+                let answered = Answered {
+                    total: Duration::from_secs(if slow { 100 } else { 1 }),
+                    now,
+                    ..answer(100, 0)
+                };
+                assert_eq!(measures.speed(ModelId(0), now).is_some(), nth >= ENOUGH);
+                measures.answered(None, ModelId(0), answered);
+            }
+        }
+        let speed = measures.speed(ModelId(0), later).unwrap();
+        assert!(speed.per_second() > Some(50), "{speed:?}");
     }
 
     #[test]

@@ -25,6 +25,12 @@ impl Calendar {
         Self(self.0.iter().chain(other.0.iter()).copied().collect())
     }
 
+    /// How many days off there are.
+    pub fn days(&self) -> u32 {
+        let span = |(first, last): &(Date, Date)| first.until(*last).map_or(0, |span| span.get_days().unsigned_abs());
+        self.0.iter().map(|range| span(range) + 1).sum()
+    }
+
     pub fn contains(&self, date: Date) -> bool {
         self.0.iter().any(|(first, last)| (*first..=*last).contains(&date))
     }

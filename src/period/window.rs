@@ -186,6 +186,9 @@ impl fmt::Display for Window {
         parts.extend(self.zone.iana_name().map(str::to_owned));
         parts.extend(self.from.map(|date| format!("from {date}")));
         parts.extend(self.until.map(|date| format!("until {date}")));
+        if self.except != Calendar::default() {
+            parts.push(format!("except {} days off", self.except.days()));
+        }
         f.write_str(&parts.join(" "))
     }
 }

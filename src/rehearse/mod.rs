@@ -29,7 +29,7 @@ pub use world::World;
 use crate::policy::cases::{Case, Step};
 
 /// Every word of [`crate::decide::Reason`], and why a request is refused.
-pub const REASONS: [&str; 23] = [
+pub const REASONS: [&str; 24] = [
     "unsupported",
     "capability",
     "residence",
@@ -49,6 +49,7 @@ pub const REASONS: [&str; 23] = [
     "budget",
     "budget_closed",
     "attempted",
+    "slow",
     "cooling",
     "breaker_open",
     "rate_limit",

@@ -54,6 +54,29 @@ async fn routes_of_others_are_unknown_to_a_client() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_route_that_needs_a_use_leaves_out_what_no_licence_permits_it_for() {
+    let (lab, shop) = (
+        Upstream::start("alpha", Price::LIST).await,
+        Upstream::start("beta", Price::LIST).await,
+    );
+    let policy = Policy::new()
+        .provider(&lab, "license: lab")
+        .provider(&shop, "")
+        .license("lab", "uses: [research]")
+        .model("study", &lab, "supply: licensed")
+        .model("sale", &shop, "supply: competitor")
+        .route("name: chat, try: [study, sale], need: {use: commercial}")
+        .route("name: draft, try: [study, sale]");
+    let daemon = Daemon::start(&policy).await;
+    let asks = |model| Call::chat(&hello_to(model)).header("x-planb-use", "research");
+    let free = asks("draft").send(daemon.address()).await.expect(200);
+    assert_eq!(free.header("x-planb-model"), Some("study"));
+    let bound = asks("chat").send(daemon.address()).await.expect(200);
+    assert_eq!(bound.header("x-planb-model"), Some("sale"), "whatever the request says");
+    assert_eq!(daemon.decision(&bound).await["excluded"][0]["reason"], "license");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_has_expired_is_told_so() {
     let upstream = Upstream::start("alpha", Price::LIST).await;
     let daemon = Daemon::start(&policy(&upstream, "expires: 2020-01-31")).await;

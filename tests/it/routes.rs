@@ -138,6 +138,44 @@ async fn weights_share_the_requests_and_who_is_out_leaves_its_share_to_the_next(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_an_answer_is_for_decides_on_its_route_and_who_does_not_say_is_commercial() {
+    let three = Three::start().await;
+    let policy = three
+        .policy()
+        .route("name: lab, match: {model: [shared], use: research}, try: [tiny]")
+        .route("name: office, match: {model: [shared], use: [internal, commercial]}, try: [dear]");
+    let daemon = Daemon::start(&policy).await;
+    let asks = || ask("shared", &json!({}));
+    let research = asks().header("x-planb-use", "research");
+    assert_eq!(served_by(&daemon, research).await, "tiny");
+    assert_eq!(
+        served_by(&daemon, asks().header("x-planb-use", "internal")).await,
+        "dear"
+    );
+    assert_eq!(served_by(&daemon, asks()).await, "dear");
+    let told = ask("lab", &json!({})).send(daemon.address()).await.expect_error(404);
+    assert!(told.text().contains("which is for research use"), "{}", told.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_that_is_slower_than_the_route_needs_is_left_out_once_it_is_measured() {
+    let three = Three::start().await;
+    // Nothing that comes over a socket is that fast.
+    let policy = three
+        .policy()
+        .route("name: chat, try: [dear, cheap], need: {speed: 1000000}");
+    let daemon = Daemon::start(&policy).await;
+    let mut served = Vec::new();
+    for _ in 0..6 {
+        served.push(served_by(&daemon, ask("chat", &json!({}))).await);
+    }
+    assert_eq!(served, ["dear", "dear", "dear", "cheap", "cheap", "cheap"]);
+    let told = ask("chat", &json!({})).send(daemon.address()).await.expect_error(503);
+    assert!(told.text().contains("tokens a second lately"), "{}", told.text());
+    assert_eq!(daemon.decision(&told).await["excluded"][0]["reason"], "slow");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_fastest_is_found_by_asking_each_now_and_then() {
     let three = Three::start().await;
     let policy = three

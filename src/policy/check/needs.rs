@@ -36,7 +36,7 @@ pub(super) fn meets(snapshot: &Snapshot, id: ModelId, terms: &Terms) -> bool {
     let affordable = terms
         .max_cost
         .is_none_or(|cap| least_cost(snapshot, id, terms).is_some_and(|least| least <= cap));
-    affordable && terms.need.unmet(model).is_none()
+    affordable && terms.need.unmet(model, &snapshot.licenses).is_none()
 }
 
 /// What the least answer on these terms costs with next to no input; `None` where nobody knows.

@@ -1,5 +1,6 @@
 //! Routes that cannot do what they say: needs that nothing meets, weights without effect, names that never arrive.
 
+use crate::license::Breach;
 use crate::policy::read::{self, Policy};
 use crate::policy::report::Report;
 use crate::policy::snapshot::{Pick, Route, RouteId, Snapshot, Unmet};
@@ -129,7 +130,7 @@ fn unmet_needs(snapshot: &Snapshot, route: &Route, words: &read::Route, report: 
         .terms
         .candidates
         .iter()
-        .map(|id| route.terms.need.unmet(snapshot.model(*id)))
+        .map(|id| route.terms.need.unmet(snapshot.model(*id), &snapshot.licenses))
         .collect();
     let Some(first) = unmet
         .first()
@@ -143,9 +144,14 @@ fn unmet_needs(snapshot: &Snapshot, route: &Route, words: &read::Route, report: 
     let (word, wanted) = match first {
         Unmet::Quality { .. } => (&need.quality, "is that good"),
         Unmet::Context { .. } => (&need.context, "has room for that much"),
-        Unmet::Residence | Unmet::Label(_) => {
+        Unmet::Residence | Unmet::Label(_) | Unmet::License { .. } => {
             let (list, wanted) = match first {
                 Unmet::Residence => (&need.residence, "is known to keep data there"),
+                Unmet::License {
+                    breach: Breach::Territory { .. },
+                    ..
+                } => (&need.territories, "has a licence for all of that"),
+                Unmet::License { .. } => (&need.uses, "has a licence for all of that"),
                 _ => (&need.labels, "has all of these labels"),
             };
             let message = format!("no model of route `{}` {wanted}", route.name);

@@ -33,6 +33,7 @@ pub(in crate::policy) struct During {
     pub timezone: Option<Word>,
     pub from: Option<Word>,
     pub until: Option<Word>,
+    pub except: Option<Word>,
 }
 
 #[derive(Debug)]
@@ -142,5 +143,6 @@ fn window(node: &Node, report: &mut Report) -> During {
         timezone: fields.word("timezone", report),
         from: fields.word("from", report),
         until: fields.word("until", report),
+        except: fields.word("except", report),
     }
 }

@@ -52,6 +52,7 @@ pub(in crate::policy) struct Match {
     pub up_to: Option<Word>,
     pub tools: Option<Word>,
     pub images: Option<Word>,
+    pub uses: Vec<Word>,
 }
 
 /// What a route, or a plan's change of one, asks of its models.
@@ -65,6 +66,9 @@ pub(in crate::policy) struct Need {
     pub reasoning: Option<Word>,
     pub residence: Option<Vec<Word>>,
     pub labels: Option<Vec<Word>>,
+    pub uses: Option<Vec<Word>>,
+    pub territories: Option<Vec<Word>>,
+    pub speed: Option<Word>,
 }
 
 impl Need {
@@ -76,8 +80,9 @@ impl Need {
             &self.json_schema,
             &self.context,
             &self.reasoning,
+            &self.speed,
         ];
-        let lists = [&self.residence, &self.labels];
+        let lists = [&self.residence, &self.labels, &self.uses, &self.territories];
         words.iter().all(|word| word.is_none()) && lists.iter().all(|list| list.is_none())
     }
 }
@@ -131,6 +136,9 @@ pub(super) fn need(fields: Fields<'_>, report: &mut Report) -> Option<Need> {
         reasoning: inner.word("reasoning", report),
         residence: inner.words("residence", report),
         labels: inner.words("labels", report),
+        uses: inner.node("use").map(|node| listed(node, "use", report)),
+        territories: inner.node("territory").map(|node| listed(node, "territory", report)),
+        speed: inner.word("speed", report),
     })
 }
 
@@ -159,6 +167,7 @@ fn matches(fields: Fields<'_>, report: &mut Report) -> Match {
         up_to: bound("up_to", report),
         tools: inner.word("tools", report),
         images: inner.word("images", report),
+        uses: one_or_more(inner, "use", report),
     }
 }
 

@@ -150,7 +150,7 @@ pub(in crate::policy) static POLICY: Section = Section {
         key("timezone", Timezone, "UTC", "Asia/Shanghai", "IANA name; budgets' periods begin at its midnight"),
         key("currency", Pattern("three capital letters", "^[A-Z]{3}$"), "that of the first limit, rate or price", "USD", "in which budgets, limits and costs are counted"),
         prices::RATES,
-        key("holidays", Map(&prices::DAYS), "", "{factory: [2027-01-01, 2027-02-05..2027-02-11]}", "days off by a calendar's name, for the windows of prices. A calendar of the catalogue gets these besides"),
+        key("holidays", Map(&prices::DAYS), "", "{factory: [2027-01-01, 2027-02-05..2027-02-11]}", "days off by a calendar's name, for the windows of prices and plans. A calendar of the catalogue gets these besides"),
         key("licenses", Map(&In(&LICENSE)), "", "{qwen-enterprise: {uses: [commercial, internal], expires: 2027-01-31}}", "terms that models may be used under"),
         key("providers", Map(&In(&PROVIDER)), REQUIRED, "{qwen: {vendor: dashscope, api_key: env:KEY}}", "endpoints with their credentials"),
         key("models", Map(&In(&MODEL)), REQUIRED, "{tiny: {provider: home, supply: local}}", "what can be called"),
@@ -160,5 +160,6 @@ pub(in crate::policy) static POLICY: Section = Section {
         key("plans", List(&In(&PLAN)), "", "[{name: outage, when: '!provider(\"qwen\").up', avoid: 'model.provider == \"qwen\"'}]", "contingencies that run by themselves"),
         key("alerts", List(&In(&ALERT)), "", "[{url: env:HOOK, secret: env:HOOK_KEY}]", "webhooks"),
     ],
-    later: &["defaults", "values"],
+    // Of pacing.
+    later: &["values"],
 };

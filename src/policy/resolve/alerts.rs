@@ -28,9 +28,8 @@ pub(in crate::policy) const EVENTS: [&str; 15] = [
     "ledger.recovered",
     "model.retiring",
 ];
-const LATER_EVENTS: [&str; 14] = [
+const LATER_EVENTS: [&str; 13] = [
     "budget.forecast",
-    "plan.flapping",
     "plan.unready",
     "provider.quota",
     "provider.balance",
@@ -44,20 +43,16 @@ const LATER_EVENTS: [&str; 14] = [
     "drill.failed",
     "drill.ended",
 ];
-const LATER_FORMATS: [&str; 13] = [
+const LATER_FORMATS: [&str; 9] = [
     "slack",
     "feishu",
     "lark",
     "dingtalk",
     "wecom",
     "teams",
-    "msteams",
     "discord",
     "pagerduty",
     "litellm",
-    "email",
-    "opsgenie",
-    "telegram",
 ];
 
 /// All that `events` may name: everything, first words, whole names.

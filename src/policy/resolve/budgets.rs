@@ -99,10 +99,9 @@ impl Resolver<'_, '_> {
             };
             return self.check_tag(&tag).then_some(Each::Tag(tag.text));
         }
-        // A bare word that is none of these, and none of what may come, is the name of a tag.
-        let later = ["key", "license"];
+        // A bare word that is none of these is the name of a tag.
         let names = ["client", "model", "provider", "route", "use", "run"];
-        if !later.contains(&word.text.as_ref()) && nearest(&word.text, names).is_none() {
+        if nearest(&word.text, names).is_none() {
             let message = format!("`each` cannot be `{}`", shown(&word.text));
             let help = format!(
                 "did you mean `tag.{}`? Known besides: `{}`",
@@ -121,7 +120,7 @@ impl Resolver<'_, '_> {
             ("use", 5),
             ("run", 6),
         ];
-        match self.choose(word, "each", &known, &later)? {
+        match self.choose(word, "each", &known, &[])? {
             1 => Some(Each::Client),
             2 => Some(Each::Model),
             3 => Some(Each::Provider),

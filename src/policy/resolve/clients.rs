@@ -127,7 +127,7 @@ impl Resolver<'_, '_> {
         let known = Wish::ALL.map(|wish| (wish.word(), wish));
         words
             .iter()
-            .filter_map(|word| self.choose(word, "header that a client may set", &known, &["run", "session"]))
+            .filter_map(|word| self.choose(word, "header that a client may set", &known, &[]))
             .collect()
     }
 
@@ -138,7 +138,7 @@ impl Resolver<'_, '_> {
         let known = [("inference", Scope::Inference), ("read", Scope::Read)];
         words
             .iter()
-            .filter_map(|word| self.choose(word, "scope", &known, &["admin"]))
+            .filter_map(|word| self.choose(word, "scope", &known, &[]))
             .collect()
     }
 

@@ -34,7 +34,7 @@ impl Resolver<'_, '_> {
             return rolling.map(Cycle::Rolling);
         }
         let known = Period::ALL.map(|period| (period.word(), period));
-        let per = self.choose(word, "per", &known, &["minute"])?;
+        let per = self.choose(word, "per", &known, &[])?;
         let start = written.start.as_ref().and_then(|word| self.start_of(word, per));
         Some(Cycle::Calendar(per, start.unwrap_or_default()))
     }

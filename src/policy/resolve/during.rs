@@ -26,8 +26,9 @@ impl Resolver<'_, '_> {
                 .error(word.place, "bad-value", "`until` is before `from`")
                 .help("both are days that count, the last one to its end");
         }
-        let said = [&written.hours, &written.days].iter().any(|words| words.is_some());
-        if !said && written.from.is_none() && written.until.is_none() {
+        let lists = [&written.hours, &written.days].iter().any(|words| words.is_some());
+        let words = [&written.from, &written.until, &written.except];
+        if !lists && words.iter().all(|word| word.is_none()) {
             self.report
                 .error(written.place, "missing-key", "`during` says no time")
                 .help("give it `hours: [\"22:00-06:00\"]`, `days: [mon-fri]`, `from:` or `until:`");
@@ -39,7 +40,10 @@ impl Resolver<'_, '_> {
             hours: hours.iter().filter_map(|word| self.hours(word)).collect(),
             from,
             until,
-            except: Calendar::default(),
+            except: written
+                .except
+                .as_ref()
+                .map_or_else(Calendar::default, |word| self.calendar(word)),
         }
     }
 

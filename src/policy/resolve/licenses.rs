@@ -91,12 +91,7 @@ impl Resolver<'_, '_> {
     /// For what and where.
     fn read_reach(&mut self, written: &read::License, license: &mut License) {
         if let Some(words) = &written.uses {
-            let known = Use::ALL.map(|one| (one.word(), one));
-            let uses: Vec<Use> = words
-                .iter()
-                .filter_map(|word| self.choose(word, "use", &known, &[]))
-                .collect();
-            license.uses = Uses::of(uses);
+            license.uses = Uses::of(self.uses(words));
         }
         if let Some(words) = &written.territories {
             license.territories = self.territories(words);
@@ -111,6 +106,14 @@ impl Resolver<'_, '_> {
                 .unwrap_or(license.territory_of);
         }
         license.domicile = written.domicile.as_ref().and_then(|word| self.place_named(word));
+    }
+
+    pub fn uses(&mut self, words: &[Word]) -> Vec<Use> {
+        let known = Use::ALL.map(|one| (one.word(), one));
+        words
+            .iter()
+            .filter_map(|word| self.choose(word, "use", &known, &[]))
+            .collect()
     }
 
     pub fn territories(&mut self, words: &[Word]) -> Vec<Territory> {

@@ -37,6 +37,7 @@ impl Resolver<'_, '_> {
             up_to,
             tools: wish(self, &written.tools),
             images: wish(self, &written.images),
+            uses: self.uses(&written.uses),
         }
     }
 

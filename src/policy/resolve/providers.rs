@@ -206,7 +206,7 @@ impl Resolver<'_, '_> {
             keys.push(ProviderKey {
                 credential,
                 name,
-                weight: u32::from(weight.unwrap_or(1)),
+                weight: weight.unwrap_or(1),
                 limits: self.limits(&one.limits),
             });
         }

@@ -9,7 +9,8 @@ use crate::policy::snapshot::{ModelId, Need, OnDisconnect, Pick, Route, Stick, T
 use crate::policy::source::{Place, Word};
 use std::collections::HashMap;
 
-const LATER_PICKS: [&str; 3] = ["value", "quality", "random"];
+/// Of pacing.
+const LATER_PICKS: [&str; 1] = ["value"];
 pub(super) const MOST_ATTEMPTS: u8 = 3;
 /// Names that ask for one model of the policy begin so.
 pub(super) const RESERVED: &str = "planb/";
@@ -88,7 +89,11 @@ impl Resolver<'_, '_> {
             .labels
             .as_ref()
             .map(|words| words.iter().map(|word| word.text.clone()).collect());
+        let uses = written.uses.as_ref().map(|words| self.uses(words).into());
+        let territories = written.territories.as_ref().map(|words| self.territories(words).into());
         Need {
+            uses,
+            territories,
             reasoning,
             residence,
             labels,
@@ -97,6 +102,7 @@ impl Resolver<'_, '_> {
             images,
             json_schema,
             context: self.size(written.context.as_ref()),
+            speed: self.number(written.speed.as_ref(), "number of tokens a second", 1, 1_000_000),
         }
     }
 

@@ -4,6 +4,7 @@ use super::Resolver;
 use crate::money::ungrouped;
 use crate::policy::mask::shown;
 use crate::policy::source::Word;
+use std::fmt;
 use std::time::Duration;
 
 /// What to do about a [`decimal_comma`].
@@ -58,9 +59,12 @@ impl Resolver<'_, '_> {
     }
 
     /// A whole number between two others.
-    pub fn number(&mut self, word: Option<&Word>, what: &str, least: u8, most: u8) -> Option<u8> {
+    pub fn number<N>(&mut self, word: Option<&Word>, what: &str, least: N, most: N) -> Option<N>
+    where
+        N: TryFrom<u64> + PartialOrd + fmt::Display + Copy,
+    {
         let word = word.filter(|word| !word.broken)?;
-        let found = whole(&word.text).and_then(|n| u8::try_from(n).ok());
+        let found = whole(&word.text).and_then(|n| N::try_from(n).ok());
         let found = found.filter(|number| (least..=most).contains(number));
         if found.is_none() {
             self.unreadable(word, what, &format!("write a whole number from {least} to {most}"));

@@ -85,7 +85,7 @@ impl Resolver<'_, '_> {
         }
     }
 
-    fn calendar(&mut self, word: &Word) -> Calendar {
+    pub fn calendar(&mut self, word: &Word) -> Calendar {
         if word.broken {
             return Calendar::default();
         }

@@ -3,6 +3,7 @@
 //! Names are found by an index, so that a policy of many routes costs no more than one of few.
 
 use super::{Route, RouteId};
+use crate::license::Use;
 use crate::request::Requirements;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -53,6 +54,8 @@ pub struct Match {
     pub up_to: Option<u64>,
     pub tools: Option<bool>,
     pub images: Option<bool>,
+    /// What the answer is for.
+    pub uses: Vec<Use>,
 }
 
 /// A criterion that a request did not meet.
@@ -65,6 +68,7 @@ pub enum Criterion<'a> {
     Size,
     Tools,
     Images,
+    Use,
 }
 
 impl Criterion<'_> {
@@ -74,7 +78,7 @@ impl Criterion<'_> {
             Self::Client => "which is for other clients".to_owned(),
             Self::Tag(_) => "which asks for another tag".to_owned(),
             Self::Header(_) => "which asks for another header".to_owned(),
-            Self::Dialect | Self::Size | Self::Tools | Self::Images => self.wanted(of),
+            Self::Dialect | Self::Size | Self::Tools | Self::Images | Self::Use => self.wanted(of),
         }
     }
 
@@ -106,6 +110,10 @@ impl Criterion<'_> {
             Self::Tools => "which takes requests without tools only".to_owned(),
             Self::Images if of.images == Some(true) => "which takes requests with images only".to_owned(),
             Self::Images => "which takes requests without images only".to_owned(),
+            Self::Use => {
+                let uses: Vec<&str> = of.uses.iter().map(|one| one.word()).collect();
+                format!("which is for {} use", uses.join(" or "))
+            }
         }
     }
 }
@@ -154,6 +162,7 @@ impl Match {
             some(self.above.is_some() || self.up_to.is_some(), Criterion::Size),
             some(self.tools.is_some(), Criterion::Tools),
             some(self.images.is_some(), Criterion::Images),
+            some(!self.uses.is_empty(), Criterion::Use),
         ];
         let tags = self.tags.iter().map(|(name, _)| Criterion::Tag(name));
         let headers = self.headers.iter().map(|(name, _)| Criterion::Header(name));
@@ -185,8 +194,11 @@ impl Match {
         if self.tools.is_some_and(|tools| tools != needs.tools) {
             return Some(Criterion::Tools);
         }
-        let images = self.images.filter(|images| *images != needs.images);
-        images.map(|_| Criterion::Images)
+        if self.images.is_some_and(|images| images != needs.images) {
+            return Some(Criterion::Images);
+        }
+        let purpose = Use::parse(&needs.caller.purpose).unwrap_or(Use::UNSAID);
+        (!self.uses.is_empty() && !self.uses.contains(&purpose)).then_some(Criterion::Use)
     }
 }
 

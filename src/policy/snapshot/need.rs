@@ -1,7 +1,7 @@
 //! What a route asks of its models beyond what each request needs, and whether a model has it.
 
 use super::Model;
-use crate::license::Territory;
+use crate::license::{Breach, License, Territory, Use};
 use std::sync::Arc;
 
 /// What a model must have to be a candidate, whatever the request itself needs. `None` asks for nothing.
@@ -19,6 +19,12 @@ pub struct Need {
     pub residence: Option<Arc<[Territory]>>,
     /// All of them.
     pub labels: Option<Arc<[Arc<str>]>>,
+    /// Its licences permit each.
+    pub uses: Option<Arc<[Use]>>,
+    /// Its licences hold in each.
+    pub territories: Option<Arc<[Territory]>>,
+    /// Tokens a second, as measured; [`Self::unmet`] does not know it.
+    pub speed: Option<u32>,
 }
 
 impl Need {
@@ -31,6 +37,9 @@ impl Need {
         reasoning: None,
         residence: None,
         labels: None,
+        uses: None,
+        territories: None,
+        speed: None,
     };
 
     /// What `change` names replaces what is here; the rest stays.
@@ -45,11 +54,14 @@ impl Need {
             reasoning: change.reasoning.or(self.reasoning),
             residence: change.residence.clone().or_else(|| self.residence.clone()),
             labels: change.labels.clone().or_else(|| self.labels.clone()),
+            uses: change.uses.clone().or_else(|| self.uses.clone()),
+            territories: change.territories.clone().or_else(|| self.territories.clone()),
+            speed: change.speed.or(self.speed),
         }
     }
 
-    /// The first thing asked for that this model lacks.
-    pub fn unmet(&self, model: &Model) -> Option<Unmet> {
+    /// The first thing asked for that this model lacks. `licenses` are the policy's.
+    pub fn unmet(&self, model: &Model, licenses: &[License]) -> Option<Unmet> {
         if let Some(lacks) = self.lacking(model) {
             return Some(Unmet::Capability(lacks));
         }
@@ -62,6 +74,12 @@ impl Need {
         if let Some(label) = labels.into_iter().find(|label| !model.traits.labels.contains(label)) {
             return Some(Unmet::Label(label.clone()));
         }
+        if let Some((license, breach)) = self.unlicensed(model, licenses) {
+            return Some(Unmet::License {
+                license: license.name.clone(),
+                breach,
+            });
+        }
         let context = self.context.zip(model.context).filter(|(needs, has)| has < needs);
         if let Some((needs, has)) = context {
             return Some(Unmet::Context { needs, has });
@@ -70,6 +88,16 @@ impl Need {
         let has = model.quality;
         has.is_none_or(|has| has < needs)
             .then_some(Unmet::Quality { needs, has })
+    }
+
+    fn unlicensed<'a>(&self, model: &Model, licenses: &'a [License]) -> Option<(&'a License, Breach)> {
+        if self.uses.is_none() && self.territories.is_none() {
+            return None;
+        }
+        let (uses, places) = (self.uses.as_deref(), self.territories.as_deref());
+        let reaches = |license: &License| license.reaches(uses.unwrap_or_default(), places.unwrap_or_default());
+        let mut of_model = model.licenses().filter_map(|id| licenses.get(id.0));
+        of_model.find_map(|license| Some((license, reaches(license).err()?)))
     }
 
     fn lacking(&self, model: &Model) -> Option<&'static str> {
@@ -92,6 +120,7 @@ pub enum Unmet {
     Capability(&'static str),
     Residence,
     Label(Arc<str>),
+    License { license: Arc<str>, breach: Breach },
     Context { needs: u64, has: u64 },
     Quality { needs: u8, has: Option<u8> },
 }

@@ -38,6 +38,7 @@ impl Match {
                 .is_none_or(|most| other.up_to.is_some_and(|theirs| theirs <= most))
             && same(self.tools, other.tools)
             && same(self.images, other.images)
+            && (self.uses.is_empty() || !other.uses.is_empty() && other.uses.iter().all(|one| self.uses.contains(one)))
     }
 }
 

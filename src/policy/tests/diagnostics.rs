@@ -237,7 +237,7 @@ fn every_kind_of_error_points_at_its_place() {
         (
             "providers",
             "  a: {vendor: vllm, start: {command: [serve], health: /up}}",
-            "not-yet",
+            "unknown-key",
             "health",
         ),
         (
@@ -498,7 +498,7 @@ fn every_kind_of_error_points_at_its_place() {
             "bad-value",
             "\"\"",
         ),
-        ("budgets", "  b: {limit: 5 USD, per: minute}", "not-yet", "minute"),
+        ("budgets", "  b: {limit: 5 USD, per: minute}", "unknown-word", "minute"),
         ("budgets", "  b: {limit: 5 USD, per: day, start: 15}", "bad-value", "15"),
         (
             "budgets",
@@ -548,7 +548,7 @@ fn every_kind_of_error_points_at_its_place() {
         (
             "budgets",
             "  b: {limit: 5 USD, per: day, each: license}",
-            "not-yet",
+            "unknown-word",
             "license",
         ),
         (

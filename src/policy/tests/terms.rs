@@ -129,3 +129,19 @@ fn a_line_of_successors_keeps_to_the_space_to_its_end() {
     let found = refused(text);
     assert_eq!(found[0].code, "mixed-spaces", "{}", shown(&found));
 }
+
+#[test]
+fn a_plan_leaves_out_the_days_off_of_a_calendar() {
+    let text = "providers: {home: {vendor: ollama}}\nmodels: {m: {provider: home, supply: local}}\n\
+        routes: [{name: chat, try: [m]}]\nholidays: {off: [2026-11-24, 2026-12-24..2026-12-26]}\n\
+        plans: [{name: p, during: {days: [mon-fri], hours: [\"22:00-06:00\"], except: off}, shed: closed}]\n";
+    let plan = compiled(text).snapshot.plans.remove(0);
+    let active = |at: &str| plan.during[0].contains(at.parse().unwrap());
+    assert!(
+        active("2026-11-23T23:00:00Z") && active("2026-11-24T05:00:00Z"),
+        "Monday's night ends on the day off"
+    );
+    assert!(!active("2026-11-24T23:00:00Z") && !active("2026-12-25T23:00:00Z"));
+    assert!(active("2026-11-25T23:00:00Z"));
+    assert!(plan.condition().contains("except 4 days off"), "{}", plan.condition());
+}

@@ -275,7 +275,7 @@ fn slowly(snapshot: &Snapshot) -> Vec<String> {
                         .as_ref()
                         .is_none_or(|avoid| avoid.folded(facts) == Some(false))
             });
-            kept && terms.need.unmet(snapshot.model(*model)).is_none()
+            kept && terms.need.unmet(snapshot.model(*model), &snapshot.licenses).is_none()
         })
     };
     let named = |routes: &[usize]| match routes {

@@ -194,6 +194,10 @@ impl Setting {
                 };
                 self.shorter(model).into_iter().chain([least]).collect()
             }
+            Reason::Slow { has, .. } => vec![Tweak::Speed {
+                route: route.clone(),
+                least: u32::try_from(*has).unwrap_or(u32::MAX),
+            }],
             Reason::ServiceTier { .. } => vec![Tweak::Ask("without", "service_tier".to_owned())],
             Reason::Limited { .. } => vec![Tweak::Room(name)],
             Reason::Output { asks, allowed, .. } => vec![

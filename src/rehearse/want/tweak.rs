@@ -25,6 +25,10 @@ pub enum Tweak {
     Anywhere {
         route: Arc<str>,
     },
+    Speed {
+        route: Arc<str>,
+        least: u32,
+    },
     CostLimit {
         route: Arc<str>,
         most: Money,
@@ -96,6 +100,11 @@ pub(super) fn change_policy(snapshot: &mut Snapshot, tweak: &Tweak) {
             if let Some(at) = of_route(snapshot, route) {
                 let need = &mut snapshot.routes[at].terms.need;
                 (need.residence, need.labels) = Default::default();
+            }
+        }
+        Tweak::Speed { route, least } => {
+            if let Some(at) = of_route(snapshot, route) {
+                snapshot.routes[at].terms.need.speed = Some(*least);
             }
         }
         Tweak::CostLimit { route, most } => {
@@ -179,6 +188,9 @@ impl fmt::Display for Tweak {
             Self::Up(provider) => write!(f, "provider `{provider}` is up and has its key"),
             Self::Quality { route, least } => write!(f, "route `{route}` needs a quality of {least} only"),
             Self::Anywhere { route } => write!(f, "route `{route}` needs no residence and no labels"),
+            Self::Speed { route, least } => {
+                write!(f, "`need.speed` of route `{route}` is {least} or less")
+            }
             Self::CostLimit { route, most } => write!(f, "`limits.cost` of route `{route}` is {most} or more"),
             Self::OutputLimit { route, most } => write!(f, "`limits.output` of route `{route}` is {most} or more"),
             Self::Ask("without", what) => write!(f, "the request goes without {what}"),

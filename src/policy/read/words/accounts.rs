@@ -42,7 +42,8 @@ pub(in crate::policy) static BUDGET: Section = Section {
         key("alert_at", List(&Percentage), "", "[50%, 80%]", "shares of the limit that are announced, ascending; from 1 % to 100 %, or to 1000 % where it is soft"),
         key("enforce", Word(&["hard", "soft"]), "hard", "soft", "`hard` refuses what does not fit; `soft` counts and alerts"),
     ],
-    later: &["pace", "rates", "wait", "expires"],
+    // Of pacing.
+    later: &["pace"],
 };
 
 #[rustfmt::skip]
@@ -53,7 +54,7 @@ pub(in crate::policy) static RAISE: Section = Section {
         key("from", Pattern("a day or a time", "^[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ].+)?$"), "at once", "2026-12-20", "the first day that counts, in the policy's zone, or a written-out time"),
         key("until", Pattern("a day or a time", "^[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ].+)?$"), REQUIRED, "2026-12-24", "the last day that counts, in the policy's zone, or a written-out time; what was spent stays spent"),
     ],
-    later: &["key"],
+    later: &[],
 };
 
 #[rustfmt::skip]
@@ -85,5 +86,6 @@ pub(in crate::policy) static ALERT: Section = Section {
         key("events", List(&Event), "[\"*\"]", "[budget, plan]", "first words (`plan`), whole names (`plan.activated`) or `\"*\"`"),
         key("allow_private", Truth, "false", "true", "as of providers"),
     ],
-    later: &["name", "headers", "routing_key", "mention", "template", "severity", "when"],
+    // Of a format.
+    later: &["routing_key"],
 };

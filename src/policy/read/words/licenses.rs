@@ -3,7 +3,7 @@
 use super::Kind::{Duration, In, List, Pattern, Size, Text, Truth, Word};
 use super::{Section, key};
 
-const USES: &[&str] = &["commercial", "internal", "research"];
+pub(super) const USES: &[&str] = &["commercial", "internal", "research"];
 const DAY: super::Kind = Pattern("a day or a time", "^[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ].+)?$");
 pub(super) const TERRITORY: super::Kind = Pattern("an ISO 3166 code, or `EU`", "^[A-Za-z]{2}$");
 const AMOUNT: super::Kind = Pattern(
@@ -35,7 +35,7 @@ pub(in crate::policy) static LICENSE: Section = Section {
         key("outputs", Text, "", "not to train other models", "what holds for its outputs; `done` when it is seen to"),
         key("fee", Pattern("an amount of money a month or a year", "^([0-9]+|[1-9][0-9]{0,2}((,[0-9]{3})+|(_[0-9]{3})+))(\\.[0-9]{1,9})? [A-Z]{3}/(month|year)$"), "", "2000 USD/month", "shown; it is part of no request's cost"),
     ],
-    later: &["renew", "notice_period", "calls", "tokens"],
+    later: &[],
 };
 
 #[rustfmt::skip]
@@ -46,7 +46,7 @@ pub(in crate::policy) static COUNT: Section = Section {
         key("declared", Size, "", "12k", "how many there are, as you know it: planb does not count them yet"),
         key("as_of", Pattern("a day", "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"), "", "2026-11-01", "when that was"),
     ],
-    later: &["counted", "by"],
+    later: &[],
 };
 
 #[rustfmt::skip]
@@ -59,5 +59,5 @@ pub(in crate::policy) static REVENUE: Section = Section {
         key("as_of", Pattern("a day", "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"), "", "2026-11-01", "when that was"),
         key("only", Word(&["service"]), "", "service", "it counts only where the model itself is offered as a service"),
     ],
-    later: &["of"],
+    later: &[],
 };

@@ -39,8 +39,6 @@ pub(in crate::policy) static MODEL: Section = Section {
         key("residence", List(&TERRITORY), "the provider's", "[DE]", "where data stays"),
         key("labels", List(&Text), "", "[no-training]", "words of your own, besides its provider's"),
     ],
-    later: &[
-        "uses", "territory", "dimensions",
-        "weight", "weights", "value", "probe",
-    ],
+    // Of the watch over the paths that plans would take.
+    later: &["probe"],
 };

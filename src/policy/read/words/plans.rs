@@ -22,7 +22,7 @@ pub(in crate::policy) static PLAN: Section = Section {
         key("warm", List(&NameIn("providers")), "", "[home]", "local servers that are started and kept running while it is active"),
         key("change", Map(&In(&CHANGE)), "", "{chat: {pick: cheapest}}", "routes by name, or `\"*\"` for all of them, and what changes of each; what is said of one route comes after what is said of all"),
     ],
-    later: &["cap_output", "approve", "requires", "for", "alert", "probe", "set"],
+    later: &["approve"],
 };
 
 #[rustfmt::skip]
@@ -39,8 +39,9 @@ pub(in crate::policy) static DURING: Section = Section {
         key("timezone", Timezone, "the policy's", "Asia/Shanghai", "whose wall clock counts"),
         key("from", Pattern("a date", "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"), "", "2027-01-01", "the first day"),
         key("until", Pattern("a date", "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"), "", "2027-01-31", "the last day, which counts"),
+        key("except", NameIn("holidays"), "", "cn-statutory-holidays", "days on which its hours do not begin, as of the windows of prices"),
     ],
-    later: &["except"],
+    later: &[],
 };
 
 #[rustfmt::skip]
@@ -58,9 +59,7 @@ pub(in crate::policy) static CHANGE: Section = Section {
         key("thinking", Word(&["off"]), "", "off", "switches thinking off by the model's own field; a model without one stays a candidate as it is"),
         key("shed", Text, "", "The batch queue is closed until Monday.", "its requests are refused with this message"),
     ],
-    later: &[
-        "timeouts", "message", "on_disconnect", "heartbeat", "set",
-    ],
+    later: &[],
 };
 
 #[rustfmt::skip]
@@ -71,5 +70,5 @@ pub(in crate::policy) static CHANGED_LIMITS: Section = Section {
         key("attempts", Whole(1, 3), "", "1", "how many models one request may try"),
         key("output", Size, "", "2k", "the longest answer"),
     ],
-    later: &["requests", "tokens", "in_flight", "wait", "input"],
+    later: &[],
 };

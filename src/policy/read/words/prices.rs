@@ -56,7 +56,7 @@ pub(in crate::policy) static PRICE: Section = Section {
         key("fee", FEE, "", "2000 USD/month", "what having the model costs, used or not; no part of a request's cost"),
         key("as_of", DAY, "", "2026-11-23", "when somebody last looked"),
     ],
-    later: &["cache_storage", "video", "units"],
+    later: &[],
 };
 
 #[rustfmt::skip]

@@ -36,10 +36,8 @@ pub(in crate::policy) static PROVIDER: Section = Section {
         key("residence", List(&TERRITORY), "of the vendor's region, where that is known", "[CN]", "where data stays"),
         key("labels", List(&Text), "", "[no-training]", "words of your own that hold for all of its models"),
     ],
-    later: &[
-        "probe", "balance",
-        "licenses", "headers", "dialect", "retry", "min_speed", "weights", "rates",
-    ],
+    // Of the watch over the paths that plans would take; of the floor under a stream's speed.
+    later: &["probe", "min_speed"],
 };
 
 #[rustfmt::skip]
@@ -63,7 +61,7 @@ pub(in crate::policy) static TIMEOUTS: Section = Section {
         key("idle", Duration, "30s", "15s", "between two pieces of a stream"),
         key("total", Duration, "10m", "5m", "each attempt"),
     ],
-    later: &["heartbeat", "pool", "write"],
+    later: &[],
 };
 
 #[rustfmt::skip]
@@ -76,7 +74,7 @@ pub(in crate::policy) static START: Section = Section {
         key("warm_when", State, "", "'budget(\"month\").used > 0.8'", "started, and not stopped for idleness, while this holds"),
         key("env", Map(&Text), "", "{CUDA_VISIBLE_DEVICES: \"0\"}", "variables on top of planb's own; no secrets"),
     ],
-    later: &["directory", "health"],
+    later: &[],
 };
 
 /// As people write rates.
@@ -95,7 +93,7 @@ pub(in crate::policy) static RATES: Section = Section {
         key("queue", Whole(1, 10_000), "none", "20", "how many may wait for their turn"),
         key("wait", Duration, "2s", "500ms", "how long one of them waits, up to 60s"),
     ],
-    later: &["cost", "attempts", "output", "burst"],
+    later: &[],
 };
 
 #[rustfmt::skip]

@@ -4,7 +4,7 @@ use super::Kind::{
     self, Anything, Duration, Either, Fields, In, List, Map, Money, NameIn, Percentage, Selector, Size, Text, Truth,
     Whole, Word,
 };
-use super::licenses::TERRITORY;
+use super::licenses::{TERRITORY, USES};
 use super::{CLAMP, RATE, REQUIRED, Section, TIMEOUTS, key};
 
 pub(in crate::policy) const PICKS: &[&str] = &["in_order", "cheapest", "fastest", "weighted"];
@@ -13,6 +13,7 @@ pub(in crate::policy) const STICKS: &[&str] = &["conversation", "none"];
 /// One text or several.
 const TEXTS: Kind = Either(&[Text, List(&Text)]);
 const DIALECT: Kind = Word(&["chat", "embeddings"]);
+const USE: Kind = Word(USES);
 
 #[rustfmt::skip]
 pub(in crate::policy) static ROUTE: Section = Section {
@@ -39,10 +40,7 @@ pub(in crate::policy) static ROUTE: Section = Section {
         key("expose", Word(&["all", "none"]), "all", "none", "`none`: nobody sees the names of models and providers in its answers; as of clients"),
         key("mirror", In(&MIRROR), "", "{model: tiny, share: 5%, budget: shadow}", "copies of some requests go to another model too; the clients meet nothing of it"),
     ],
-    later: &[
-        "heartbeat", "resume", "cascade", "hedge", "approve", "residence", "refusals", "retry", "min_speed",
-        "value", "wait", "drop",
-    ],
+    later: &["heartbeat", "resume", "cascade", "hedge", "min_speed"],
 };
 
 #[rustfmt::skip]
@@ -68,8 +66,9 @@ pub(in crate::policy) static MATCH: Section = Section {
         key("size", In(&SIZE), "", "{above: 8k, up_to: 100k}", "the prompt's tokens, as estimated"),
         key("tools", Truth, "", "true", "only requests with tools, or only those without"),
         key("images", Truth, "", "true", "only requests with images, or only those without"),
+        key("use", Either(&[USE, List(&USE)]), "", "[internal, research]", "what the answer is for; a request that does not say is commercial"),
     ],
-    later: &["use", "path", "when"],
+    later: &[],
 };
 
 #[rustfmt::skip]
@@ -94,8 +93,11 @@ pub(in crate::policy) static NEED: Section = Section {
         key("reasoning", Truth, "false", "true", "can think before it answers"),
         key("residence", List(&TERRITORY), "", "[EU]", "data stays within these; where nobody knows a model's, it does not"),
         key("labels", List(&Text), "", "[no-training]", "has every one of these labels"),
+        key("use", Either(&[USE, List(&USE)]), "", "commercial", "its licences permit each of these uses, whatever the request says it is for"),
+        key("territory", Either(&[TERRITORY, List(&TERRITORY)]), "", "[DE, FR]", "its licences hold in each of these territories, wherever the request says it is from"),
+        key("speed", Whole(1, 1_000_000), "", "40", "tokens a second after the first one, as measured over its answers of late; a model that was not measured in the last ten minutes has it"),
     ],
-    later: &["use", "territory", "speed"],
+    later: &[],
 };
 
 #[rustfmt::skip]
@@ -111,5 +113,5 @@ pub(in crate::policy) static LIMITS: Section = Section {
         key("queue", Whole(1, 10_000), "none", "20", "how many may wait for their turn"),
         key("wait", Duration, "2s in a `queue`, not at all for money", "500ms", "how long one of them waits, up to 60s; and how long a request waits for money that others have reserved, where it would be refused for that"),
     ],
-    later: &["input"],
+    later: &[],
 };
