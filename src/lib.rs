@@ -13,6 +13,7 @@ pub mod dialect;
 pub mod failover;
 pub mod failure;
 pub mod fleet;
+pub mod forecast;
 pub mod gateway;
 pub mod health;
 pub mod ledger;

@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 pub enum EventKind {
     BudgetThreshold,
     BudgetExhausted,
+    /// Its limit will very likely be passed.
+    BudgetForecast,
     /// A provider billed more than its bound allows.
     BudgetOverdraft,
     PlanActivated,
@@ -27,9 +29,10 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::BudgetThreshold,
         Self::BudgetExhausted,
+        Self::BudgetForecast,
         Self::BudgetOverdraft,
         Self::PlanActivated,
         Self::PlanReleased,
@@ -49,6 +52,7 @@ impl EventKind {
         match self {
             Self::BudgetThreshold => "budget.threshold",
             Self::BudgetExhausted => "budget.exhausted",
+            Self::BudgetForecast => "budget.forecast",
             Self::BudgetOverdraft => "budget.overdraft",
             Self::PlanActivated => "plan.activated",
             Self::PlanReleased => "plan.released",

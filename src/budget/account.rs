@@ -25,6 +25,8 @@ pub struct AccountView {
     pub reserved: Money,
     pub held: Money,
     pub overdraft: Money,
+    /// The part of posted and held that other daemons of the fleet spent.
+    pub others: Money,
     /// Never below zero.
     pub remaining: Money,
     /// (posted + held) / limit.

@@ -72,6 +72,8 @@ fn screen(status: &Value, budgets: &Value, plans: &Value) -> String {
             "reserved",
             "remaining",
             "used",
+            "projected",
+            "runs_out",
             "exhausted",
         ],
     );
@@ -121,9 +123,24 @@ fn table(list: &Value, fields: &[&str]) -> String {
 fn cell(field: &str, value: &Value) -> String {
     match (field, value) {
         ("used" | "held_share", Value::Number(share)) => format!("{:.1} %", share.as_f64().unwrap_or_default() * 100.0),
+        ("projected", Value::Object(end)) => {
+            let amount = |name: &str| end.get(name).map(word).unwrap_or_default();
+            format!("{} ({} to {})", amount("expected"), amount("low"), amount("high"))
+        }
+        ("runs_out", Value::Object(when)) => {
+            let at = |name: &str| when.get(name).map(minute).filter(|at| !at.is_empty());
+            // That it may come to it is worth a word, too.
+            at("expected").unwrap_or_else(|| format!("perhaps {}", at("earliest").unwrap_or_default()))
+        }
         (_, Value::Bool(claim)) => (if *claim { "yes" } else { "no" }).to_owned(),
         _ => word(value),
     }
+}
+
+/// An instant to the minute.
+fn minute(at: &Value) -> String {
+    let text = word(at);
+    text.get(..16).map_or_else(String::new, |minute| format!("{minute}Z"))
 }
 
 fn word(value: &Value) -> String {
@@ -145,6 +162,18 @@ mod tests {
         let text = rejected(&json!({"at": "2026-11-23T10:00:00.000Z", "diagnostics": [found]}));
         assert_eq!(text.lines().nth(1), Some("  p.yaml:3:5: no model is called `x`"));
         assert_eq!(rejected(&Value::Null), "");
+    }
+
+    #[test]
+    fn what_is_ahead_is_told_in_few_words() {
+        let end = json!({"expected": "1.5", "low": "1.2", "high": "1.9"});
+        assert_eq!(cell("projected", &end), "1.5 (1.2 to 1.9)");
+        let when =
+            |expected: Value| json!({"expected": expected, "earliest": "2026-11-20T10:07:00.000Z", "latest": null});
+        let expected = json!("2026-11-23T10:00:30.000Z");
+        assert_eq!(cell("runs_out", &when(expected)), "2026-11-23T10:00Z");
+        assert_eq!(cell("runs_out", &when(Value::Null)), "perhaps 2026-11-20T10:07Z");
+        assert_eq!(cell("runs_out", &Value::Null), "");
     }
 
     #[test]

@@ -2,10 +2,12 @@
 //! and elsewhere to clients of `scope: read`; what changes something needs the admin token. Shapes are stable: fields may be added.
 
 mod actions;
+mod forecasts;
 mod raise;
 mod token;
 mod views;
 
+pub use forecasts::{projected, runs_out};
 pub use token::AdminToken;
 
 use crate::clock::Clock;
@@ -58,6 +60,7 @@ pub fn router(control: Arc<Control>) -> Router {
         .route("/planb/status", get(status))
         .route("/planb/budgets", get(budgets))
         .route("/planb/budgets/{name}/raise", post(raise::raise))
+        .route("/planb/forecast", get(forecast))
         .route("/planb/proof", get(proof))
         .route("/planb/plans", get(plans))
         .route("/planb/plans/{name}", get(plan))
@@ -100,7 +103,11 @@ async fn status(State(control): State<Arc<Control>>) -> Response {
 }
 
 async fn budgets(State(control): State<Arc<Control>>) -> Response {
-    Json(json!({"budgets": views::budgets(&control.live)})).into_response()
+    Json(json!({"budgets": views::budgets(&control.live, control.clock.now())})).into_response()
+}
+
+async fn forecast(State(control): State<Arc<Control>>) -> Response {
+    Json(json!({"forecasts": forecasts::forecasts(&control.live, control.clock.now())})).into_response()
 }
 
 /// Adds the books up from the open reservations and compares, at this instant.

@@ -1,8 +1,10 @@
 //! What the control API shows of the live state. Money is a decimal string beside its currency, time is RFC 3339.
 
 use super::Control;
+use super::forecasts::{projected, runs_out};
 use crate::budget::AccountView;
 use crate::fleet::FleetState;
+use crate::forecast::Projection;
 use crate::health::{Options, ProviderHealth, Verdict};
 use crate::live::{Live, Policy};
 use crate::plan::{Now, why};
@@ -56,10 +58,12 @@ pub fn policy(live: &Live) -> Value {
     })
 }
 
-pub fn budgets(live: &Live) -> Vec<Value> {
+pub fn budgets(live: &Live, now: Timestamp) -> Vec<Value> {
     let currency = live.policy().snapshot.currency;
     let views = live.books.lock().views();
-    views.iter().map(|view| budget(view, currency.code())).collect()
+    let prospects = live.prospects.lock();
+    let one = |view: &AccountView| budget(view, currency.code(), prospects.of(view, now).as_ref());
+    views.iter().map(one).collect()
 }
 
 pub fn plan(control: &Control, name: &str) -> Option<Value> {
@@ -186,7 +190,7 @@ fn models(control: &Control, policy: &Policy) -> Vec<Value> {
     policy.snapshot.models.iter().enumerate().map(one).collect()
 }
 
-fn budget(view: &AccountView, currency: &str) -> Value {
+fn budget(view: &AccountView, currency: &str, ahead: Option<&Projection>) -> Value {
     json!({
         "name": &*view.budget,
         "key": (!view.key.is_empty()).then_some(&*view.key),
@@ -203,6 +207,8 @@ fn budget(view: &AccountView, currency: &str) -> Value {
         "used": view.used,
         "held_share": view.held.share_of(view.limit),
         "forecast": view.forecast,
+        "projected": ahead.map_or(Value::Null, projected),
+        "runs_out": ahead.map_or(Value::Null, runs_out),
         "exhausted": view.exhausted,
         "exhausted_at": view.exhausted_at.map(time),
         "state": if view.degraded { "degraded" } else if view.rebuilding { "rebuilding" } else { "ok" },

@@ -85,6 +85,17 @@ fn line(kind: EventKind, data: &Value) -> Option<String> {
             format!("{} has passed {percent} %: {}", budget(), spent())
         }
         EventKind::BudgetExhausted => format!("{} is exhausted: {}", budget(), spent()),
+        EventKind::BudgetForecast => {
+            let (end, out) = (&data["projected"], &data["runs_out"]["expected"]);
+            let when = out.as_str().map_or_else(String::new, |at| format!(", reached by {at}"));
+            let amount = |name: &str| end[name].as_str().unwrap_or_default();
+            let (expected, low, high) = (amount("expected"), amount("low"), amount("high"));
+            let (limit, currency) = (word("limit"), word("currency"));
+            format!(
+                "{} will pass its limit of {limit} {currency}{when}: {expected} at its end ({low} to {high})",
+                budget()
+            )
+        }
         EventKind::LicenseExpiring => format!(
             "licence {} ends with {}, in {} days",
             word("license"),

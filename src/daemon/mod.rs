@@ -5,6 +5,7 @@ mod announce;
 mod balance;
 mod books;
 mod fleet;
+mod forecasts;
 mod holds;
 mod introduce;
 mod meters;
@@ -300,6 +301,7 @@ impl Daemon {
             overridden: self.control.overridden.clone(),
             told: terms::Told::default(),
             sound: soundness::Told::default(),
+            foretold: forecasts::Told::default(),
             held: parking_lot::Mutex::default(),
         };
         tasks.spawn(ticker.run(self.stop.clone()));

@@ -1,7 +1,7 @@
 //! Once a second: periods roll, providers are judged, plans come and go, budgets tell what they crossed.
 
 use super::announce::Announcer;
-use super::{books, meters, past, plans, providers, refusals, soundness, terms};
+use super::{books, forecasts, meters, past, plans, providers, refusals, soundness, terms};
 use crate::alert::{AlertEvent, EventKind};
 use crate::budget::{Crossing, Notice};
 use crate::gateway::Gateway;
@@ -25,6 +25,7 @@ pub struct Ticker {
     pub overridden: Arc<Notify>,
     pub told: terms::Told,
     pub sound: soundness::Told,
+    pub foretold: forecasts::Told,
     /// Budgets whose held share was told.
     pub held: Mutex<Vec<Arc<str>>>,
 }
@@ -59,6 +60,7 @@ impl Ticker {
         }
         books::rebuild(gateway, rebuilds).await;
         past::find(gateway);
+        past::learn(gateway);
         gateway.live.counters.lock().tidy(now);
         meters::follow(gateway);
         let policy = gateway.live.policy();
@@ -69,6 +71,7 @@ impl Ticker {
         plans::keep_warm(gateway, &signals);
         terms::tell(gateway, &self.announcer, &self.told).await;
         soundness::tell(gateway, &self.announcer, &self.sound).await;
+        forecasts::tell(gateway, &self.announcer, &self.foretold).await;
         let notices = gateway.live.books.lock().take_notices();
         for notice in &notices {
             self.tell_budget(notice).await;

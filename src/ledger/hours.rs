@@ -4,6 +4,7 @@
 //! The sums ride in the transaction of their rows and are added up in memory first: once a batch, not once a row.
 //! `planb ledger check` proves them. An hour is one of UTC, named `2026-11-23T10`.
 
+mod covered;
 mod summing;
 
 use super::text::time;

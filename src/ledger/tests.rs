@@ -19,6 +19,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 mod docs;
+mod hours;
 mod model;
 mod reads;
 mod selectors;

@@ -21,7 +21,7 @@ pub use prices::{BEFORE, PastPrices};
 pub use refusals::{Refusal, Refusals, RefusedStretch};
 pub use standing::{ProviderLive, ProviderNews, ProviderState};
 
-use crate::budget::{self, Books, RebuildRequest};
+use crate::budget::{self, Books, Prospects, RebuildRequest};
 use crate::health::{Health, ModelKey};
 use crate::limit::{Book, Scope};
 use crate::plan::{Cause, Effective, News, Now, Override, PlanError, Plans, Transition};
@@ -77,6 +77,8 @@ pub struct Live {
     /// What the last edit would have meant for recorded traffic, with the hash of the policy that it made.
     projected: ArcSwapOption<(Arc<str>, Value)>,
     pub books: Mutex<Books>,
+    /// How budgets will end.
+    pub prospects: Mutex<Prospects>,
     /// Requests that may be sent again.
     pub repeats: Mutex<Repeats>,
     pub health: Mutex<Health>,
@@ -109,6 +111,8 @@ impl Live {
     pub fn new(snapshot: Snapshot, plans: Plans, now: Timestamp) -> (Self, Vec<RebuildRequest>) {
         let mut books = Books::new();
         let rebuilds = install_budgets(&mut books, &snapshot, now);
+        let mut prospects = Prospects::default();
+        prospects.install(&snapshot);
         let mut limits = Book::default();
         limits.install(limits_of(&snapshot), Uptime::ZERO);
         let policy = compose(Arc::new(snapshot), &plans, None, now);
@@ -117,6 +121,7 @@ impl Live {
             rejected: ArcSwapOption::empty(),
             projected: ArcSwapOption::empty(),
             books: Mutex::new(books),
+            prospects: Mutex::new(prospects),
             repeats: Mutex::default(),
             health: Mutex::new(Health::default()),
             limits: Mutex::new(limits),
@@ -171,6 +176,7 @@ impl Live {
         let gone = plans.reload(&snapshot.plans, now);
         self.changed.lock().extend(gone.into_iter().map(PlanChange::of));
         let rebuilds = install_budgets(&mut self.books.lock(), &snapshot, now.wall);
+        self.prospects.lock().install(&snapshot);
         {
             let mut health = self.health.lock();
             health.reloaded(now.up);

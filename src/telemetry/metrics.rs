@@ -51,6 +51,12 @@ pub struct NameLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BoundLabels {
+    name: Arc<str>,
+    bound: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct SignalLabels {
     /// `budget`, `provider`, …; of what `name` is the name.
     pub of: &'static str,
@@ -113,6 +119,8 @@ pub struct Metrics {
     pub budget_used: Family<NameLabels, Gauge<f64, AtomicU64>>,
     pub budget_held: Family<NameLabels, Gauge<f64, AtomicU64>>,
     pub budget_keys: Family<NameLabels, Gauge>,
+    budget_forecast: Family<BoundLabels, Gauge<f64, AtomicU64>>,
+    budget_runs_out: Family<NameLabels, Gauge>,
     pub signals: Family<SignalLabels, Gauge<f64, AtomicU64>>,
     pub signals_stale: Family<SignalLabels, Gauge>,
     evaluations: Family<EnvironmentLabels, Counter>,
@@ -146,6 +154,8 @@ impl Default for Metrics {
             budget_used: Family::default(),
             budget_held: Family::default(),
             budget_keys: Family::default(),
+            budget_forecast: Family::default(),
+            budget_runs_out: Family::default(),
             signals: Family::default(),
             signals_stale: Family::default(),
             evaluations: Family::default(),
@@ -190,6 +200,30 @@ impl Metrics {
         self.budget_held.get_or_create(&labels).set(held);
         let keys = i64::try_from(keys).unwrap_or(i64::MAX);
         self.budget_keys.get_or_create(&labels).set(keys);
+    }
+
+    /// Over the limit, by bound; what is not known has no series.
+    pub fn set_budget_forecast(
+        &self,
+        name: &Arc<str>,
+        shares: [(&'static str, Option<f64>); 3],
+        runs_out: Option<i64>,
+    ) {
+        for (bound, share) in shares {
+            let labels = BoundLabels {
+                name: name.clone(),
+                bound,
+            };
+            match share {
+                Some(share) => _ = self.budget_forecast.get_or_create(&labels).set(share),
+                None => _ = self.budget_forecast.remove(&labels),
+            }
+        }
+        let labels = NameLabels { name: name.clone() };
+        match runs_out {
+            Some(at) => _ = self.budget_runs_out.get_or_create(&labels).set(at),
+            None => _ = self.budget_runs_out.remove(&labels),
+        }
     }
 
     pub fn set_signal(&self, signal: &Signal, value: f64, stale: bool) {
@@ -299,6 +333,16 @@ impl Metrics {
             "budget_keys",
             "Accounts of the present period",
             self.budget_keys.clone(),
+        );
+        r.register(
+            "budget_forecast_ratio",
+            "Spend expected by the period's end / limit, by bound (expected, low, high)",
+            self.budget_forecast.clone(),
+        );
+        r.register(
+            "budget_runs_out_timestamp_seconds",
+            "When the limit is expected to be reached",
+            self.budget_runs_out.clone(),
         );
         r.register(
             "signal",

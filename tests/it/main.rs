@@ -19,6 +19,7 @@ mod explained;
 mod fallback;
 mod fits;
 mod fleet;
+mod forecasts;
 mod house;
 mod keys;
 mod licenses;

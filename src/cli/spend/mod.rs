@@ -3,6 +3,7 @@
 
 mod chart;
 mod focus;
+mod forecast;
 mod table;
 
 use crate::ledger::FILE_NAME;
@@ -40,6 +41,10 @@ pub struct SpendArgs {
     /// Only what has this tag; may be given several times. `NAME=` is what has none of that name
     #[arg(long, value_name = "NAME=VALUE", value_parser = read_tag)]
     pub tag: Vec<(String, String)>,
+    /// What is ahead instead: where the running daemon's budgets will be at their end, when their money runs out, and what
+    /// usually burns in each hour of the week (as a table or JSON)
+    #[arg(long, conflicts_with_all = ["by", "month", "since", "until", "route", "client", "tag"])]
+    pub forecast: bool,
     /// How to write it
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
@@ -57,6 +62,9 @@ pub enum Format {
 }
 
 pub fn run(state_dir: &Path, args: &SpendArgs, now: Timestamp) -> ExitCode {
+    if args.forecast {
+        return forecast::run(state_dir, args.format);
+    }
     let path = state_dir.join(FILE_NAME);
     if !path.exists() {
         return super::fail(format_args!(

@@ -11,9 +11,10 @@ use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 /// Events of this version; their first words are patterns, too.
-pub(in crate::policy) const EVENTS: [&str; 15] = [
+pub(in crate::policy) const EVENTS: [&str; 16] = [
     "budget.threshold",
     "budget.exhausted",
+    "budget.forecast",
     "budget.overdraft",
     "plan.activated",
     "plan.released",
@@ -28,8 +29,7 @@ pub(in crate::policy) const EVENTS: [&str; 15] = [
     "ledger.recovered",
     "model.retiring",
 ];
-const LATER_EVENTS: [&str; 13] = [
-    "budget.forecast",
+const LATER_EVENTS: [&str; 12] = [
     "plan.unready",
     "provider.quota",
     "provider.balance",
