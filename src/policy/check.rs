@@ -11,6 +11,7 @@ mod models;
 mod needs;
 mod plans;
 mod routes;
+mod signals;
 mod supply;
 mod terms;
 

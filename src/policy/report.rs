@@ -91,6 +91,14 @@ impl<'a> Report<'a> {
         self.findings.iter().any(|found| found.severity == Severity::Error)
     }
 
+    /// Something of this kind was found in this part of the text.
+    pub fn has_within(&self, code: &str, whole: Place) -> bool {
+        self.findings.iter().any(|found| {
+            let place = found.place;
+            found.code == code && place.file == whole.file && whole.start <= place.start && place.end <= whole.end
+        })
+    }
+
     /// Sorted by place, each once.
     pub fn finish(mut self) -> Vec<Diagnostic> {
         let mut findings = std::mem::take(&mut self.findings);

@@ -10,6 +10,7 @@ use std::time::Duration;
 mod diagnostics;
 mod edits;
 mod large;
+mod never;
 mod prices;
 mod reference;
 mod shape;

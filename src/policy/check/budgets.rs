@@ -1,8 +1,6 @@
 //! Budgets that count nothing, or that end a route when they are spent.
 
 use super::needs::{least_cost, serving};
-use crate::policy::condition::Signal;
-use crate::policy::condition::signature::Live;
 use crate::policy::read::Policy;
 use crate::policy::report::Report;
 use crate::policy::snapshot::{Budget, Enforce, ModelId, Route, Snapshot};
@@ -18,30 +16,9 @@ pub(super) fn warn(snapshot: &Snapshot, written: &Policy, now: Timestamp, report
             dead_ends(snapshot, budget, place, now, report);
         }
     }
-    silent_forecasts(snapshot, written, report);
     for (route, words) in snapshot.routes.iter().zip(&written.routes) {
         if let Some(word) = &words.cost {
             cost_cap(snapshot, route, word.place, report);
-        }
-    }
-}
-
-/// A window that slides and a credit have no end that could be foretold: the signal never has a value.
-fn silent_forecasts(snapshot: &Snapshot, written: &Policy, report: &mut Report) {
-    let silent = |signal: &&Signal| {
-        let named = |budget: &&Budget| budget.name == signal.name;
-        let budget = snapshot.budgets.iter().find(named);
-        signal.live == Live::BudgetForecast && budget.is_some_and(|budget| !budget.has_periods())
-    };
-    for (plan, words) in snapshot.plans.iter().zip(&written.plans) {
-        for (condition, word) in [(&plan.when, &words.when), (&plan.until, &words.until)] {
-            let signals = condition.iter().flat_map(|condition| condition.signals());
-            if let (Some(signal), Some(word)) = (signals.into_iter().find(silent), word) {
-                let message = format!("budget `{}` has no period, and so no forecast", signal.name);
-                report
-                    .warning(word.place, "never-holds", message)
-                    .help("read its `used`, `remaining` or `burn`");
-            }
         }
     }
 }

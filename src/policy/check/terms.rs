@@ -1,5 +1,6 @@
 //! Licences, retirements and vector spaces: what cannot be served, what ends soon, what the terms ask of people.
 
+use super::budgets::may_cover;
 use crate::catalog;
 use crate::license::{Ask, DutyKind, License};
 use crate::policy::read::{self, Policy};
@@ -8,8 +9,47 @@ use crate::policy::snapshot::{LicenseId, Model, ModelId, Route, Snapshot};
 use crate::policy::source::Place;
 use jiff::{SignedDuration, Timestamp};
 
-/// A model that ends within it is worth a word.
+/// What ends within it is worth a word where no budget has a period.
 const SOON: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// The longest period of the budgets that cover a model, and whose it is: who plans that far must know what ends.
+struct Horizon<'a> {
+    budget: Option<&'a str>,
+    reach: SignedDuration,
+}
+
+impl<'a> Horizon<'a> {
+    fn of(snapshot: &'a Snapshot, id: ModelId, now: Timestamp) -> Self {
+        let covering = snapshot.budgets.iter().filter(|budget| may_cover(budget, snapshot, id));
+        let cyclic = covering.filter(|budget| budget.has_periods() || budget.rolling().is_some());
+        let reaches = cyclic.map(|budget| {
+            let span = budget.span(now, &snapshot.timezone);
+            (span.end.duration_since(span.start), budget)
+        });
+        match reaches.max_by_key(|(reach, _)| *reach) {
+            Some((reach, budget)) => Self {
+                budget: Some(&budget.name),
+                reach,
+            },
+            None => Self {
+                budget: None,
+                reach: SOON,
+            },
+        }
+    }
+
+    fn contains(&self, end: Timestamp, now: Timestamp) -> bool {
+        now < end && end.duration_since(now) <= self.reach
+    }
+
+    /// Behind what ends.
+    fn words(&self) -> String {
+        match self.budget {
+            Some(budget) => format!(", within a period of budget `{budget}`"),
+            None => String::new(),
+        }
+    }
+}
 
 /// Vectors of two spaces do not compare, so no route may mix them.
 pub(super) fn require_one_space(snapshot: &Snapshot, written: &Policy, report: &mut Report) {
@@ -42,8 +82,9 @@ pub(super) fn require_one_space(snapshot: &Snapshot, written: &Policy, report: &
 }
 
 pub(super) fn warn(snapshot: &Snapshot, written: &Policy, now: Timestamp, report: &mut Report) {
-    for (model, words) in snapshot.models.iter().zip(&written.models) {
-        retirement(model, words, now, report);
+    for (at, (model, words)) in snapshot.models.iter().zip(&written.models).enumerate() {
+        let horizon = Horizon::of(snapshot, ModelId(at), now);
+        retirement(model, words, &horizon, now, report);
         ended_name(snapshot, model, words, report);
         for id in model.licenses() {
             let Some(license) = snapshot.licenses.get(id.0) else {
@@ -54,8 +95,8 @@ pub(super) fn warn(snapshot: &Snapshot, written: &Policy, now: Timestamp, report
     }
     for (at, license) in snapshot.licenses.iter().enumerate() {
         let named = written.licenses.get(at);
-        let mut under = models_under(snapshot, LicenseId(at));
-        let Some(first) = under.next() else {
+        let under: Vec<ModelId> = models_under(snapshot, LicenseId(at)).collect();
+        let Some(first) = under.first() else {
             if let Some(words) = named {
                 let message = format!("no model is under licence `{}`", license.name);
                 report.warning(words.name.place, "no-effect", message);
@@ -69,7 +110,10 @@ pub(super) fn warn(snapshot: &Snapshot, written: &Policy, now: Timestamp, report
                 .get(first.0)
                 .map_or(Place::START, |words| words.name.place),
         };
-        ends(license, place, now, report);
+        let horizons = under.iter().map(|id| Horizon::of(snapshot, *id, now));
+        if let Some(horizon) = horizons.max_by_key(|horizon| horizon.reach) {
+            ends(license, &horizon, place, now, report);
+        }
         duties(license, named.is_some(), place, report);
     }
 }
@@ -88,18 +132,20 @@ fn models_under(snapshot: &Snapshot, license: LicenseId) -> impl Iterator<Item =
         .map(|(at, _)| ModelId(at))
 }
 
-fn retirement(model: &Model, words: &read::Model, now: Timestamp, report: &mut Report) {
-    let Some(retirement) = model.traits.retires.filter(|retirement| retirement.at <= now + SOON) else {
+fn retirement(model: &Model, words: &read::Model, horizon: &Horizon<'_>, now: Timestamp, report: &mut Report) {
+    let Some(retirement) = model.traits.retires else {
         return;
     };
     let place = words.retires.as_ref().map_or(words.name.place, |word| word.place);
-    let (verb, code) = if retirement.at <= now {
-        ("retired", "retired")
+    let (name, day) = (&model.name, retirement.day);
+    let found = if retirement.at <= now {
+        report.warning(place, "retired", format!("model `{name}` retired on {day}"))
+    } else if horizon.contains(retirement.at, now) {
+        let message = format!("model `{name}` retires on {day}{}", horizon.words());
+        report.warning(place, "ends-soon", message)
     } else {
-        ("retires", "ends-soon")
+        return;
     };
-    let message = format!("model `{}` {verb} on {}", model.name, retirement.day);
-    let found = report.warning(place, code, message);
     if model.traits.successor.is_none() {
         found.help("name its `successor`, or write `retires: never` if you know better");
     }
@@ -131,9 +177,13 @@ fn use_of(license: &License, model: &Model, words: &read::Model, now: Timestamp,
     }
 }
 
-fn ends(license: &License, place: Place, now: Timestamp, report: &mut Report) {
-    if let Some(term) = license.term.filter(|_| license.is_expiring(now)) {
-        let message = format!("licence `{}` ends with {}", license.name, term.last_day);
+/// Within the period of a budget, or within the warning that the licence itself asks for.
+fn ends(license: &License, horizon: &Horizon<'_>, place: Place, now: Timestamp, report: &mut Report) {
+    let Some(term) = license.term else { return };
+    let within = horizon.contains(term.end, now);
+    if within || license.is_expiring(now) {
+        let why = if within { horizon.words() } else { String::new() };
+        let message = format!("licence `{}` ends with {}{why}", license.name, term.last_day);
         report
             .warning(place, "ends-soon", message)
             .help("from then on its models are no candidates");

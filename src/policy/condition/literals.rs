@@ -211,6 +211,8 @@ fn range_of(fact: &Fact) -> Option<(f64, f64, bool)> {
             Live::Hour => Some((0.0, 23.0, true)),
             Live::ProviderErrorRate | Live::ProviderQuotaLeft => Some((0.0, 1.0, false)),
             Live::LicenseDaysLeft => Some((-none, none, true)),
+            // What was used may be more than what was paid in.
+            Live::ProviderBalance => Some((-none, none, false)),
             _ => Some((0.0, none, false)),
         },
     }

@@ -12,6 +12,7 @@ mod lex;
 mod literals;
 mod names;
 mod parse;
+pub mod reach;
 mod read;
 mod signals;
 pub mod signature;

@@ -1,5 +1,6 @@
 //! A condition as written: every node with the bytes where it stands. No names are known and no types yet.
 
+use std::cmp::Ordering;
 use std::ops::Range;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -94,6 +95,30 @@ impl Comparison {
             Self::AtMost => Self::AtLeast,
             Self::Greater => Self::Less,
             Self::AtLeast => Self::AtMost,
+        }
+    }
+
+    /// What holds of two that have an order where this does not.
+    pub const fn negated(self) -> Self {
+        match self {
+            Self::Equal => Self::NotEqual,
+            Self::NotEqual => Self::Equal,
+            Self::Less => Self::AtLeast,
+            Self::AtMost => Self::Greater,
+            Self::Greater => Self::AtMost,
+            Self::AtLeast => Self::Less,
+        }
+    }
+
+    /// Is it true of two in this order?
+    pub const fn holds(self, order: Ordering) -> bool {
+        match self {
+            Self::Equal => order.is_eq(),
+            Self::NotEqual => order.is_ne(),
+            Self::Less => order.is_lt(),
+            Self::AtMost => order.is_le(),
+            Self::Greater => order.is_gt(),
+            Self::AtLeast => order.is_ge(),
         }
     }
 }

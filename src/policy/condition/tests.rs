@@ -3,6 +3,7 @@ use super::*;
 use crate::request::Tags;
 
 mod against_cel;
+mod reach;
 
 fn names() -> Names {
     let list = |words: &[&str]| words.iter().map(|word| Arc::from(*word)).collect();

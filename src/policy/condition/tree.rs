@@ -101,7 +101,7 @@ impl Truth {
             }
             Self::Texts(comparison, sides) => {
                 let [left, right] = sides.as_ref();
-                Some(compare(*comparison, left.value(world)?.cmp(right.value(world)?)))
+                Some(comparison.holds(left.value(world)?.cmp(right.value(world)?)))
             }
             Self::NumberIn(wanted, list) => {
                 let wanted = wanted.value(world);
@@ -172,7 +172,7 @@ impl Number {
         }
     }
 
-    fn facts<'a>(&'a self, found: &mut Vec<&'a Fact>) {
+    pub fn facts<'a>(&'a self, found: &mut Vec<&'a Fact>) {
         match self {
             Self::Const(_) => {}
             Self::Fact(fact) => found.push(fact),
@@ -280,16 +280,5 @@ fn calculate(operator: Arithmetic, left: f64, right: f64) -> f64 {
 
 /// False, `!=` included, where either side is no value (a division by zero, a quality that is not there).
 fn compare_numbers(comparison: Comparison, left: f64, right: f64) -> bool {
-    left.partial_cmp(&right).is_some_and(|order| compare(comparison, order))
-}
-
-fn compare(comparison: Comparison, order: std::cmp::Ordering) -> bool {
-    match comparison {
-        Comparison::Equal => order.is_eq(),
-        Comparison::NotEqual => order.is_ne(),
-        Comparison::Less => order.is_lt(),
-        Comparison::AtMost => order.is_le(),
-        Comparison::Greater => order.is_gt(),
-        Comparison::AtLeast => order.is_ge(),
-    }
+    left.partial_cmp(&right).is_some_and(|order| comparison.holds(order))
 }

@@ -4,6 +4,7 @@
 /// Code, meaning; in the order of the alphabet.
 #[rustfmt::skip]
 pub const CODES: &[(&str, &str)] = &[
+    ("always-holds", "a plan whose condition holds whatever its signals say"),
     ("bad-name", "a name with characters that names cannot have"),
     ("bad-url", "not written as an address is"),
     ("bad-value", "not written as that kind of value is"),
@@ -15,7 +16,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("duty", "what a licence asks of people and nobody said is done"),
     ("egress", "an address that may not be called"),
     ("empty-policy", "no provider, no model and no route"),
-    ("ends-soon", "a licence or a model that ends within a month"),
+    ("ends-soon", "a licence or a model that ends within a period of the budgets that cover it"),
     ("exposed", "the policy would open a daemon to the network without clients"),
     ("literal-credential", "a secret itself, where the policy should say where it is"),
     ("mirror-budget", "`covers` on a budget that pays for a mirror's shadow calls"),
@@ -24,7 +25,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("missing-value", "a key with nothing behind it"),
     ("mixed-currencies", "a second currency in one price"),
     ("mixed-spaces", "a route whose models make vectors that do not compare"),
-    ("never-holds", "a comparison that can never hold"),
+    ("never-holds", "a comparison or a condition that can never hold"),
     ("never-matches", "a comparison with a text that the value never is"),
     ("no-effect", "something that changes nothing"),
     ("no-fallback", "a hard budget that ends a route when it is spent"),

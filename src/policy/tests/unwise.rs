@@ -164,6 +164,34 @@ fn a_licence_or_a_model_that_ends_soon() {
     one(&text("2026-11-01", late), "retired", "model `m` retired on 2026-11-01");
 }
 
+/// Who plans a year ahead is told of what ends within the year.
+#[test]
+fn what_ends_is_told_within_the_longest_period_that_covers_it() {
+    let text = |budgets: &str| {
+        let text = with(
+            "models",
+            "  m: {provider: home, supply: local, license: deal, retires: 2027-02-20}",
+        );
+        let text = text.replace("  month: {limit: 10 USD, per: month}", budgets);
+        format!("licenses: {{deal: {{expires: 2027-02-20, warn: 1d}}}}\n{text}")
+    };
+    let year = "  year: {limit: 10 USD, per: year}\n  day: {limit: 1 USD, per: day}";
+    for words in ["model `m` retires on 2027-02-20", "licence `deal` ends with 2027-02-20"] {
+        one(&text(year), "ends-soon", &format!("{words}, within a period of budget `year`"));
+    }
+    none(&text("  day: {limit: 1 USD, per: day}"), "ends-soon");
+    none(&text("  window: {limit: 1 USD, per: 60m rolling}"), "ends-soon");
+    let others = "  year: {limit: 10 USD, per: year, covers: 'model.name == \"big\"'}";
+    none(&text(others), "ends-soon");
+    // Without a period it is a month.
+    let soon = |budget: &str| text(budget).replace("2027-02-20", "2026-12-20");
+    one(&soon(others), "ends-soon", "model `m` retires on 2026-12-20");
+    none(&soon("  day: {limit: 1 USD, per: day}"), "ends-soon");
+    // What the licence asks for itself counts beside it.
+    let warned = soon("  day: {limit: 1 USD, per: day}").replace("warn: 1d", "warn: 40d");
+    one(&warned, "ends-soon", "licence `deal` ends with 2026-12-20");
+}
+
 #[test]
 fn a_price_older_than_ninety_days() {
     let seen = |day: &str| {
