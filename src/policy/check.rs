@@ -1,7 +1,7 @@
 //! What is wrong or unwise about parts that are each right: needs that nothing can meet, plans that leave nothing,
 //! budgets that count nothing. One file a kind.
 //!
-//! Adds to the report and changes nothing. Warnings are only given about a policy without errors.
+//! Adds to the report and changes nothing. Beside errors, warnings are given about what does not depend on a broken part.
 
 mod budgets;
 mod combinations;
@@ -12,6 +12,7 @@ mod needs;
 mod plans;
 mod routes;
 mod signals;
+mod sound;
 mod supply;
 mod terms;
 
@@ -20,21 +21,27 @@ use super::report::Report;
 use super::snapshot::{Plan, Snapshot};
 use super::source::Place;
 use jiff::Timestamp;
+use sound::Section::{Budgets, Licenses, Models, Plans, Providers, Routes};
+use sound::Sound;
 
 pub(super) fn check(snapshot: &Snapshot, written: &Policy, now: Timestamp, report: &mut Report) {
     routes::require(snapshot, written, report);
     terms::require_one_space(snapshot, written, report);
-    if report.has_errors() {
-        return;
+    let sound = &Sound::of(written, report);
+    routes::warn(snapshot, written, sound, report);
+    supply::warn(snapshot, written, now, sound, report);
+    models::warn(snapshot, written, now, sound, report);
+    plans::warn(snapshot, written, now, sound, report);
+    terms::warn(snapshot, written, now, sound, report);
+    let all = [Licenses, Providers, Models, Routes, Budgets, Plans];
+    // These look at everything together.
+    if sound.whole(&all[..5]) {
+        budgets::warn(snapshot, written, now, report);
+        mirrors::warn(snapshot, written, report);
     }
-    routes::warn(snapshot, written, report);
-    supply::warn(snapshot, written, now, report);
-    models::warn(snapshot, written, now, report);
-    budgets::warn(snapshot, written, now, report);
-    mirrors::warn(snapshot, written, report);
-    plans::warn(snapshot, written, now, report);
-    combinations::warn(snapshot, written, now, report);
-    terms::warn(snapshot, written, now, report);
+    if sound.whole(&all) {
+        combinations::warn(snapshot, written, now, report);
+    }
 }
 
 fn plan_place(written: &Policy, plan: &Plan) -> Place {

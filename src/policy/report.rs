@@ -91,6 +91,11 @@ impl<'a> Report<'a> {
         self.findings.iter().any(|found| found.severity == Severity::Error)
     }
 
+    pub fn error_places(&self) -> impl Iterator<Item = Place> {
+        let errors = self.findings.iter().filter(|found| found.severity == Severity::Error);
+        errors.map(|found| found.place)
+    }
+
     /// Something of this kind was found in this part of the text.
     pub fn has_within(&self, code: &str, whole: Place) -> bool {
         self.findings.iter().any(|found| {

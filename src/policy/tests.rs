@@ -7,6 +7,7 @@ use condition::ModelFacts;
 use snapshot::*;
 use std::time::Duration;
 
+mod beside;
 mod diagnostics;
 mod edits;
 mod large;
@@ -14,6 +15,8 @@ mod never;
 mod prices;
 mod reference;
 mod shape;
+mod slips;
+mod slips_of_rules;
 mod terms;
 mod unwise;
 mod warnings;

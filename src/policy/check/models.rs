@@ -1,6 +1,7 @@
 //! Models whose cost nobody can count, whose price is old, or that promise more than they hold.
 
 use super::budgets::may_cover;
+use super::sound::{Section, Sound};
 use crate::policy::read::{self, Policy};
 use crate::policy::report::Report;
 use crate::policy::snapshot::{Enforce, Model, ModelId, Snapshot};
@@ -9,9 +10,15 @@ use jiff::{Timestamp, ToSpan};
 /// A price that nobody has looked at for so long is a guess.
 const STALE_DAYS: i64 = 90;
 
-pub(super) fn warn(snapshot: &Snapshot, written: &Policy, now: Timestamp, report: &mut Report) {
+pub(super) fn warn(snapshot: &Snapshot, written: &Policy, now: Timestamp, sound: &Sound, report: &mut Report) {
+    let used = sound.whole(&[Section::Models, Section::Routes, Section::Budgets]);
     for (at, (model, words)) in snapshot.models.iter().zip(&written.models).enumerate() {
-        unpriced(snapshot, ModelId(at), words, report);
+        if !sound.model(snapshot, ModelId(at)) {
+            continue;
+        }
+        if used {
+            unpriced(snapshot, ModelId(at), words, report);
+        }
         stale(snapshot, model, words, now, report);
         oversized(model, words, report);
     }

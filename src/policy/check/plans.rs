@@ -2,6 +2,7 @@
 
 use super::plan_place;
 use super::signals::Domains;
+use super::sound::Sound;
 use crate::policy::condition::reach::Never;
 use crate::policy::condition::{Signal, StateCondition};
 use crate::policy::read::Policy;
@@ -10,7 +11,7 @@ use crate::policy::snapshot::{Plan, Snapshot};
 use crate::policy::source::{Place, Word};
 use jiff::Timestamp;
 
-pub(super) fn warn(snapshot: &Snapshot, written: &Policy, now: Timestamp, report: &mut Report) {
+pub(super) fn warn(snapshot: &Snapshot, written: &Policy, now: Timestamp, sound: &Sound, report: &mut Report) {
     let conditions = Conditions {
         able: Domains {
             snapshot,
@@ -24,11 +25,22 @@ pub(super) fn warn(snapshot: &Snapshot, written: &Policy, now: Timestamp, report
         },
     };
     for plan in &snapshot.plans {
-        let words = written.plans.iter().find(|words| {
+        // One that could not be read is none of the snapshot's.
+        let mut named = written.plans.iter().enumerate().filter(|(_, words)| {
             let name = words.name.as_ref();
             name.is_some_and(|name| name.text == plan.name)
         });
-        let Some(words) = words else { continue };
+        let Some((_, words)) = named.next().filter(|(at, _)| sound.plan(*at)) else {
+            continue;
+        };
+        let known = |condition: &Option<StateCondition>| {
+            condition
+                .as_ref()
+                .is_none_or(|condition| sound.condition(condition, written))
+        };
+        if !known(&plan.when) || !known(&plan.until) {
+            continue;
+        }
         over(plan, plan_place(written, plan), now, report);
         if let (Some(when), Some(word)) = (&plan.when, &words.when) {
             conditions.when(plan, when, (word, plan_place(written, plan)), report);
@@ -37,9 +49,12 @@ pub(super) fn warn(snapshot: &Snapshot, written: &Policy, now: Timestamp, report
             conditions.until(plan, until, word, report);
         }
     }
-    for (provider, words) in snapshot.providers.iter().zip(&written.providers) {
+    for (at, (provider, words)) in snapshot.providers.iter().zip(&written.providers).enumerate() {
         let word = words.start.as_ref().and_then(|start| start.warm_when.as_ref());
-        if let (Some(warm), Some(word)) = (&provider.running.warm_when, word) {
+        if let (Some(warm), Some(word)) = (&provider.running.warm_when, word)
+            && sound.provider(at)
+            && sound.condition(warm, written)
+        {
             let what = format!("the server of provider `{}` is never kept warm", provider.name);
             conditions.never(&what, "warm_when", warm, word, report);
         }
@@ -119,7 +134,10 @@ impl Conditions<'_> {
     fn never(&self, what: &str, key: &str, condition: &StateCondition, word: &Word, report: &mut Report) -> bool {
         let domain = |signal: &Signal| self.able.of(signal);
         let never = condition.can_be(true, &domain).err();
-        let silent = condition.signals().iter().filter_map(|signal| self.able.silence(signal));
+        let silent = condition
+            .signals()
+            .iter()
+            .filter_map(|signal| self.able.silence(signal));
         let silent: Vec<_> = silent.collect();
         for (why, help) in &silent {
             let message = match never.is_some() {

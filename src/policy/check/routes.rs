@@ -1,5 +1,6 @@
 //! Routes that cannot do what they say: needs that nothing meets, weights without effect, names that never arrive.
 
+use super::sound::{Section, Sound};
 use crate::license::Breach;
 use crate::policy::read::{self, Policy};
 use crate::policy::report::Report;
@@ -14,11 +15,19 @@ pub(super) fn require(snapshot: &Snapshot, written: &Policy, report: &mut Report
     }
 }
 
-pub(super) fn warn(snapshot: &Snapshot, written: &Policy, report: &mut Report) {
+pub(super) fn warn(snapshot: &Snapshot, written: &Policy, sound: &Sound, report: &mut Report) {
+    let (matched, planned) = (sound.whole(&[Section::Routes]), sound.whole(&[Section::Plans]));
     for (at, (route, words)) in snapshot.routes.iter().zip(&written.routes).enumerate() {
+        if matched {
+            shadowed_names(snapshot, RouteId(at), words, report);
+        }
+        if !sound.route(snapshot, at) {
+            continue;
+        }
         unmet_needs(snapshot, route, words, report);
-        shadowed_names(snapshot, RouteId(at), words, report);
-        idle_weights(snapshot, RouteId(at), words, report);
+        if planned {
+            idle_weights(snapshot, RouteId(at), words, report);
+        }
         idle_minimum(route, words, report);
     }
 }

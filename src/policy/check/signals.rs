@@ -2,11 +2,11 @@
 //!
 //! Nothing is left out that may be: a limit may be edited, and so the ends of what is spent are only as sure as the policy.
 
+use crate::license::License;
 use crate::policy::condition::Signal;
 use crate::policy::condition::reach::{Domain, Numbers};
 use crate::policy::condition::signature::Live;
 use crate::policy::snapshot::{Budget, Enforce, Snapshot};
-use crate::license::License;
 use jiff::Timestamp;
 
 pub(super) struct Domains<'a> {
@@ -63,19 +63,22 @@ impl Domains<'_> {
                     "give the licence its `expires`",
                 )
             }),
-            Live::LicenseSeats => self.license(signal).filter(|license| license.seats_used().is_none()).map(|_| {
-                (unbounded("seats"), "give the licence `seats: {max: …, declared: …}`")
-            }),
+            Live::LicenseSeats => self
+                .license(signal)
+                .filter(|license| license.seats_used().is_none())
+                .map(|_| (unbounded("seats"), "give the licence `seats: {max: …, declared: …}`")),
             // What is counted stands in for what nobody declared.
-            Live::LicenseUsers => self.license(signal).filter(|license| license.users_used(Some(0)).is_none()).map(|_| {
-                (unbounded("users"), "give the licence `users: {max: …}`")
-            }),
+            Live::LicenseUsers => self
+                .license(signal)
+                .filter(|license| license.users_used(Some(0)).is_none())
+                .map(|_| (unbounded("users"), "give the licence `users: {max: …}`")),
             _ => None,
         }
     }
 
     fn is_hard(&self, signal: &Signal) -> bool {
-        self.budget(signal).is_some_and(|budget| budget.enforce == Enforce::Hard)
+        self.budget(signal)
+            .is_some_and(|budget| budget.enforce == Enforce::Hard)
     }
 
     /// They only become fewer.
@@ -90,6 +93,9 @@ impl Domains<'_> {
     }
 
     fn license(&self, signal: &Signal) -> Option<&License> {
-        self.snapshot.licenses.iter().find(|license| license.name == signal.name)
+        self.snapshot
+            .licenses
+            .iter()
+            .find(|license| license.name == signal.name)
     }
 }

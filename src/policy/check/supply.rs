@@ -1,13 +1,17 @@
 //! Routes that no plan can save: all their models fail together, or end together.
 
 use super::needs::serving;
+use super::sound::Sound;
 use crate::policy::read::Policy;
 use crate::policy::report::Report;
 use crate::policy::snapshot::{ModelId, Route, Snapshot, Supply};
 use jiff::Timestamp;
 
-pub(super) fn warn(snapshot: &Snapshot, written: &Policy, now: Timestamp, report: &mut Report) {
-    for (route, words) in snapshot.routes.iter().zip(&written.routes) {
+pub(super) fn warn(snapshot: &Snapshot, written: &Policy, now: Timestamp, sound: &Sound, report: &mut Report) {
+    for (at, (route, words)) in snapshot.routes.iter().zip(&written.routes).enumerate() {
+        if !sound.route(snapshot, at) {
+            continue;
+        }
         let (Some(why), Some(name)) = (shared(snapshot, route, now), &words.name) else {
             continue;
         };

@@ -1,6 +1,7 @@
 //! Licences, retirements and vector spaces: what cannot be served, what ends soon, what the terms ask of people.
 
 use super::budgets::may_cover;
+use super::sound::{Section, Sound};
 use crate::catalog;
 use crate::license::{Ask, DutyKind, License};
 use crate::policy::read::{self, Policy};
@@ -81,10 +82,17 @@ pub(super) fn require_one_space(snapshot: &Snapshot, written: &Policy, report: &
     }
 }
 
-pub(super) fn warn(snapshot: &Snapshot, written: &Policy, now: Timestamp, report: &mut Report) {
+pub(super) fn warn(snapshot: &Snapshot, written: &Policy, now: Timestamp, sound: &Sound, report: &mut Report) {
+    // Without every budget nobody knows how far somebody plans.
+    let planned = sound.whole(&[Section::Budgets]);
     for (at, (model, words)) in snapshot.models.iter().zip(&written.models).enumerate() {
-        let horizon = Horizon::of(snapshot, ModelId(at), now);
-        retirement(model, words, &horizon, now, report);
+        if !sound.model(snapshot, ModelId(at)) {
+            continue;
+        }
+        if planned {
+            let horizon = Horizon::of(snapshot, ModelId(at), now);
+            retirement(model, words, &horizon, now, report);
+        }
         ended_name(snapshot, model, words, report);
         for id in model.licenses() {
             let Some(license) = snapshot.licenses.get(id.0) else {
@@ -95,6 +103,10 @@ pub(super) fn warn(snapshot: &Snapshot, written: &Policy, now: Timestamp, report
     }
     for (at, license) in snapshot.licenses.iter().enumerate() {
         let named = written.licenses.get(at);
+        // Whoever is under it may be broken.
+        if !sound.license(LicenseId(at)) || !sound.whole(&[Section::Models]) {
+            continue;
+        }
         let under: Vec<ModelId> = models_under(snapshot, LicenseId(at)).collect();
         let Some(first) = under.first() else {
             if let Some(words) = named {
@@ -111,7 +123,7 @@ pub(super) fn warn(snapshot: &Snapshot, written: &Policy, now: Timestamp, report
                 .map_or(Place::START, |words| words.name.place),
         };
         let horizons = under.iter().map(|id| Horizon::of(snapshot, *id, now));
-        if let Some(horizon) = horizons.max_by_key(|horizon| horizon.reach) {
+        if let Some(horizon) = horizons.max_by_key(|horizon| horizon.reach).filter(|_| planned) {
             ends(license, &horizon, place, now, report);
         }
         duties(license, named.is_some(), place, report);

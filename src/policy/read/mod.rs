@@ -38,6 +38,8 @@ use fields::Fields;
 pub(super) struct Policy {
     /// Of the sections that a policy needs, those that are there in a wrong shape, which was reported.
     pub misshapen: Vec<&'static str>,
+    /// Where each entry of a section stands with its name, in the order of the text: section by section.
+    pub places: Vec<(&'static str, Vec<Entry>)>,
     pub timezone: Option<Word>,
     pub currency: Option<Word>,
     pub rates: Vec<(Word, Word)>,
@@ -52,6 +54,14 @@ pub(super) struct Policy {
     pub alerts: Vec<Alert>,
 }
 
+/// An entry of a section.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry {
+    pub place: Place,
+    /// What stands for it stands elsewhere: `*alias`.
+    pub is_alias: bool,
+}
+
 pub(super) fn read(document: &[(Word, Node)], report: &mut Report) -> Policy {
     let fields = Fields::of(Place::START, document, &words::POLICY, report);
     Policy {
@@ -59,6 +69,10 @@ pub(super) fn read(document: &[(Word, Node)], report: &mut Report) -> Policy {
         misshapen: ["providers", "models", "routes"]
             .into_iter()
             .filter(|name| fields.node(name).is_some_and(|node| is_misshapen(name, node)))
+            .collect(),
+        places: SECTIONS
+            .into_iter()
+            .map(|name| (name, fields.node(name).map_or_else(Vec::new, entries)))
             .collect(),
         currency: fields.word("currency", report),
         rates: prices::pairs(fields, "rates", report),
@@ -71,6 +85,43 @@ pub(super) fn read(document: &[(Word, Node)], report: &mut Report) -> Policy {
         budgets: fields.named("budgets", report, budgets::read),
         plans: fields.listed("plans", report, plans::read),
         alerts: fields.listed("alerts", report, alerts::read),
+    }
+}
+
+/// Those with entries of their own.
+const SECTIONS: [&str; 8] = [
+    "licenses",
+    "providers",
+    "models",
+    "clients",
+    "routes",
+    "budgets",
+    "plans",
+    "alerts",
+];
+
+fn entries(section: &Node) -> Vec<Entry> {
+    let of = |start: Place, whole: Place| {
+        let is_alias = whole.file != start.file || whole.start < start.start;
+        Entry {
+            place: Place {
+                end: if is_alias { start.end } else { whole.end.max(start.end) },
+                ..start
+            },
+            is_alias,
+        }
+    };
+    match &section.value {
+        Value::Map(entries) => entries.iter().map(|(name, node)| of(name.place, node.place)).collect(),
+        // In a list, an alias stands where the list does not.
+        Value::List(items) => items
+            .iter()
+            .map(|item| Entry {
+                is_alias: item.place.file != section.place.file || item.place.start < section.place.start,
+                place: item.place,
+            })
+            .collect(),
+        Value::Scalar(_) => Vec::new(),
     }
 }
 

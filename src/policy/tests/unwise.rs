@@ -177,7 +177,11 @@ fn what_ends_is_told_within_the_longest_period_that_covers_it() {
     };
     let year = "  year: {limit: 10 USD, per: year}\n  day: {limit: 1 USD, per: day}";
     for words in ["model `m` retires on 2027-02-20", "licence `deal` ends with 2027-02-20"] {
-        one(&text(year), "ends-soon", &format!("{words}, within a period of budget `year`"));
+        one(
+            &text(year),
+            "ends-soon",
+            &format!("{words}, within a period of budget `year`"),
+        );
     }
     none(&text("  day: {limit: 1 USD, per: day}"), "ends-soon");
     none(&text("  window: {limit: 1 USD, per: 60m rolling}"), "ends-soon");

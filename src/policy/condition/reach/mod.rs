@@ -11,11 +11,11 @@ pub use numbers::Numbers;
 
 use super::StateCondition;
 use super::signals::Signal;
-use super::syntax::Comparison;
 use super::signature::WEEKDAYS;
+use super::syntax::Comparison;
 use super::tree::{Fact, Number, Truth};
-use numbers::Outcome;
 use jiff::civil::Date;
+use numbers::Outcome;
 use std::sync::Arc;
 
 /// What one signal may come to say.
@@ -90,7 +90,10 @@ impl StateCondition {
         other: Option<(&Self, bool)>,
         domain: &dyn Fn(&Signal) -> Domain,
     ) -> Result<(), Never> {
-        let both = self.signals.iter().chain(other.iter().flat_map(|(other, _)| other.signals.iter()));
+        let both = self
+            .signals
+            .iter()
+            .chain(other.iter().flat_map(|(other, _)| other.signals.iter()));
         let mut signals: Vec<Signal> = Vec::new();
         for signal in both {
             if !signals.contains(signal) {
@@ -109,7 +112,10 @@ impl StateCondition {
                 && other.is_none_or(|(other, answer)| worlds.narrow(&other.tree, answer));
             if !possible {
                 let emptied = worlds.signals.iter().zip(&worlds.emptied);
-                return Err(emptied.filter(|(_, emptied)| **emptied).map(|(signal, _)| signal.clone()).collect());
+                return Err(emptied
+                    .filter(|(_, emptied)| **emptied)
+                    .map(|(signal, _)| signal.clone())
+                    .collect());
             }
             if worlds.domains == before {
                 break;
@@ -148,9 +154,11 @@ impl Worlds {
             Truth::Not(inner) => self.narrow(inner, !answer),
             Truth::All(parts) if answer => parts.iter().all(|part| self.narrow(part, true)),
             Truth::Any(parts) if !answer => parts.iter().all(|part| self.narrow(part, false)),
-            Truth::All(parts) | Truth::Any(parts) => {
-                self.either(parts.iter().map(|part| move |worlds: &mut Self| worlds.narrow(part, answer)))
-            }
+            Truth::All(parts) | Truth::Any(parts) => self.either(
+                parts
+                    .iter()
+                    .map(|part| move |worlds: &mut Self| worlds.narrow(part, answer)),
+            ),
             Truth::If(parts) => {
                 let [condition, yes, no] = parts.as_ref();
                 self.either([(true, yes), (false, no)].map(|(chosen, part)| {
@@ -165,23 +173,21 @@ impl Worlds {
                 }))
             }
             Truth::Numbers(comparison, sides) => self.compare(*comparison, &sides[0], &sides[1], answer),
-            Truth::NumberIn(wanted, list) if answer => {
-                self.either(list.iter().map(|item| {
-                    move |worlds: &mut Self| worlds.compare(Comparison::Equal, wanted, item, true)
-                }))
-            }
-            Truth::NumberIn(wanted, list) => {
-                list.iter().all(|item| self.compare(Comparison::Equal, wanted, item, false))
-            }
+            Truth::NumberIn(wanted, list) if answer => self.either(
+                list.iter()
+                    .map(|item| move |worlds: &mut Self| worlds.compare(Comparison::Equal, wanted, item, true)),
+            ),
+            Truth::NumberIn(wanted, list) => list
+                .iter()
+                .all(|item| self.compare(Comparison::Equal, wanted, item, false)),
             Truth::Texts(comparison, sides) => self.compare_texts(*comparison, &sides[0], &sides[1], answer),
-            Truth::TextIn(wanted, list) if answer => {
-                self.either(list.iter().map(|item| {
-                    move |worlds: &mut Self| worlds.compare_texts(Comparison::Equal, wanted, item, true)
-                }))
-            }
-            Truth::TextIn(wanted, list) => {
-                list.iter().all(|item| self.compare_texts(Comparison::Equal, wanted, item, false))
-            }
+            Truth::TextIn(wanted, list) if answer => self.either(
+                list.iter()
+                    .map(|item| move |worlds: &mut Self| worlds.compare_texts(Comparison::Equal, wanted, item, true)),
+            ),
+            Truth::TextIn(wanted, list) => list
+                .iter()
+                .all(|item| self.compare_texts(Comparison::Equal, wanted, item, false)),
             Truth::Affix(affix, sides) => self.affix(*affix, &sides[0], &sides[1], answer),
             // Only selectors read lists.
             Truth::Among(..) => true,
@@ -320,7 +326,9 @@ impl Worlds {
             Number::Negative(inner) => self.narrow_number(inner, &wanted.negated()),
             Number::Calculate(operator, sides) => {
                 let (left, right) = (self.outcome(&sides[0]), self.outcome(&sides[1]));
-                let wanted = numbers::calculate(*operator, &left.values, &right.values).values.and(wanted);
+                let wanted = numbers::calculate(*operator, &left.values, &right.values)
+                    .values
+                    .and(wanted);
                 if wanted.is_empty() {
                     return self.blame(&sides[0], &sides[1]);
                 }

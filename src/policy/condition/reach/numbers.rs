@@ -111,7 +111,12 @@ impl Numbers {
     #[must_use]
     pub fn negated(&self) -> Self {
         Self {
-            runs: self.runs.iter().rev().map(|(least, most)| (0.0 - most, 0.0 - least)).collect(),
+            runs: self
+                .runs
+                .iter()
+                .rev()
+                .map(|(least, most)| (0.0 - most, 0.0 - least))
+                .collect(),
             whole: self.whole,
         }
     }
@@ -185,7 +190,8 @@ pub(super) fn sides(operator: Arithmetic, left: &Numbers, right: &Numbers, wante
     if ![l.0, l.1, r.0, r.1].into_iter().all(f64::is_finite) {
         return all();
     }
-    let kept = |of: &Numbers, run: Option<(f64, f64)>| run.map_or(Numbers::NONE, |(a, b)| of.and(&Numbers::between(a, b)));
+    let kept =
+        |of: &Numbers, run: Option<(f64, f64)>| run.map_or(Numbers::NONE, |(a, b)| of.and(&Numbers::between(a, b)));
     match operator {
         Arithmetic::Plus => [
             kept(left, rising(l, q, |x| x + r.0, |x| x + r.1)),

@@ -103,7 +103,9 @@ fn whose_fault_it_is_is_told() {
 
 #[test]
 fn of_a_condition_that_no_person_wrote_nothing_is_concluded() {
-    let nested = (0..60).fold("provider(\"qwen\").up".to_owned(), |text, _| format!("({text}) == provider(\"qwen\").cooling"));
+    let nested = (0..60).fold("provider(\"qwen\").up".to_owned(), |text, _| {
+        format!("({text}) == provider(\"qwen\").cooling")
+    });
     assert!(can_be(&nested, true) && can_be(&nested, false));
     let chosen = (0..29).fold("hour".to_owned(), |text, _| format!("({text} > 3 ? hour : 2)"));
     assert!(can_be(&format!("{chosen} > 1"), true));
@@ -159,7 +161,21 @@ fn conditions() -> impl Strategy<Value = String> {
 
 /// Values at which conditions turn, beside them, and far from them.
 fn value(least: f64, most: f64) -> impl Strategy<Value = f64> {
-    let turn = select(vec![0.0, 0.3, 0.6, 0.7, 0.5, 1.0, 1.4, 2.0, 3.5, 7.0, 60.0, 1e300, f64::MIN_POSITIVE]);
+    let turn = select(vec![
+        0.0,
+        0.3,
+        0.6,
+        0.7,
+        0.5,
+        1.0,
+        1.4,
+        2.0,
+        3.5,
+        7.0,
+        60.0,
+        1e300,
+        f64::MIN_POSITIVE,
+    ]);
     let beside = (turn, -1_i32..=1).prop_map(|(turn, beside)| match beside {
         0 => turn,
         1 => turn.next_up(),
@@ -170,23 +186,41 @@ fn value(least: f64, most: f64) -> impl Strategy<Value = f64> {
 
 /// A world that [`domain`] allows; what has no value yet is left out now and then.
 fn worlds() -> impl Strategy<Value = Signals> {
-    let numbers = (value(0.0, 1.0_f64.next_down()), value(0.0, f64::MAX), value(0.0, 1.0), -9_i32..=60, 0_u8..24);
-    let texts = (0_usize..7, select(vec!["2026-11-23", "2026-11-30", "2026-12-01", "2026-12-31", "2027-01-01", "2031-07-09"]));
-    (numbers, texts, any::<[bool; 3]>()).prop_map(|((month, teams, errors, days, hour), (day, date), [up, exhausted, known])| {
-        let mut signals = Signals::default();
-        signals.set(Live::BudgetUsed, "month", month);
-        if known {
-            signals.set(Live::BudgetUsed, "teams", teams);
-            signals.set(Live::ProviderErrorRate, "qwen", errors);
-        }
-        signals.set(Live::BudgetExhausted, "month", exhausted);
-        signals.set(Live::ProviderUp, "qwen", up);
-        signals.set(Live::LicenseDaysLeft, "qwen", f64::from(days));
-        signals.set(Live::Hour, "", f64::from(hour));
-        signals.set(Live::Weekday, "", Value::Text(WEEKDAYS[day].into()));
-        signals.set(Live::Date, "", Value::Text(date.into()));
-        signals
-    })
+    let numbers = (
+        value(0.0, 1.0_f64.next_down()),
+        value(0.0, f64::MAX),
+        value(0.0, 1.0),
+        -9_i32..=60,
+        0_u8..24,
+    );
+    let texts = (
+        0_usize..7,
+        select(vec![
+            "2026-11-23",
+            "2026-11-30",
+            "2026-12-01",
+            "2026-12-31",
+            "2027-01-01",
+            "2031-07-09",
+        ]),
+    );
+    (numbers, texts, any::<[bool; 3]>()).prop_map(
+        |((month, teams, errors, days, hour), (day, date), [up, exhausted, known])| {
+            let mut signals = Signals::default();
+            signals.set(Live::BudgetUsed, "month", month);
+            if known {
+                signals.set(Live::BudgetUsed, "teams", teams);
+                signals.set(Live::ProviderErrorRate, "qwen", errors);
+            }
+            signals.set(Live::BudgetExhausted, "month", exhausted);
+            signals.set(Live::ProviderUp, "qwen", up);
+            signals.set(Live::LicenseDaysLeft, "qwen", f64::from(days));
+            signals.set(Live::Hour, "", f64::from(hour));
+            signals.set(Live::Weekday, "", Value::Text(WEEKDAYS[day].into()));
+            signals.set(Live::Date, "", Value::Text(date.into()));
+            signals
+        },
+    )
 }
 
 proptest! {
