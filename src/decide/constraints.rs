@@ -3,7 +3,7 @@
 use super::output::{caps, output};
 use super::{Candidate, Reason, Speed, Standing, Terms};
 use crate::money::Money;
-use crate::policy::snapshot::Unmet;
+use crate::policy::snapshot::{Model, Unmet};
 use crate::price::{MOST_OF_ONE_ATTEMPT, Quote};
 use crate::request::{Requirements, Thinking};
 use crate::uptime::Uptime;
@@ -32,7 +32,7 @@ pub(super) fn check(
     standing.barred.licensed()?;
     plan(standing)?;
     need(terms, needs, standing)?;
-    let worst = ceiling.worst(output.billable);
+    let worst = output.worst;
     cost_caps(terms, needs, worst)?;
     funds(standing, worst)?;
     // What failed rests, too; that it was tried says more.
@@ -63,7 +63,7 @@ pub(super) fn unmet(terms: &Terms, needs: &Requirements, standing: &Standing<'_>
         let output = output(terms, needs, &unfunded, &ceiling)?;
         standing.barred.licensed_as_asked()?;
         need(terms, needs, standing)?;
-        cost_caps(terms, needs, ceiling.worst(output.billable))
+        cost_caps(terms, needs, output.worst)
     };
     met().err()
 }
@@ -105,28 +105,25 @@ fn capabilities(needs: &Requirements, standing: &Standing<'_>) -> Result<(), Rea
     if let Some(why) = standing.misfit {
         return Err(Reason::Unsupported { why: why.clone() });
     }
-    let model = standing.model;
-    for (needed, there, lacks) in [
-        (needs.tools, model.tools, "tools"),
-        (needs.images, model.images, "images"),
-        (needs.json_schema, model.json_schema, "a JSON schema"),
-        (thinks(needs), model.traits.reasoning, "a request to think"),
-        (needs.audio, model.traits.audio, "audio"),
-        (needs.embeds, model.traits.space.is_some(), "a request for vectors"),
-        (
-            !needs.embeds,
-            model.traits.space.is_none(),
-            "anything but a request for vectors",
-        ),
-    ] {
-        if needed && !there {
-            return Err(Reason::Capability { lacks });
-        }
+    if let Some(lacks) = lacking(needs, standing.model) {
+        return Err(Reason::Capability { lacks });
     }
     match standing.quote.as_ref().and_then(Quote::unpriced_tier) {
         Some(tier) => Err(Reason::ServiceTier { tier: tier.word() }),
         None => Ok(()),
     }
+}
+
+fn lacking(needs: &Requirements, model: &Model) -> Option<&'static str> {
+    let lacks = |needed: bool, there: bool, what| (needed && !there).then_some(what);
+    let vectors = model.traits.space.is_some();
+    lacks(needs.tools, model.tools, "tools")
+        .or_else(|| lacks(needs.images, model.images, "images"))
+        .or_else(|| lacks(needs.json_schema, model.json_schema, "a JSON schema"))
+        .or_else(|| lacks(thinks(needs), model.traits.reasoning, "a request to think"))
+        .or_else(|| lacks(needs.audio, model.traits.audio, "audio"))
+        .or_else(|| lacks(needs.embeds, vectors, "a request for vectors"))
+        .or_else(|| lacks(!needs.embeds, !vectors, "anything but a request for vectors"))
 }
 
 /// It was asked to; where nobody said, the model's own default counts.
@@ -165,8 +162,8 @@ fn need(terms: &Terms, needs: &Requirements, standing: &Standing<'_>) -> Result<
 }
 
 fn cost_caps(terms: &Terms, needs: &Requirements, worst: Money) -> Result<(), Reason> {
-    let own = (Some(MOST_OF_ONE_ATTEMPT), "planb itself");
-    for (cap, by) in caps(terms, needs).into_iter().chain([own]) {
+    let [route, request] = caps(terms, needs);
+    for (cap, by) in [route, request, (Some(MOST_OF_ONE_ATTEMPT), "planb itself")] {
         if let Some(cap) = cap.filter(|cap| worst > *cap) {
             return Err(Reason::CostCap { costs: worst, cap, by });
         }

@@ -369,14 +369,11 @@ impl<'a> View<'a> {
 
     fn quoted<'s>(&'s self, id: ModelId, shaped: Shaped<'s>) -> Option<Quote<'s>> {
         let price = self.rules.snapshot.model(id).price.as_ref()?;
-        let moment = match shaped {
+        let mut moment = match shaped {
             Shaped::Needs(needs) => price::Moment::of(needs, self.question.at, self.question.patience),
             _ => self.moment,
         };
-        let moment = price::Moment {
-            patience: self.question.patience_with(self.rules.snapshot, id),
-            ..moment
-        };
+        moment.patience = self.question.patience_with(self.rules.snapshot, id);
         Some(price.quote(&moment).at(self.present.positions(id)))
     }
 

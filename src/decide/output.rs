@@ -23,17 +23,8 @@ pub(super) struct Output {
     pub thinking_budget: Option<u64>,
     /// Everything that may be billed as output: choices and thinking in.
     pub billable: u64,
-}
-
-impl Output {
-    /// Vectors are billed by their input alone. How long each of the texts may be is the provider's to say: the context
-    /// bounds one of them and not all together.
-    const VECTORS: Self = Self {
-        tokens: 0,
-        cap: None,
-        thinking_budget: None,
-        billable: 0,
-    };
+    /// What an attempt with all of it costs at worst.
+    pub worst: Money,
 }
 
 pub(super) fn output(
@@ -43,7 +34,7 @@ pub(super) fn output(
     ceiling: &Ceiling<'_, '_>,
 ) -> Result<Output, Reason> {
     if needs.embeds {
-        return Ok(Output::VECTORS);
+        return Ok(vectors(ceiling));
     }
     let asked = Asked {
         terms,
@@ -54,14 +45,24 @@ pub(super) fn output(
     let (tokens, cap) = match needs.output_bound {
         Some(bound) if terms.cap_output => asked.lowered(bound)?,
         Some(bound) => (asked.client_bound(bound)?, None),
-        None => asked.own_bound()?,
+        None => match asked.ample()? {
+            Some(output) => return Ok(output),
+            None => asked.bound_by_money()?,
+        },
     };
-    Ok(Output {
-        tokens,
-        cap,
-        thinking_budget: (asked.thinking() == Thinking::On).then_some(tokens),
-        billable: asked.billable(tokens),
-    })
+    Ok(asked.of(tokens, cap, ceiling.worst(asked.billable(tokens))))
+}
+
+/// Vectors are billed by their input alone. How long each of the texts may be is the provider's to say: the context
+/// bounds one of them and not all together.
+fn vectors(ceiling: &Ceiling<'_, '_>) -> Output {
+    Output {
+        tokens: 0,
+        cap: None,
+        thinking_budget: None,
+        billable: 0,
+        worst: ceiling.worst(0),
+    }
 }
 
 /// What a request may cost at most, and who says so.
@@ -178,26 +179,32 @@ impl Asked<'_> {
         Ok((bound, (bound < asked).then_some(bound)))
     }
 
-    fn own_bound(&self) -> Result<(u64, Option<u64>), Reason> {
+    /// The longest answer that the model may give, where no cap and no budget shortens it. It is enough that the whole
+    /// request costs no more than the share of the rest: that the input is paid from the whole only adds to it.
+    fn ample(&self) -> Result<Option<Output>, Reason> {
         let least = self.least();
         let (maximum, bound) = self.bound_without_money(least)?;
-        if least <= bound && self.is_ample(bound) {
-            return Ok((bound, (bound < maximum).then_some(bound)));
-        }
-        self.bound_by_money(least)
-    }
-
-    /// Is there so much money that no cap and no budget shortens an answer of this length? It is enough where the whole
-    /// request costs no more than the share of the rest: that the input is paid from the whole only adds to it.
-    fn is_ample(&self, bound: u64) -> bool {
         let worst = self.ceiling.worst(self.billable(bound));
         let capped = caps(self.terms, self.needs).into_iter().filter_map(|(cap, _)| cap);
         let funds = self.standing.state.funds.filter(|funds| funds.closed.is_none());
         let share = funds.map(|funds| Money::from_nanos(funds.remaining.nanos().div_euclid(SHARE_OF_REST)));
-        capped.chain(share).all(|most| worst <= most)
+        let is_ample = least <= bound && capped.chain(share).all(|most| worst <= most);
+        let cap = (bound < maximum).then_some(bound);
+        Ok(is_ample.then(|| self.of(bound, cap, worst)))
     }
 
-    fn bound_by_money(&self, least: u64) -> Result<(u64, Option<u64>), Reason> {
+    fn of(&self, tokens: u64, cap: Option<u64>, worst: Money) -> Output {
+        Output {
+            tokens,
+            cap,
+            thinking_budget: (self.thinking() == Thinking::On).then_some(tokens),
+            billable: self.billable(tokens),
+            worst,
+        }
+    }
+
+    fn bound_by_money(&self) -> Result<(u64, Option<u64>), Reason> {
+        let least = self.least();
         let (maximum, mut bound) = self.bound_without_budget(least)?;
         // Books that are not in order say nothing of what is left.
         if let Some(funds) = self.standing.state.funds.filter(|funds| funds.closed.is_none()) {

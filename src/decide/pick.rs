@@ -6,6 +6,7 @@ use super::{Candidate, Held, Standing, Terms, View};
 use crate::money::Money;
 use crate::policy::snapshot::{ModelId, Pick, Snapshot};
 use crate::price::Quote;
+use crate::usage::Usage;
 use std::cell::RefCell;
 use std::time::Duration;
 
@@ -127,9 +128,14 @@ pub(super) fn expected(view: &View<'_>, id: ModelId) -> Money {
 
 fn expected_by(view: &View<'_>, id: ModelId, quote: &Quote<'_>) -> Money {
     let output = expected_output(view, id);
-    let time = view.present.speed(id).map_or(Duration::ZERO, |speed| speed.of(output));
-    let quote = quote.taking(time).warm(cached(view, id));
-    quote.expected(view.needs(id).input, output)
+    let input = view.needs(id).input;
+    let read = u128::from(input) * u128::from(cached(view, id)) / 10_000;
+    let usage = Usage {
+        cache_read: u64::try_from(read).unwrap_or(0),
+        time: view.present.speed(id).map_or(Duration::ZERO, |speed| speed.of(output)),
+        ..quote.expected_usage(input, output)
+    };
+    quote.marginal(&usage)
 }
 
 /// How long a whole answer most likely takes.

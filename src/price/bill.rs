@@ -115,5 +115,8 @@ pub(super) fn fees(fees: &Fees, compute: Option<Compute>, usage: &Usage) -> Exac
 
 /// Tokens at their factor and fees without it, over the factor's denominator.
 pub(super) fn sum(tokens: Exact, fees: Exact, factor: Ratio) -> Exact {
+    if factor.is_one() {
+        return tokens.and(fees);
+    }
     tokens.times(factor.numerator()).and(fees.times(factor.denominator()))
 }

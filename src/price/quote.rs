@@ -20,7 +20,6 @@ use crate::money::{Exact, Money, Ratio};
 use crate::request::Thinking;
 use crate::usage::{ServiceTier, Usage};
 use jiff::Timestamp;
-use std::time::Duration;
 
 #[derive(Clone, Copy, Debug)]
 pub struct Quote<'p> {
@@ -32,10 +31,6 @@ pub struct Quote<'p> {
     given: Option<u64>,
     /// The places on its ladder that it was promised; none: from where the ladder stands.
     places: &'p [Stretch],
-    /// How much of the input is likely to be read from a cache, in basis points.
-    hit_share: u32,
-    /// How long it is likely to take.
-    time: Duration,
     /// The window in force on arrival, and the set of those that it may meet.
     window: usize,
     windows: u64,
@@ -102,6 +97,30 @@ impl<'p> Walk<'p> {
     }
 }
 
+/// The window in force on arrival, and the set of those that the request may meet.
+fn windows(version: &Version, moment: &Moment<'_>) -> (usize, u64) {
+    if version.windows.is_empty() {
+        return (0, 1);
+    }
+    let until = moment.at.saturating_add(moment.patience).unwrap_or(moment.at);
+    (version.window_at(moment.at), version.windows_between(moment.at, until))
+}
+
+fn options(version: &Version, moment: &Moment<'_>) -> Ratio {
+    let asked = version
+        .options
+        .iter()
+        .filter(|(option, _)| moment.options.contains(option));
+    asked.fold(Ratio::ONE, |all, (_, times)| all.times(*times))
+}
+
+fn fees(version: &Version, usage: &Usage) -> Exact {
+    if version.only_tokens {
+        return Exact::default();
+    }
+    bill::fees(&version.fees, version.compute, usage)
+}
+
 impl<'p> Quote<'p> {
     /// What costs nothing, whoever asks.
     pub const FREE: Quote<'static> = Quote {
@@ -110,31 +129,23 @@ impl<'p> Quote<'p> {
         positions: &Positions::START,
         given: None,
         places: &[],
-        hit_share: 0,
-        time: Duration::ZERO,
         window: 0,
         windows: 1,
         options: Ratio::ONE,
     };
 
     pub(super) fn new(version: Option<&'p Version>, moment: &Moment<'p>) -> Self {
-        let mut quote = Self {
+        let (window, windows) = version.map_or((0, 1), |version| windows(version, moment));
+        Self {
             version,
             moment: *moment,
-            ..Quote::FREE
-        };
-        let Some(version) = version else { return quote };
-        if !version.windows.is_empty() {
-            let until = moment.at.saturating_add(moment.patience).unwrap_or(moment.at);
-            quote.window = version.window_at(moment.at);
-            quote.windows = version.windows_between(moment.at, until);
+            positions: &Positions::START,
+            given: None,
+            places: &[],
+            window,
+            windows,
+            options: version.map_or(Ratio::ONE, |version| options(version, moment)),
         }
-        for (option, times) in &version.options {
-            if moment.options.contains(option) {
-                quote.options = quote.options.times(*times);
-            }
-        }
-        quote
     }
 
     /// Where the price's meters stand.
@@ -155,20 +166,6 @@ impl<'p> Quote<'p> {
     #[must_use]
     pub fn over(mut self, promise: &'p Promise) -> Self {
         self.places = promise.places();
-        self
-    }
-
-    /// So much of the input, in basis points, is likely to be in the provider's cache.
-    #[must_use]
-    pub const fn warm(mut self, hit_share: u32) -> Self {
-        self.hit_share = if hit_share > 10_000 { 10_000 } else { hit_share };
-        self
-    }
-
-    /// The answer is likely to take so much of a machine's time.
-    #[must_use]
-    pub const fn taking(mut self, time: Duration) -> Self {
-        self.time = time;
         self
     }
 
@@ -234,7 +231,7 @@ impl<'p> Quote<'p> {
         };
         let times = self.times(version, usage);
         Charged {
-            sum: sum(tokens, bill::fees(&version.fees, version.compute, usage), times),
+            sum: sum(tokens, fees(version, usage), times),
             times,
             rates,
             free,
@@ -268,8 +265,7 @@ impl<'p> Quote<'p> {
     fn cost_at(&self, version: &'p Version, usage: &Usage, free: u64, step: usize) -> Money {
         let times = self.times(version, usage);
         let (tokens, _) = self.tokens(version, usage, free, Climb::At(step), |_| {});
-        let fees = bill::fees(&version.fees, version.compute, usage);
-        sum(tokens, fees, times).rounded_half_even_at(version.factor, times.denominator())
+        sum(tokens, fees(version, usage), times).rounded_half_even_at(version.factor, times.denominator())
     }
 
     /// What multiplies the tokens of a usage.
@@ -289,22 +285,19 @@ impl<'p> Quote<'p> {
         left.clamp(Money::ZERO, billed)
     }
 
-    /// What this request would cost now, for comparison with others: with the share of its input that is likely to be
-    /// cached, at the present bracket, and nothing for what is paid anyway.
+    /// What this request would cost now, for comparison with others: at the present bracket, and nothing for what is paid
+    /// anyway. See [`Self::marginal`] for one that finds a part of its input cached.
     pub fn expected(&self, input: u64, output: u64) -> Money {
         self.marginal(&self.expected_usage(input, output))
     }
 
     /// What such a request is likely to be billed by.
     pub fn expected_usage(&self, input: u64, output: u64) -> Usage {
-        let cached = u128::from(input) * u128::from(self.hit_share) / 10_000;
         Usage {
             input,
-            cache_read: u64::try_from(cached).unwrap_or(0),
             output,
             thinking: matches!(self.moment.thinking, Thinking::On | Thinking::Budget(_)),
-            time: self.time,
-            ..Usage::default()
+            ..Usage::NONE
         }
     }
 

@@ -25,6 +25,8 @@ pub(super) struct Version {
     pub options: Vec<(Arc<str>, Ratio)>,
     pub fees: Fees,
     pub compute: Option<Compute>,
+    /// Neither of the two.
+    pub only_tokens: bool,
     pub ladder: Option<Ladder>,
     pub free: Option<FreeQuota>,
     pub commitment: Option<Commitment>,
@@ -127,6 +129,7 @@ impl Version {
                 .collect(),
             service: sheet.service,
             options: sheet.options,
+            only_tokens: sheet.fees == Fees::NONE && sheet.compute.is_none(),
             fees: sheet.fees,
             compute: sheet.compute,
             ladder,
@@ -182,7 +185,7 @@ impl Version {
     /// Nothing that it is asked for can cost anything.
     pub fn is_free(&self) -> bool {
         let rates = |table: &Table| table.tiers.iter().all(|(_, rates)| rates.are_free());
-        self.tables.iter().all(rates) && self.fees == Fees::default() && self.compute.is_none()
+        self.tables.iter().all(rates) && self.only_tokens
     }
 
     /// The free quota, as long as it holds.

@@ -7,7 +7,7 @@
 use super::super::bill::{self, sum};
 use super::super::kinds::{Kind, Rates};
 use super::super::meter::{Position, Unit};
-use super::super::sheet::{Fees, LadderKind};
+use super::super::sheet::LadderKind;
 use super::super::version::{Ladder, Table, Version};
 use super::Quote;
 use crate::money::{Exact, Money, Rate, Ratio};
@@ -252,7 +252,7 @@ impl<'p> Quote<'p> {
     }
 
     fn worst_fees(&self, version: &Version) -> Exact {
-        if version.fees == Fees::NONE && version.compute.is_none() {
+        if version.only_tokens {
             return Exact::default();
         }
         let most = Usage {
