@@ -83,6 +83,11 @@ impl Account {
         self.base.plus(self.own).plus(self.share.others)
     }
 
+    /// What its requests would have cost without plans, in a fleet everybody's.
+    pub(super) fn plan_free(&self) -> Money {
+        self.plan_free.plus(self.share.plan_free)
+    }
+
     /// Takes a reservation back; more than is there is a broken book.
     pub(super) fn release(&mut self, worst: Money) -> Result<(), Violation> {
         let left = self.reserved.minus(worst);

@@ -185,7 +185,7 @@ impl Books {
     pub(super) fn forecast(&self, pool: &Pool, so_far: Money, limit: Money) -> Option<f64> {
         let pace = Pace {
             span: pool.id.span,
-            since: self.counting_since.unwrap_or(pool.born),
+            since: self.counted_since(pool),
             now: self.now,
             requests: pool.requests,
         };
@@ -193,7 +193,18 @@ impl Books {
     }
 
     fn forecast_of(&self, pool: &Pool, limit: Money) -> Option<f64> {
-        let dearest = pool.accounts.iter().map(|account| account.plan_free).max();
+        let dearest = pool.accounts.iter().map(|account| account.plan_free()).max();
         self.forecast(pool, dearest.unwrap_or_default(), limit)
+    }
+
+    /// By this daemon, or by the first of its fleet.
+    fn counted_since(&self, pool: &Pool) -> Timestamp {
+        let own = self.counting_since.unwrap_or(pool.born);
+        let fleet = pool
+            .accounts
+            .iter()
+            .filter_map(|account| account.share.counted_since)
+            .min();
+        fleet.map_or(own, |fleet| fleet.min(own))
     }
 }

@@ -40,7 +40,7 @@ impl Books {
                     forecast: rule
                         .budget
                         .has_periods()
-                        .then(|| self.forecast(pool, account.plan_free, room.limit))
+                        .then(|| self.forecast(pool, account.plan_free(), room.limit))
                         .flatten(),
                     carried: room.carried,
                     rebuilding,

@@ -337,7 +337,7 @@ impl Books {
             return Err(Refusal::Rebuilding { budget: budget() });
         }
         let room = self.room_of(rule, pool, slot);
-        if worst > room.remaining() {
+        if !self.may_fit(worst, &room, pool, slot) {
             return Err(Refusal::OverLimit {
                 budget: budget(),
                 key: key(pool, slot),

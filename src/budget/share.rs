@@ -13,9 +13,8 @@ use std::sync::Arc;
 const BURN_SECONDS: i64 = 120;
 const BUCKETS: usize = 12;
 const BUCKET_SECONDS: i64 = BURN_SECONDS / BUCKETS as i64;
-/// Who was refused for good asks again after this long, and twice as long each time.
-const ASK_AGAIN: i64 = 1;
-const ASK_AGAIN_AT_MOST: i64 = 64;
+/// Who was refused goes on to want the money for so many seconds, without asking anew.
+const WANTS_FOR: i64 = 150;
 
 /// What one account of this daemon has spent, and the share that it wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +23,17 @@ pub struct ShareRequest {
     pub key: Arc<str>,
     /// All that this daemon's ledger has of the account, over all its starts.
     pub spent: Spent,
+    /// Promised to attempts under way.
+    pub reserved: Money,
+    /// Of a window that slides: the seconds of a bucket, and what lies in which.
+    pub bucket_seconds: Option<i64>,
+    pub buckets: Vec<(i64, Spent)>,
+    /// Of a budget that carries over: the limit without raises, and how much of it at most.
+    pub carry: Option<(Money, Money)>,
+    /// What its requests would have cost without plans, and since when that is counted, where it is known.
+    pub plan_free: Option<(Money, Timestamp)>,
+    /// The period has passed.
+    pub over: bool,
     /// What the request that asks needs besides; nothing where none asks.
     pub worst: Money,
     /// Below this total it cannot go on.
@@ -42,10 +52,15 @@ pub struct ShareAnswer {
     pub pool: Arc<PoolId>,
     pub key: Arc<str>,
     pub total: Money,
-    /// Posted and held by all others, and what is held for those that vanished.
+    /// Posted and held by all others, and what is held for those that vanished; of a window that slides, what nobody
+    /// knows the time of.
     pub others: Spent,
+    /// The rest of it, by bucket.
+    pub window: Vec<(i64, Spent)>,
     /// By the newest edit of any daemon's policy.
     pub limit: Money,
+    /// What the period before has left.
+    pub carried: Money,
     /// What nobody has spent or holds a share of.
     pub left: Money,
     /// What others that are there hold and have not drawn, as far as they told.
@@ -54,6 +69,9 @@ pub struct ShareAnswer {
     pub lacks: Money,
     /// Not all of the fleet has told yet what it spent on a budget that is new in mid-period.
     pub counting: bool,
+    /// What the others' requests would have cost without plans, and since when anybody counts.
+    pub plan_free: Money,
+    pub counted_since: Option<Timestamp>,
 }
 
 /// A fleet's side of the books.
@@ -64,34 +82,56 @@ pub(super) struct Fleet {
     pub(super) lapsed: bool,
 }
 
+/// The store's no.
+#[derive(Clone, Copy, Debug)]
+struct Refused {
+    /// So much and more was not to be had.
+    worst: Money,
+    at: i64,
+    /// Before then only the store's word makes it another answer.
+    until: i64,
+}
+
 #[derive(Clone, Debug, Default)]
 pub(super) struct Share {
     pub(super) total: Money,
     pub(super) others: Spent,
+    /// What others spent in a window that slides.
+    pub(super) window: Vec<(i64, Spent)>,
+    pub(super) carried: Money,
+    pub(super) plan_free: Money,
+    pub(super) counted_since: Option<Timestamp>,
     /// The store knows of it.
     pub(super) known: bool,
+    pub(super) answered_at: i64,
     pub(super) counting: bool,
     pub(super) burn: Burn,
     /// What requests that wait for an answer need together.
     pub(super) waiting: Money,
     pub(super) step: Money,
     pub(super) asked_at: i64,
-    pub(super) refused_at: i64,
-    pub(super) refused_for: i64,
+    refused: Option<Refused>,
     pub(super) told: Spent,
 }
 
 impl Share {
     /// Returns by how much the others' spend has grown.
-    pub(super) fn answer(&mut self, answer: &ShareAnswer) -> Money {
-        let grown = answer.others.total().minus(self.others.total()).max(Money::ZERO);
-        (self.total, self.others) = (answer.total, answer.others);
-        (self.known, self.counting) = (true, answer.counting);
+    pub(super) fn answer(&mut self, answer: &ShareAnswer, second: i64) -> Money {
+        let sum = |rest: Spent, window: &[(i64, Spent)]| -> Money {
+            let window: Money = window.iter().map(|(_, spent)| spent.total()).sum();
+            rest.total().plus(window)
+        };
+        let grown = sum(answer.others, &answer.window).minus(sum(self.others, &self.window));
+        (self.total, self.others, self.carried) = (answer.total, answer.others, answer.carried);
+        (self.known, self.counting, self.answered_at) = (true, answer.counting, second);
+        self.window.clone_from(&answer.window);
+        (self.plan_free, self.counted_since) = (answer.plan_free, answer.counted_since);
         self.waiting = Money::ZERO;
-        if answer.lacks == Money::ZERO && answer.left > Money::ZERO {
-            self.refused_for = 0;
+        if answer.lacks == Money::ZERO && (answer.left > Money::ZERO || self.refused.is_some_and(|no| no.asked(second)))
+        {
+            self.refused = None;
         }
-        grown
+        grown.max(Money::ZERO)
     }
 
     pub(super) fn wait(&mut self, worst: Money, second: i64) {
@@ -105,17 +145,31 @@ impl Share {
         self.waiting = self.waiting.plus(worst);
     }
 
-    pub(super) fn refuse(&mut self, second: i64) {
-        self.refused_at = second;
-        self.refused_for = (self.refused_for * 2).clamp(ASK_AGAIN, ASK_AGAIN_AT_MOST);
+    pub(super) fn refuse(&mut self, worst: Money, second: i64, until: i64) {
+        let at = second;
+        self.refused = Some(Refused { worst, at, until });
     }
 
-    pub(super) fn is_refused(&self, second: i64) -> bool {
-        (0..self.refused_for).contains(&(second - self.refused_at))
+    /// The store has let it be known that there is money again.
+    pub(super) fn free(&mut self) {
+        self.refused = None;
+    }
+
+    /// The store has said that there is not so much, and nothing has changed since.
+    pub(super) fn is_refused(&self, worst: Money, second: i64) -> bool {
+        self.refused
+            .is_some_and(|no| worst >= no.worst && (no.at..no.until).contains(&second))
+    }
+
+    /// What was refused and is still wanted: the regular exchange asks for it too.
+    pub(super) fn wanted(&self, second: i64) -> Money {
+        let recent = self.refused.filter(|no| no.asked(second));
+        recent.map_or(Money::ZERO, |no| no.worst)
     }
 
     pub(super) fn is_short(&self, drawn: Money, second: i64) -> bool {
-        self.total.minus(drawn) < self.burn.sum(second).scaled_down(1, 3) && !self.is_refused(second)
+        self.total.minus(drawn) < self.burn.sum(second).scaled_down(1, 3)
+            && self.refused.is_none_or(|no| !(no.at..no.until).contains(&second))
     }
 
     pub(super) fn ahead(&self, second: i64) -> Money {
@@ -126,6 +180,12 @@ impl Share {
 
     pub(super) fn burn(&mut self, second: i64, amount: Money) {
         self.burn.add(second, amount);
+    }
+}
+
+impl Refused {
+    fn asked(&self, second: i64) -> bool {
+        (0..WANTS_FOR).contains(&(second - self.at))
     }
 }
 

@@ -4,10 +4,11 @@
 
 use super::account::Account;
 use super::books::{Books, Rule};
-use super::charge::{Charges, Slot};
-use super::pool::{Pool, State};
+use super::charge::{Charge, Charges, Slot};
+use super::pool::{Past, Pool, State};
 use super::pool_id::PoolId;
 use super::reserve::Refusal;
+use super::room::Room;
 use super::share::{ShareAnswer, ShareRequest};
 use super::spent::Spent;
 use crate::money::Money;
@@ -17,6 +18,11 @@ use std::sync::Arc;
 
 /// Accounts of keys that one regular exchange reports.
 const KEYS_AT_ONCE: usize = 1_000;
+/// So many seconds an answer is taken for the present state.
+const FRESH: i64 = 1;
+/// Milliseconds for each daemon of a fleet: with so long between two questions of one, all together ask thirteen times a
+/// second.
+const APART: i64 = 75;
 
 impl Books {
     /// From now on what is hard is drawn from shares.
@@ -39,7 +45,7 @@ impl Books {
             let at = pool.find_or_insert(&answer.key);
             if let Some(account) = pool.accounts.get_mut(at) {
                 let known = account.share.known;
-                let news = account.share.answer(answer);
+                let news = account.share.answer(answer, now.as_second());
                 if known {
                     account.burn.add(now, news);
                 }
@@ -48,11 +54,31 @@ impl Books {
         }
     }
 
-    /// The store's no is final for a while: there is nothing that others could give back.
-    pub fn refuse_share(&mut self, pool: &PoolId, key: &str, now: Timestamp) {
-        if let Some(account) = self.account_mut(pool, key) {
-            account.share.refuse(now.as_second());
+    /// The store's no is final until it says otherwise: there is nothing that others could give back. Out of a window
+    /// that slides money comes by itself.
+    pub fn refuse_share(&mut self, asked: &ShareRequest, daemons: u32, now: Timestamp) {
+        let second = now.as_second();
+        let apart = i64::from(daemons) * APART / 1_000;
+        let until = asked
+            .bucket_seconds
+            .map_or(i64::MAX, |bucket| second + bucket.max(apart));
+        if let Some(account) = self.account_mut(&asked.pool, &asked.key) {
+            account.share.refuse(asked.worst, second, until);
         }
+    }
+
+    /// There is money again that was refused: it is asked for at once.
+    pub fn shares_freed(&mut self, of: &PoolId, key: &str, now: Timestamp) -> Vec<ShareRequest> {
+        let second = now.as_second();
+        let requests = self.requests(|pool, account, drawn| {
+            let asked = pool.life == of.life && *account.key == *key;
+            let least = drawn.plus(account.share.wanted(second));
+            asked.then(|| (least, drawn.plus(account.share.ahead(second))))
+        });
+        if let Some(account) = self.account_mut(of, key) {
+            account.share.free();
+        }
+        requests
     }
 
     /// Earlier requests with what is spent and limited now; those that others have meanwhile been answered for are left
@@ -66,11 +92,11 @@ impl Books {
         let mut requests = self.requests(|pool, account, drawn| {
             let share = &account.share;
             let needed = drawn.plus(worst(pool.life, &account.key)?);
-            (needed > share.total).then(|| needed.max(drawn.plus(share.waiting.max(share.ahead(second)))))
+            let stale = second - share.answered_at >= FRESH;
+            (needed > share.total || stale).then(|| (needed, drawn.plus(share.waiting.max(share.ahead(second)))))
         });
         for request in &mut requests {
             request.worst = worst(request.pool.life, &request.key).unwrap_or(Money::ZERO);
-            request.least = request.least.plus(request.worst);
         }
         requests
     }
@@ -78,9 +104,14 @@ impl Books {
     /// Shares that run short, asked for before a request has to wait, and accounts that the store does not know yet.
     pub fn shares_wanted(&mut self, now: Timestamp) -> Vec<ShareRequest> {
         let second = now.as_second();
-        self.requests(|_, account, drawn| {
+        self.requests(|pool, account, drawn| {
             let share = &account.share;
-            (!share.known || share.counting || share.is_short(drawn, second)).then(|| drawn.plus(share.ahead(second)))
+            if pool.span.end <= now {
+                // The period that follows may need what is left of it.
+                return (!share.known || share.total > drawn).then_some((drawn, drawn));
+            }
+            (!share.known || share.counting || share.is_short(drawn, second))
+                .then(|| (drawn, drawn.plus(share.ahead(second))))
         })
     }
 
@@ -88,12 +119,20 @@ impl Books {
     pub fn shares_due(&mut self, now: Timestamp) -> Vec<ShareRequest> {
         let second = now.as_second();
         let mut keys = 0;
-        self.requests(|_, account, drawn| {
+        self.requests(|pool, account, drawn| {
             let share = &account.share;
             let moved = share.told != account.local() || share.total != drawn || share.burn.sum(second) > Money::ZERO;
+            let wants = share.wanted(second);
             keys += usize::from(!account.key.is_empty());
+            let moved = moved || wants > Money::ZERO;
             let due = !share.known || account.key.is_empty() || moved && keys <= KEYS_AT_ONCE;
-            due.then(|| drawn.plus(share.ahead(second)))
+            due.then(|| {
+                if pool.span.end <= now {
+                    (drawn, drawn)
+                } else {
+                    (drawn.plus(wants), drawn.plus(share.ahead(second)))
+                }
+            })
         })
     }
 
@@ -102,13 +141,13 @@ impl Books {
     pub fn shares_recalled(&mut self, from: &PoolId, key: &str) -> Vec<ShareRequest> {
         self.requests(|pool, account, drawn| {
             let asked = pool.life == from.life && *account.key == *key;
-            (asked && account.share.total > drawn).then_some(drawn)
+            (asked && account.share.total > drawn).then_some((drawn, drawn))
         })
     }
 
     /// All that is left goes back: the daemon ends in order.
     pub fn shares_returned(&mut self) -> Vec<ShareRequest> {
-        self.requests(|_, _, drawn| Some(drawn))
+        self.requests(|_, _, drawn| Some((drawn, drawn)))
     }
 
     /// What the policy says against what the fleet has agreed on, by budget, where they differ.
@@ -124,49 +163,11 @@ impl Books {
         if !self.fleet.joined {
             return Ok(());
         }
-        let second = self.now.as_second();
         let mut requests = Vec::new();
         for charge in charges.iter() {
-            let Some(pool) = self.pools.get_mut(&charge.pool) else {
-                continue;
-            };
-            let Some(rule) = pool.rule.and_then(|rule| self.rules.get(rule)) else {
-                continue;
-            };
-            if rule.budget.enforce == Enforce::Soft {
-                continue;
+            if let Some(request) = self.draw(worst, charge)? {
+                requests.push(request);
             }
-            let budget = rule.budget.name.clone();
-            if self.fleet.lapsed {
-                return Err(Refusal::Apart { budget });
-            }
-            let at = match &charge.slot {
-                Slot::Known(at) => *at,
-                Slot::New(key) => pool.find_or_insert(key),
-            };
-            let unaccounted = pool.unaccounted;
-            let Some(account) = pool.accounts.get_mut(at) else {
-                continue;
-            };
-            let drawn = account.drawn(unaccounted);
-            if drawn.plus(worst) <= account.share.total {
-                continue;
-            }
-            if account.share.is_refused(second) {
-                return Err(Refusal::OverLimit {
-                    budget,
-                    key: account.key.clone(),
-                    needed: worst,
-                    remaining: account.share.total.minus(drawn).max(Money::ZERO),
-                });
-            }
-            account.share.wait(worst, second);
-            let upto = drawn.plus(account.share.waiting.max(account.share.ahead(second)));
-            requests.push(ShareRequest {
-                worst,
-                least: drawn.plus(worst),
-                ..request(&pool.id, account, rule, unaccounted, upto.max(drawn.plus(worst)))
-            });
         }
         if requests.is_empty() {
             Ok(())
@@ -175,26 +176,96 @@ impl Books {
         }
     }
 
-    /// One request for each account of a pool in force for which `upto` has a total. Totals that are lower than the
-    /// share lower it here and now.
-    fn requests(&mut self, mut upto: impl FnMut(&PoolId, &Account, Money) -> Option<Money>) -> Vec<ShareRequest> {
+    /// `None`: the share has it.
+    fn draw(&mut self, worst: Money, charge: &Charge) -> Result<Option<ShareRequest>, Refusal> {
+        let (now, second) = (self.now, self.now.as_second());
+        let Some(pool) = self.pools.get(&charge.pool) else {
+            return Ok(None);
+        };
+        let Some(rule) = pool.rule.and_then(|rule| self.rules.get(rule)) else {
+            return Ok(None);
+        };
+        if rule.budget.enforce == Enforce::Soft {
+            return Ok(None);
+        }
+        let budget = rule.budget.name.clone();
+        if self.fleet.lapsed {
+            return Err(Refusal::Apart { budget });
+        }
+        let room = self.room_of(rule, pool, &charge.slot);
+        let terms = Terms::of(rule, pool, self.counting_since, now);
+        let Some(pool) = self.pools.get_mut(&charge.pool) else {
+            return Ok(None);
+        };
+        let at = match &charge.slot {
+            Slot::Known(at) => *at,
+            Slot::New(key) => pool.find_or_insert(key),
+        };
+        let Some(account) = pool.accounts.get_mut(at) else {
+            return Ok(None);
+        };
+        let drawn = account.drawn(terms.unaccounted);
+        if drawn.plus(worst) <= account.share.total && worst <= room.remaining() {
+            return Ok(None);
+        }
+        if account.share.is_refused(worst, second) {
+            return Err(Refusal::OverLimit {
+                budget,
+                key: account.key.clone(),
+                needed: worst,
+                remaining: account.share.total.minus(drawn).max(Money::ZERO),
+            });
+        }
+        account.share.wait(worst, second);
+        let upto = drawn.plus(account.share.waiting.max(account.share.ahead(second)));
+        Ok(Some(ShareRequest {
+            worst,
+            least: drawn.plus(worst),
+            ..terms.request(account, upto.max(drawn.plus(worst)))
+        }))
+    }
+
+    /// What others have spent may be less by now, and the limit higher: the store is asked before it is a no.
+    pub(super) fn may_fit(&self, worst: Money, room: &Room, pool: &Pool, slot: &Slot) -> bool {
+        let known = match slot {
+            Slot::Known(at) => Some(*at),
+            Slot::New(key) => pool.account_for(key),
+        };
+        let account = known.and_then(|at| pool.accounts.get(at));
+        let second = self.now.as_second();
+        let stale = account.is_none_or(|account| second - account.share.answered_at >= FRESH);
+        worst <= room.remaining() || self.fleet.joined && stale
+    }
+
+    /// One request for each account of a pool in force for which `wish`, told what is drawn, has the least total that is
+    /// needed and the one that is wished for. Totals that are lower than the share lower it here and now.
+    fn requests(
+        &mut self,
+        mut wish: impl FnMut(&PoolId, &Account, Money) -> Option<(Money, Money)>,
+    ) -> Vec<ShareRequest> {
+        let now = self.now;
         let mut requests = Vec::new();
         for pool in self.pools.values_mut() {
             let Some(rule) = pool.rule.and_then(|rule| self.rules.get(rule)) else {
                 continue;
             };
-            if pool.state != State::Ready {
+            // A period in which the budget was not in force has nothing to tell.
+            if pool.state != State::Ready || pool.only_if_known && !pool.was_there {
                 continue;
             }
-            let (id, unaccounted) = (pool.id.clone(), pool.unaccounted);
+            let terms = Terms::of(rule, pool, self.counting_since, now);
             for account in &mut pool.accounts {
-                let drawn = account.drawn(unaccounted);
-                let Some(upto) = upto(&id, account, drawn) else {
+                let drawn = account.drawn(terms.unaccounted);
+                let Some((least, upto)) = wish(&terms.pool, account, drawn) else {
                     continue;
                 };
-                account.share.total = account.share.total.min(upto.max(drawn));
+                let upto = upto.max(least);
+                account.share.total = account.share.total.min(upto);
                 account.share.told = account.local();
-                requests.push(request(&id, account, rule, unaccounted, upto.max(drawn)));
+                requests.push(ShareRequest {
+                    least,
+                    ..terms.request(account, upto)
+                });
             }
         }
         requests
@@ -241,20 +312,57 @@ impl Account {
     }
 }
 
-fn request(pool: &Arc<PoolId>, account: &Account, rule: &Rule, unaccounted: Money, upto: Money) -> ShareRequest {
-    let local = account.local();
-    ShareRequest {
-        pool: pool.clone(),
-        key: account.key.clone(),
-        spent: Spent {
-            held: local.held.plus(unaccounted),
-            ..local
-        },
-        worst: Money::ZERO,
-        least: account.drawn(unaccounted),
-        upto,
-        limit: rule.own_limit,
-        since: rule.limit_since,
-        hard: rule.budget.enforce == Enforce::Hard,
+/// What all requests for shares of one pool have in common.
+struct Terms {
+    pool: Arc<PoolId>,
+    unaccounted: Money,
+    limit: Money,
+    since: Option<Timestamp>,
+    hard: bool,
+    bucket_seconds: Option<i64>,
+    carry: Option<(Money, Money)>,
+    /// Since when the cost without plans is counted, where all that was before is known.
+    counted_since: Option<Timestamp>,
+    over: bool,
+}
+
+impl Terms {
+    fn of(rule: &Rule, pool: &Pool, counting_since: Option<Timestamp>, now: Timestamp) -> Self {
+        let carry = rule.budget.carry_over;
+        Self {
+            pool: pool.id.clone(),
+            unaccounted: pool.unaccounted,
+            limit: rule.own_limit,
+            since: rule.limit_since,
+            hard: rule.budget.enforce == Enforce::Hard,
+            bucket_seconds: rule.budget.rolling().map(|rolling| rolling.bucket_seconds()),
+            carry: carry.map(|carry| (rule.written, carry.most(rule.written))),
+            counted_since: (pool.past == Past::Known).then(|| counting_since.unwrap_or(pool.born)),
+            over: pool.id.span.end <= now,
+        }
+    }
+
+    fn request(&self, account: &Account, upto: Money) -> ShareRequest {
+        let local = account.local();
+        ShareRequest {
+            pool: self.pool.clone(),
+            key: account.key.clone(),
+            spent: Spent {
+                held: local.held.plus(self.unaccounted),
+                ..local
+            },
+            reserved: account.reserved,
+            bucket_seconds: self.bucket_seconds,
+            buckets: account.buckets.spent(),
+            carry: self.carry,
+            plan_free: self.counted_since.map(|since| (account.plan_free, since)),
+            over: self.over,
+            worst: Money::ZERO,
+            least: account.drawn(self.unaccounted),
+            upto,
+            limit: self.limit,
+            since: self.since,
+            hard: self.hard,
+        }
     }
 }

@@ -4,8 +4,10 @@ use super::books::{Books, Rule};
 use super::charge::Slot;
 use super::pool::{Pool, State};
 use super::room::Room;
+use super::share::Share;
 use super::spent::Spent;
 use crate::money::Money;
+use crate::period::Rolling;
 
 impl Books {
     /// Of the account that a charge goes to, also where that is yet to be made.
@@ -77,6 +79,7 @@ impl Books {
         if let Some(rolling) = rule.budget.rolling() {
             return self.slide_over(rule, pool, key, (rolling.bucket(self.now), room));
         }
+        let shared = self.share(pool, key).map(|share| share.carried);
         let before = self.before(rule, pool);
         let earlier = before.and_then(|before| before.accounts.get(before.account_for(key)?));
         let crashed = before.map_or(Money::ZERO, |before| before.unaccounted);
@@ -84,8 +87,11 @@ impl Books {
             (Some(carry_over), Some(before)) if before.was_there => {
                 let taken = earlier.map_or(Money::ZERO, |account| account.spent().total().plus(account.reserved));
                 let left = rule.written.minus(taken.plus(crashed)).max(Money::ZERO);
-                left.min(carry_over.most(rule.written))
+                let own = left.min(carry_over.most(rule.written));
+                shared.map_or(own, |shared| shared.min(own))
             }
+            // Others of the fleet may have had it.
+            (Some(_), _) => shared.unwrap_or_default(),
             _ => Money::ZERO,
         };
         Room {
@@ -104,7 +110,7 @@ impl Books {
             reserved: Money::ZERO,
             ..room
         };
-        blocks.into_iter().flatten().fold(none, |sum, block| {
+        let own = blocks.into_iter().flatten().fold(none, |sum, block| {
             let account = block.account_for(key).and_then(|at| block.accounts.get(at));
             let (spent, reserved) = account.map_or_else(Default::default, |account| account.buckets.within(now));
             Room {
@@ -114,6 +120,20 @@ impl Books {
                 unaccounted: sum.unaccounted.plus(block.unaccounted),
                 ..sum
             }
-        })
+        });
+        let Some(share) = self.share(pool, key) else {
+            return own;
+        };
+        let others = share.window.iter().filter(|(bucket, _)| Rolling::counts(*bucket, now));
+        Room {
+            spent: others.fold(own.spent.plus(share.others), |sum, (_, spent)| sum.plus(*spent)),
+            ..own
+        }
+    }
+
+    /// Of an account that the fleet's store has told of.
+    fn share<'a>(&self, pool: &'a Pool, key: &str) -> Option<&'a Share> {
+        let account = pool.accounts.get(pool.account_for(key)?)?;
+        Some(&account.share).filter(|share| self.fleet.joined && share.known)
     }
 }

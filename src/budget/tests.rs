@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use std::sync::{Arc, Mutex};
 
 mod edits;
+mod fleet;
 mod interleave;
 
 const NOON: &str = "2026-11-23T12:00:00Z";

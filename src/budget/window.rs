@@ -59,6 +59,12 @@ impl Buckets {
         }
     }
 
+    /// What was spent in which.
+    pub(super) fn spent(&self) -> Vec<(i64, Spent)> {
+        let spent = |bucket: &Bucket| (bucket.number, bucket.base.plus(bucket.own));
+        self.0.iter().map(spent).collect()
+    }
+
     /// What is reserved over all buckets, for the proof of the sums.
     pub(super) fn reserved(&self) -> Money {
         self.0.iter().map(|bucket| bucket.reserved).sum()

@@ -43,6 +43,7 @@ fn fleet_view(state: &FleetState) -> Value {
         "state": state.state,
         "reason": state.reason,
         "draws_for_s": state.draws_for.as_secs(),
+        "daemons": state.daemons,
     })
 }
 

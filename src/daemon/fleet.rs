@@ -2,7 +2,7 @@
 
 use super::{DaemonError, FleetOptions};
 use crate::clock::Clock;
-use crate::fleet::{Fleet, FleetError, Stamp, Target};
+use crate::fleet::{Call, Fleet, FleetError, Stamp, Target};
 use crate::gateway::{Gateway, sharing};
 use crate::ledger::{Ledger, LedgerError, Membership};
 use crate::live::Policy;
@@ -15,8 +15,12 @@ use tokio::sync::mpsc::Receiver;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-/// The regular exchange, give or take a tenth so that a fleet that started together does not ask together.
+/// The regular exchange of a large fleet, give or take a tenth so that daemons that started together do not ask together.
 const REGULARLY: Duration = Duration::from_secs(75);
+/// Of a small one, so that plans and alerts see what others spend.
+const OFTEN: Duration = Duration::from_secs(10);
+/// For each daemon between: then all together exchange thirteen times a second.
+const FOR_EACH: Duration = Duration::from_millis(75);
 /// How often it is looked whether a share runs short.
 const LOOK: Duration = Duration::from_secs(1);
 /// Exchanges ahead of need are so far apart.
@@ -31,7 +35,7 @@ pub async fn join(
     ledger: &Ledger,
     policy: &Policy,
     clock: Clock,
-) -> Result<(Fleet, Receiver<i64>), DaemonError> {
+) -> Result<(Fleet, Receiver<Call>), DaemonError> {
     let target = Target::parse(&options.url, std::env::var("PGPASSWORD").ok())?;
     let known = ledger.membership().await?;
     let fresh = known.is_none();
@@ -50,7 +54,7 @@ pub async fn join(
         },
     };
     let stamp = stamp(ledger, policy, clock.now(), fresh).await?;
-    let (fleet, recalled) = Fleet::new(target, &options.name, &membership.holder, stamp, clock)?;
+    let (fleet, calls) = Fleet::new(target, &options.name, &membership.holder, stamp, clock)?;
     match fleet.exchange(&[]).await {
         Ok(_) => {}
         Err(error) if error.passes() && !fresh => {
@@ -61,18 +65,11 @@ pub async fn join(
     if fresh {
         ledger.join(membership, clock.now()).await?;
     }
-    Ok((fleet, recalled))
+    Ok((fleet, calls))
 }
 
-/// What depends on counters or on a past that each daemon knows for itself alone.
+/// What depends on counters that each daemon has for itself alone.
 pub fn unshareable(snapshot: &Snapshot) -> Option<FleetError> {
-    let budget = snapshot.budgets.iter().find(|budget| budget.looks_back());
-    if let Some(budget) = budget {
-        return Some(FleetError::Unshareable(format!(
-            "budget `{}` slides or carries over, which a fleet cannot share yet: give it a calendar period without carry_over, or serve without --fleet",
-            budget.name
-        )));
-    }
     let metered = |model: &&Model| {
         model
             .price
@@ -110,7 +107,7 @@ pub fn edited(gateway: &Gateway, policy: &Policy) {
 
 pub struct Exchanger {
     gateway: Arc<Gateway>,
-    recalled: Receiver<i64>,
+    calls: Receiver<Call>,
     due: Duration,
     wanted_at: Duration,
     /// Limits that were told to differ from the fleet's.
@@ -118,10 +115,10 @@ pub struct Exchanger {
 }
 
 impl Exchanger {
-    pub fn new(gateway: Arc<Gateway>, recalled: Receiver<i64>) -> Self {
+    pub fn new(gateway: Arc<Gateway>, calls: Receiver<Call>) -> Self {
         Self {
             gateway,
-            recalled,
+            calls,
             due: Duration::ZERO,
             wanted_at: Duration::ZERO,
             told: HashMap::new(),
@@ -134,8 +131,8 @@ impl Exchanger {
         loop {
             let urgent = tokio::select! {
                 () = stop.cancelled() => return,
-                Some(account) = self.recalled.recv() => {
-                    self.give_back(fleet, account).await;
+                Some(call) = self.calls.recv() => {
+                    self.answer(fleet, call).await;
                     continue;
                 }
                 () = gateway.share_ahead.notified() => true,
@@ -162,7 +159,7 @@ impl Exchanger {
         .await;
         match done {
             Ok(answers) if due => {
-                self.due = now + apart(now);
+                self.due = now + apart(fleet.daemons(), now);
                 tracing::debug!(accounts = answers.len(), "exchanged with the fleet's store");
             }
             Ok(answers) if !answers.is_empty() => {
@@ -173,14 +170,22 @@ impl Exchanger {
         }
     }
 
-    /// Somebody was refused for want of what this daemon holds.
-    async fn give_back(&self, fleet: &Fleet, account: i64) {
-        let Some((pool, key)) = fleet.account(account).await else {
+    /// Somebody was refused for want of what this daemon holds, or there is again what it was refused.
+    async fn answer(&self, fleet: &Fleet, call: Call) {
+        let (Call::Recalled(number) | Call::Freed(number)) = call;
+        let Some((pool, key)) = fleet.account(number).await else {
             return;
         };
-        let done = sharing::exchange(&self.gateway, fleet, |books, _| books.shares_recalled(&pool, &key)).await;
+        let done = sharing::exchange(&self.gateway, fleet, |books, now| match call {
+            Call::Recalled(_) => books.shares_recalled(&pool, &key),
+            Call::Freed(_) => books.shares_freed(&pool, &key, now),
+        })
+        .await;
+        if let Call::Freed(_) = call {
+            self.gateway.share_freed.notify_waiters();
+        }
         if let Err(error) = done {
-            tracing::debug!(%error, "a share could not be given back");
+            tracing::debug!(%error, "a call of the fleet's store could not be answered");
         }
     }
 
@@ -214,8 +219,9 @@ pub async fn leave(gateway: &Gateway) {
     }
 }
 
-/// From 67.5 to 82.5 seconds, told apart by the moment itself.
-fn apart(now: Duration) -> Duration {
-    let spread = REGULARLY / 5;
-    REGULARLY - spread / 2 + spread * (now.subsec_nanos() % 1_000) / 1_000
+/// Give or take a tenth, told apart by the moment itself.
+fn apart(daemons: u32, now: Duration) -> Duration {
+    let regularly = (FOR_EACH * daemons).clamp(OFTEN, REGULARLY);
+    let spread = regularly / 5;
+    regularly - spread / 2 + spread * (now.subsec_nanos() % 1_000) / 1_000
 }

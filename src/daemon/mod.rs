@@ -27,7 +27,7 @@ mod users;
 
 use crate::clock::Clock;
 use crate::control::{self, AdminToken, Control};
-use crate::fleet::FleetError;
+use crate::fleet::{Call, FleetError};
 use crate::gateway::accept::{Front, accept};
 use crate::gateway::guard::AllowedHosts;
 use crate::gateway::{Gateway, Mirrors};
@@ -177,8 +177,8 @@ struct Daemon {
     gateway: Arc<Gateway>,
     announcer: Arc<Announcer>,
     control: Arc<Control>,
-    /// Accounts whose money others of the fleet need.
-    recalled: Option<Receiver<i64>>,
+    /// What the fleet's store has to say unasked.
+    calls: Option<Receiver<Call>>,
     stop: CancellationToken,
 }
 
@@ -204,15 +204,15 @@ impl Daemon {
         locals.sync(reload::local_specs(&policy.snapshot), &credentials.variables());
         let metrics = Arc::new(Metrics::default());
         record_policy(&ledger, &policy).await;
-        let (fleet, recalled) = match &options.fleet {
+        let (fleet, calls) = match &options.fleet {
             None => (None, None),
             Some(options) => {
                 if let Some(error) = fleet::unshareable(&policy.snapshot) {
                     return Err(error.into());
                 }
-                let (fleet, recalled) = fleet::join(options, &ledger, &policy, clock).await?;
+                let (fleet, calls) = fleet::join(options, &ledger, &policy, clock).await?;
                 live.books.lock().join_fleet();
-                (Some(Arc::new(fleet)), Some(recalled))
+                (Some(Arc::new(fleet)), Some(calls))
             }
         };
         let gateway = Arc::new(Gateway {
@@ -231,6 +231,7 @@ impl Daemon {
             fleet,
             sharing: Mutex::new(()),
             share_ahead: Notify::new(),
+            share_freed: Notify::new(),
             mirrors: Mirrors::default(),
             tasks: TaskTracker::new(),
             cut: CancellationToken::new(),
@@ -261,7 +262,7 @@ impl Daemon {
             gateway,
             announcer,
             control,
-            recalled,
+            calls,
             stop: CancellationToken::new(),
         })
     }
@@ -307,8 +308,8 @@ impl Daemon {
         tasks.spawn(ticker.run(self.stop.clone()));
         tasks.spawn(books::lease_ahead(self.gateway.clone(), self.stop.clone()));
         tasks.spawn(holds::release(self.gateway.clone(), self.stop.clone()));
-        if let Some(recalled) = self.recalled.take() {
-            let exchanger = fleet::Exchanger::new(self.gateway.clone(), recalled);
+        if let Some(calls) = self.calls.take() {
+            let exchanger = fleet::Exchanger::new(self.gateway.clone(), calls);
             tasks.spawn(exchanger.run(self.stop.clone()));
         }
         tasks.spawn(probes::run(self.gateway.clone(), self.stop.clone()));

@@ -42,6 +42,12 @@ pub enum FleetError {
     /// Another daemon goes on under this one's name: a copied state directory, or a start beside a stop.
     #[error("another daemon has taken this one's place in the fleet; nothing paid is started until a restart")]
     Superseded,
+    #[error(
+        "a daemon on `{machine}`, heard of {seen} s ago, goes by the name that this state directory has in the fleet: a copy of it? Give each daemon its own with --state DIR (if that machine has just lost its power, start again in half a minute)"
+    )]
+    NameTaken { machine: String, seen: i64 },
+    #[error("the fleet's database knows less than it did")]
+    Older,
     #[error("the fleet's database does not answer in time")]
     Slow,
     #[error("the fleet's database failed: {0}")]
@@ -61,6 +67,12 @@ impl FleetError {
     pub fn is_retried(error: &tokio_postgres::Error) -> bool {
         let again = [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED];
         error.code().is_some_and(|code| again.contains(code))
+    }
+
+    /// The connection is gone; whether the server is too shows on a new one.
+    pub(super) fn is_cut(error: &tokio_postgres::Error) -> bool {
+        let cut = [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN];
+        error.code().is_none_or(|code| cut.contains(code))
     }
 
     pub(super) fn of(place: &str, error: &tokio_postgres::Error) -> Self {

@@ -2,8 +2,8 @@
 //! passed on. A broken one is dropped and opened anew; nothing is kept in it that the database does not have.
 
 use super::error::FleetError;
-use super::exchange::Statements;
 use super::schema;
+use super::statements::Statements;
 use super::tls::Tls;
 use super::url::Target;
 use std::future::poll_fn;
@@ -11,9 +11,29 @@ use tokio::sync::mpsc::Sender;
 use tokio::task::JoinHandle;
 use tokio_postgres::{AsyncMessage, Client, Connection};
 
-/// No statement of ours takes long; one that does waits for something that will not come.
-const SESSION: &str = "SET statement_timeout = '5s'; SET lock_timeout = '4s';
+/// No statement of ours takes long; one that does waits for something that will not come. A machine that is gone has its
+/// connection closed by the server within half a minute.
+const SESSION: &str = "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3;
+    SET statement_timeout = '5s'; SET lock_timeout = '4s';
     SET idle_in_transaction_session_timeout = '10s'; SET default_transaction_isolation = 'read committed'";
+
+/// What the store says unasked, of the account with this number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// Others need money of it.
+    Recalled(i64),
+    /// There is money again that this daemon waits for.
+    Freed(i64),
+}
+
+impl Call {
+    fn parse(payload: &str) -> Option<Self> {
+        match payload.strip_prefix('+') {
+            Some(account) => account.parse().ok().map(Self::Freed),
+            None => payload.parse().ok().map(Self::Recalled),
+        }
+    }
+}
 
 pub struct Link {
     pub(super) client: Client,
@@ -28,16 +48,16 @@ impl Drop for Link {
 }
 
 impl Link {
-    /// `recalls` gets the accounts whose money others need.
+    /// `calls` gets what the store has to say unasked.
     pub(super) async fn open(
         target: &Target,
         tls: &Tls,
         holder: &str,
-        recalls: Sender<i64>,
+        calls: Sender<Call>,
     ) -> Result<Self, FleetError> {
         let failed = |error: tokio_postgres::Error| FleetError::of(&target.place, &error);
         let (mut client, connection) = target.config.connect(tls.clone()).await.map_err(failed)?;
-        let driver = tokio::spawn(drive(connection, recalls));
+        let driver = tokio::spawn(drive(connection, calls));
         // From here on the driver ends with the link, whatever fails.
         let guard = Aborted(Some(driver));
         client.batch_execute(SESSION).await.map_err(failed)?;
@@ -59,7 +79,7 @@ impl Link {
     }
 }
 
-/// What recalls of this holder's money are told on. Holders are hexadecimal.
+/// What this holder is called on. Holders are hexadecimal.
 pub(super) fn channel(holder: &str) -> String {
     format!("planb_{holder}")
 }
@@ -80,7 +100,7 @@ impl Drop for Aborted {
     }
 }
 
-async fn drive<S, T>(mut connection: Connection<S, T>, recalls: Sender<i64>)
+async fn drive<S, T>(mut connection: Connection<S, T>, calls: Sender<Call>)
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
     T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
@@ -88,9 +108,9 @@ where
     loop {
         match poll_fn(|cx| connection.poll_message(cx)).await {
             Some(Ok(AsyncMessage::Notification(told))) => {
-                if let Ok(account) = told.payload().parse() {
+                if let Some(call) = Call::parse(told.payload()) {
                     // One that finds no place is told again by whoever still needs the money.
-                    let _ = recalls.try_send(account);
+                    let _ = calls.try_send(call);
                 }
             }
             Some(Ok(_)) => {}

@@ -8,12 +8,16 @@ mod error;
 mod exchange;
 mod line;
 mod link;
+mod places;
 mod schema;
 mod session;
+mod standing;
+mod statements;
 mod tls;
 mod url;
 
 pub use error::FleetError;
+pub use link::Call;
 pub use session::Stamp;
 pub use url::Target;
 
@@ -22,20 +26,15 @@ use crate::clock::Clock;
 use line::Line;
 use parking_lot::Mutex;
 use session::Session;
+use standing::Standing;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tls::Tls;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-/// Nothing is drawn so long after the exchange that was answered last began. The store takes a lease for lost after
-/// 300 s of its own clock: who is paused or cut off has stopped by then.
-pub const DRAWS_FOR: Duration = Duration::from_secs(200);
-/// After a failure a request does not try anew before this; each failure doubles it.
-const AGAIN_FIRST: Duration = Duration::from_millis(250);
-const AGAIN_LAST: Duration = Duration::from_secs(10);
-/// Recalls that wait to be answered.
-const RECALLS: usize = 256;
+/// Calls that wait to be answered.
+const CALLS: usize = 256;
 
 /// For `/planb/status`.
 #[derive(Clone, Debug)]
@@ -48,13 +47,8 @@ pub struct FleetState {
     pub reason: Option<String>,
     /// How long shares may still be drawn on without an answer.
     pub draws_for: Duration,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Failing {
-    error: Option<FleetError>,
-    retry_at: Duration,
-    wait: Duration,
+    /// How many daemons share the budgets, as the store said last.
+    pub daemons: u32,
 }
 
 pub struct Fleet {
@@ -64,21 +58,21 @@ pub struct Fleet {
     clock: Clock,
     line: tokio::sync::Mutex<Line>,
     stamp: Mutex<Stamp>,
-    failing: Mutex<Failing>,
-    /// Until when shares are good, in milliseconds of uptime.
-    good_until: AtomicU64,
+    standing: Mutex<Standing>,
+    /// How many are there, as the store said last.
+    daemons: AtomicU32,
 }
 
 impl Fleet {
-    /// Connects to nothing yet. The receiver gets the numbers of accounts that others need money of.
+    /// Connects to nothing yet. The receiver gets what the store says unasked.
     pub fn new(
         target: Target,
         name: &str,
         holder: &str,
         stamp: Stamp,
         clock: Clock,
-    ) -> Result<(Self, Receiver<i64>), FleetError> {
-        let (recalls, recalled): (Sender<i64>, Receiver<i64>) = channel(RECALLS);
+    ) -> Result<(Self, Receiver<Call>), FleetError> {
+        let (calls, called): (Sender<Call>, Receiver<Call>) = channel(CALLS);
         let fleet = Self {
             name: name.into(),
             holder: holder.into(),
@@ -89,25 +83,22 @@ impl Fleet {
                 target,
                 session: Session::new(name, holder),
                 link: None,
-                recalls,
+                calls,
                 superseded: false,
             }),
             stamp: Mutex::new(stamp),
-            failing: Mutex::new(Failing::default()),
-            good_until: AtomicU64::new(0),
+            standing: Mutex::default(),
+            daemons: AtomicU32::new(1),
         };
-        Ok((fleet, recalled))
+        Ok((fleet, called))
     }
 
     /// Reports what was spent and asks for shares. Of what fails at present the error is told again at once.
     pub async fn exchange(&self, requests: &[ShareRequest]) -> Result<Vec<ShareAnswer>, FleetError> {
         let mut line = self.line.lock().await;
         let began = self.clock.uptime();
-        {
-            let failing = self.failing.lock();
-            if let Some(error) = failing.error.clone().filter(|_| began < failing.retry_at) {
-                return Err(error);
-            }
+        if let Some(error) = self.standing.lock().refusal(began) {
+            return Err(error);
         }
         let mut stamp = self.stamp.lock().clone();
         let hash = stamp.hash.clone();
@@ -119,7 +110,12 @@ impl Fleet {
             }
         }
         match &done {
-            Ok(_) => self.succeed(began),
+            Ok(_) => {
+                self.daemons.store(line.session.daemons, Ordering::Relaxed);
+                if self.standing.lock().succeed(began) {
+                    tracing::info!(fleet = &*self.name, "the fleet's database answers again");
+                }
+            }
             Err(error) => self.fail(error),
         }
         done
@@ -140,59 +136,45 @@ impl Fleet {
         *self.stamp.lock() = stamp;
     }
 
+    /// How many daemons share the budgets, this one included.
+    pub fn daemons(&self) -> u32 {
+        self.daemons.load(Ordering::Relaxed)
+    }
+
     /// May shares be drawn on still?
     pub fn is_good(&self) -> bool {
         self.draws_for() > Duration::ZERO
     }
 
     pub fn is_failing(&self) -> bool {
-        self.failing.lock().error.is_some()
+        self.standing.lock().is_failing()
     }
 
     pub fn state(&self) -> FleetState {
-        let reason = self.failing.lock().error.as_ref().map(ToString::to_string);
-        let draws_for = self.draws_for();
-        let state = match reason {
-            _ if draws_for.is_zero() => "apart",
-            Some(_) => "degraded",
-            None => "ok",
-        };
+        let now = self.clock.uptime();
+        let standing = self.standing.lock();
         FleetState {
             name: self.name.clone(),
             holder: self.holder.clone(),
             database: self.place.clone(),
-            state,
-            reason,
-            draws_for,
+            state: standing.state(now),
+            reason: standing.reason(),
+            draws_for: standing.draws_for(now),
+            daemons: self.daemons(),
         }
     }
 
     fn draws_for(&self) -> Duration {
-        Duration::from_millis(self.good_until.load(Ordering::Relaxed)).saturating_sub(self.clock.uptime())
-    }
-
-    fn succeed(&self, began: Duration) {
-        let until = u64::try_from((began + DRAWS_FOR).as_millis()).unwrap_or(u64::MAX);
-        self.good_until.store(until, Ordering::Relaxed);
-        if std::mem::take(&mut *self.failing.lock()).error.is_some() {
-            tracing::info!(fleet = &*self.name, "the fleet's database answers again");
-        }
+        self.standing.lock().draws_for(self.clock.uptime())
     }
 
     fn fail(&self, error: &FleetError) {
-        let mut failing = self.failing.lock();
-        if failing.error.is_none() {
+        if self.standing.lock().fail(error, self.clock.uptime()) {
             tracing::error!(
                 fleet = &*self.name, %error,
                 "the fleet's database does not answer; shares are drawn on for {} s more, free models go on",
                 self.draws_for().as_secs()
             );
         }
-        if matches!(error, FleetError::Superseded) {
-            self.good_until.store(0, Ordering::Relaxed);
-        }
-        failing.wait = (failing.wait * 2).clamp(AGAIN_FIRST, AGAIN_LAST);
-        failing.retry_at = self.clock.uptime() + failing.wait;
-        failing.error = Some(error.clone());
     }
 }

@@ -3,7 +3,10 @@
 use super::error::FleetError;
 use tokio_postgres::Client;
 
-pub(super) const MIGRATIONS: &[&str] = &[include_str!("schema/001_fleet.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[
+    include_str!("schema/001_fleet.sql"),
+    include_str!("schema/002_fits.sql"),
+];
 
 /// Anything that nobody else locks; of those who start together one makes the tables.
 const LOCK: i64 = 0x706c_616e_6266_6c74;

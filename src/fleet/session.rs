@@ -63,6 +63,8 @@ pub(super) struct Session {
     pub(super) agreed: HashMap<(String, String), (i64, String)>,
     /// The policy that the store has heard of.
     pub(super) told: Option<Arc<str>>,
+    /// How many are there.
+    pub(super) daemons: u32,
 }
 
 impl Session {
@@ -78,6 +80,16 @@ impl Session {
             counting: HashSet::new(),
             agreed: HashMap::new(),
             told: None,
+            daemons: 1,
         }
+    }
+
+    /// The store is an older one than it was: what it knows of this daemon is found anew.
+    pub(super) fn forget_store(&mut self) {
+        self.accounts.clear();
+        self.named.clear();
+        self.counting.clear();
+        self.agreed.clear();
+        (self.nonce, self.told) = (None, None);
     }
 }

@@ -80,6 +80,8 @@ pub struct Gateway {
     pub sharing: tokio::sync::Mutex<()>,
     /// Wakes the task that exchanges with the fleet's store.
     pub share_ahead: Notify,
+    /// The fleet's store has money again that was waited for.
+    pub share_freed: Notify,
     /// Copies of requests that no client waits for.
     pub mirrors: Mirrors,
     /// Work that goes on without its client.

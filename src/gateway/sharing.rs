@@ -1,7 +1,7 @@
 //! Asking the fleet's store for money: what the books want, one exchange, what the store said.
 //!
-//! Promises that reports reach the store in the order in which the books made them, and that a request is refused for
-//! good only when the store said that nobody could give the money back.
+//! Promises that reports reach the store in the order in which the books made them, and that a request is refused only
+//! when the store said that nobody who is there could give the money back.
 
 use super::Gateway;
 use super::no_money::NoMoney;
@@ -11,11 +11,13 @@ use crate::money::Money;
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
-/// How long others get to give money back before it is asked for again, and how often that is done.
+/// How long somebody who waits for others' money does so without a word from the store. Who is asked for money and says
+/// nothing for two seconds is not counted on by it.
 const RECALL: Duration = Duration::from_millis(250);
-const RECALLS: u32 = 4;
+/// Far more rounds than any request that fits can need.
+const ROUNDS: u32 = 100;
 
 /// What the store made of a request's wish.
 enum Verdict {
@@ -54,28 +56,35 @@ pub(super) async fn ask(
     until: Instant,
 ) -> Result<(), NoMoney> {
     let asking = gateway.clone();
+    // From before the question, so that no word between it and the wait is missed.
+    let freed = gateway.share_freed.notified();
+    let mut freed = std::pin::pin!(freed);
+    freed.as_mut().enable();
     // Goes on when the client leaves: what the store gave must reach the books.
-    let asked = gateway
-        .tasks
-        .spawn(async move { ask_store(&asking, wanted, round).await });
+    let asked = gateway.tasks.spawn(async move { ask_store(&asking, wanted).await });
     let verdict = match timeout_at(until, asked).await {
         Ok(Ok(Ok(verdict))) => verdict,
         Ok(Ok(Err(FleetError::Superseded))) => return Err(closed("another daemon has taken this one's place")),
         Ok(_) | Err(_) => return Err(closed("the fleet's database does not answer")),
     };
-    let wait = match verdict {
-        Verdict::Given => Duration::ZERO,
+    let late = Instant::now() + RECALL >= until || round >= ROUNDS;
+    match verdict {
+        Verdict::Given if round < ROUNDS => {}
         Verdict::Refused { budget, left } => {
             return Err(NoMoney::Refused(format!(
                 "budget `{budget}` has {left} left that no daemon of the fleet holds, and more is needed"
             )));
         }
-        Verdict::Counting if Instant::now() + RECALL >= until => {
-            return Err(closed("what the fleet has spent on it is being counted"));
+        Verdict::Counting if late => return Err(closed("what the fleet has spent on it is being counted")),
+        Verdict::Given | Verdict::Recalled if late => {
+            return Err(closed(
+                "other daemons of the fleet hold it and have not given it back in time",
+            ));
         }
-        Verdict::Recalled | Verdict::Counting => RECALL,
-    };
-    sleep(wait).await;
+        Verdict::Given | Verdict::Recalled | Verdict::Counting => {
+            let _ = timeout(RECALL, freed).await;
+        }
+    }
     Ok(())
 }
 
@@ -83,7 +92,7 @@ fn closed(why: &str) -> NoMoney {
     NoMoney::Closed(format!("no share of the budget can be had: {why}"))
 }
 
-async fn ask_store(gateway: &Gateway, wanted: Vec<ShareRequest>, round: u32) -> Result<Verdict, FleetError> {
+async fn ask_store(gateway: &Gateway, wanted: Vec<ShareRequest>) -> Result<Verdict, FleetError> {
     let Some(fleet) = &gateway.fleet else {
         return Ok(Verdict::Given);
     };
@@ -106,12 +115,17 @@ async fn ask_store(gateway: &Gateway, wanted: Vec<ShareRequest>, round: u32) -> 
     if short.iter().any(|answer| answer.counting) {
         return Ok(Verdict::Counting);
     }
-    let out_of_reach = |answer: &&&ShareAnswer| round >= RECALLS || answer.lacks > answer.left.plus(answer.idle);
+    let out_of_reach = |answer: &&&ShareAnswer| answer.lacks > answer.left.plus(answer.idle);
     let Some(refused) = short.iter().find(out_of_reach) else {
         return Ok(Verdict::Recalled);
     };
     let now = gateway.clock.now();
-    gateway.live.books.lock().refuse_share(&refused.pool, &refused.key, now);
+    let asked = wanted
+        .iter()
+        .find(|own| own.pool == refused.pool && own.key == refused.key);
+    if let Some(asked) = asked {
+        gateway.live.books.lock().refuse_share(asked, fleet.daemons(), now);
+    }
     Ok(Verdict::Refused {
         budget: refused.pool.budget.clone(),
         left: refused.left,

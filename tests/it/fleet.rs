@@ -7,6 +7,9 @@ use std::net::SocketAddr;
 use tokio::task::JoinSet;
 use tokio_postgres::Client;
 
+mod failures;
+mod kinds;
+
 const FLEET: &str = "shop";
 
 async fn member(policy: &Policy, url: &str) -> Daemon {
@@ -53,20 +56,8 @@ async fn three_daemons_spend_one_budget_to_its_end_and_not_beyond() {
     for _ in 0..4 {
         served += burst(&all, 45).await;
     }
-    // What one holds and is asked for in the same moment may be refused to another; asked for again it is there.
-    until("all that fits is served", || async {
-        if upstream.invoice() < 90 * CENT {
-            burst(&all, 3).await;
-        }
-        if upstream.invoice() < 90 * CENT {
-            Err(upstream.invoice().to_string())
-        } else {
-            Ok(())
-        }
-    })
-    .await;
-    assert!(served >= 80, "nearly all at the first time: {served}");
-    assert_eq!(upstream.invoice(), 90 * CENT, "and no more");
+    assert_eq!(served, 90, "all that fits is served, whoever held its money");
+    assert_eq!((upstream.count(), upstream.invoice()), (90, 90 * CENT), "and no more");
     for daemon in &mut daemons {
         daemon.sigterm().await;
     }
@@ -312,6 +303,12 @@ async fn a_database_that_cannot_serve_is_told_at_the_start_and_no_password_with_
     assert!(refused(&daemon.home, &["--ledger", &url, "--fleet", "other"]).contains("belongs to the fleet `shop`"));
     postgres.stop();
     assert!(refused(&Home::new(&policy), &["--ledger", &url, "--fleet", FLEET]).contains("is it running"));
-    let slides = Policy::one(&upstream).budget("hour", "limit: 0.9 USD, per: 10m rolling");
-    assert!(refused(&Home::new(&slides), &["--ledger", &url, "--fleet", FLEET]).contains("slides or carries over"));
+    let ladder =
+        "supply: licensed, price: {output: 10 USD/M, ladder: {per: year, steps: [{above: 2020, output: 5 USD/M}]}}";
+    let metered = Policy::new()
+        .provider(&upstream, "")
+        .model_line("only", &format!("provider: alpha, {ladder}"))
+        .route("name: chat, try: [only]");
+    let said = refused(&Home::new(&metered), &["--ledger", &url, "--fleet", FLEET]);
+    assert!(said.contains("has a ladder"), "{said}");
 }

@@ -14,6 +14,8 @@ pub const USER: &str = "planb";
 pub struct Postgres {
     folder: TempDir,
     server: Option<Child>,
+    /// Which the socket's name has in it.
+    port: u16,
 }
 
 impl Drop for Postgres {
@@ -44,7 +46,11 @@ impl Postgres {
             .output()
             .unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        let mut postgres = Self { folder, server: None };
+        let mut postgres = Self {
+            folder,
+            server: None,
+            port: 5432,
+        };
         postgres.launch().await;
         postgres
     }
@@ -61,6 +67,7 @@ impl Postgres {
         let fixed = [
             "listen_addresses=",
             &socket,
+            &format!("port={}", self.port),
             "fsync=off",
             "max_connections=200",
             "shared_buffers=32MB",
@@ -124,7 +131,45 @@ impl Postgres {
 
     pub fn url_as(&self, user: &str, database: &str) -> String {
         let folder = self.folder.path().display().to_string().replace('/', "%2F");
-        format!("postgres://{user}@{folder}/{database}")
+        format!("postgres://{user}@{folder}:{}/{database}", self.port)
+    }
+
+    /// Answers over TCP too from the next launch on; the port.
+    pub fn on_network(&mut self) -> u16 {
+        self.port = super::free_port();
+        self.port
+    }
+
+    /// Where the server's own files are.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// A file that the server alone may read, in its data folder.
+    pub fn write(&self, name: &str, text: &[u8]) {
+        let path = self.data().join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        if let Some((user, group)) = owner() {
+            std::os::unix::fs::chown(&path, Some(user), Some(group)).unwrap();
+        }
+    }
+
+    /// What a stopped server has on its disk, put aside; [`Postgres::put_back`] makes it the server's again.
+    pub fn put_aside(&self) {
+        self.copy("data", "aside");
+    }
+
+    pub fn put_back(&self) {
+        std::fs::remove_dir_all(self.data()).unwrap();
+        self.copy("aside", "data");
+    }
+
+    fn copy(&self, from: &str, to: &str) {
+        assert!(self.server.is_none(), "a server that runs is not copied");
+        let (from, to) = (self.folder.path().join(from), self.folder.path().join(to));
+        let copied = Command::new("cp").arg("-a").args([from, to]).status().unwrap();
+        assert!(copied.success());
     }
 
     pub async fn connect(&self, database: &str) -> Client {
