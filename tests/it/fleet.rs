@@ -303,8 +303,7 @@ async fn a_database_that_cannot_serve_is_told_at_the_start_and_no_password_with_
     assert!(refused(&daemon.home, &["--ledger", &url, "--fleet", "other"]).contains("belongs to the fleet `shop`"));
     postgres.stop();
     assert!(refused(&Home::new(&policy), &["--ledger", &url, "--fleet", FLEET]).contains("is it running"));
-    let ladder =
-        "supply: licensed, price: {output: 10 USD/M, ladder: {per: year, steps: [{above: 2020, output: 5 USD/M}]}}";
+    let ladder = "supply: licensed, price: {input: 0 USD/M, output: 10 USD/M, ladder: {per: year, steps: [{above: 2020, output: 5 USD/M}]}}";
     let metered = Policy::new()
         .provider(&upstream, "")
         .model_line("only", &format!("provider: alpha, {ladder}"))
