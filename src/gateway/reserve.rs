@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 /// How long paid traffic waits for the ledger: for its disk, a place in its channel, a budget's spend and a lease
 /// together.
-pub const LEDGER_WITHIN: Duration = Duration::from_secs(5);
+pub const LEDGER_WITHIN: Duration = Duration::from_secs(2);
 /// How often somebody who waits looks whether the books or the ledger are in order again.
 pub const LOOK_AGAIN: Duration = Duration::from_millis(10);
 

@@ -8,7 +8,7 @@ use super::writer::{Command, Reply, Writer};
 use crate::budget::{Grant, GrantRequest, RebuildRequest, Rebuilt};
 use jiff::Timestamp;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Thread;
@@ -67,6 +67,7 @@ impl Ledger {
             failing: Mutex::new(None),
             in_order: AtomicBool::new(true),
             outbox: Arc::new(Notify::new()),
+            leases_asked: AtomicUsize::new(0),
         });
         let (sender, commands) = channel();
         let writer = Writer::new(connection, commands, shared.clone(), opening.incarnation);
@@ -111,8 +112,9 @@ impl Ledger {
         })
     }
 
-    /// Makes leases durable. Give the answer to the books, enough or not.
+    /// Makes leases durable, ahead of the records in line. Give the answer to the books, enough or not.
     pub async fn grant(&self, requests: Vec<GrantRequest>) -> Result<Vec<Grant>, LedgerError> {
+        self.shared.leases_asked.fetch_add(1, Ordering::Relaxed);
         self.ask(|reply| Command::Grant(requests, reply)).await
     }
 

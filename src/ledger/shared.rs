@@ -1,7 +1,7 @@
 //! What the ledger's holders and its writer know together: the places in line, and whether writing works.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, Semaphore};
 
@@ -15,6 +15,8 @@ pub(super) struct Shared {
     /// `failing` is empty; for the requests' way.
     pub(super) in_order: AtomicBool,
     pub(super) outbox: Arc<Notify>,
+    /// Leases that were asked for and have not come to the writer: what it is at can wait.
+    pub(super) leases_asked: AtomicUsize,
 }
 
 impl Shared {

@@ -2,7 +2,8 @@
 //!
 //! Promises that nothing sent is dropped or reordered while the process lives: a transaction that fails is rolled back
 //! and tried again, and meanwhile leases are refused, so that paid work stops and what runs already can still be
-//! recorded. A lease is answered only once it is on the disk.
+//! recorded. A lease is answered only once it is on the disk. It goes before the records in line, for which nobody waits;
+//! one that the store could not give is looked at again in its turn, when they have said what they free.
 
 use super::error::LedgerError;
 use super::files::Files;
@@ -16,6 +17,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, TransactionBehavior, params};
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
@@ -76,6 +78,8 @@ pub(super) struct Writer {
     shared: Arc<Shared>,
     incarnation: i64,
     pending: VecDeque<Command>,
+    /// Asked for and not looked at yet.
+    leases: Vec<(Vec<GrantRequest>, Reply<Vec<Grant>>)>,
     memory: Memory,
     /// Since when something is committed that no disk has confirmed.
     unsynced: Option<Instant>,
@@ -99,6 +103,7 @@ impl Writer {
             shared,
             incarnation,
             pending: VecDeque::new(),
+            leases: Vec::new(),
             memory: Memory::default(),
             unsynced: None,
             failing: None,
@@ -171,11 +176,19 @@ impl Writer {
             #[cfg(test)]
             Command::Crash => {
                 self.pending.clear();
+                self.leases.clear();
                 self.unsynced = None;
                 self.senders_gone = true;
             }
             #[cfg(test)]
             Command::With(run) if self.failing.is_some() => run(&self.connection),
+            Command::Grant(requests, reply) => {
+                self.shared.leases_asked.fetch_sub(1, Ordering::Relaxed);
+                match &self.failing {
+                    Some(failing) => drop(reply.send(Err(LedgerError::Degraded(failing.reason.clone())))),
+                    None => self.leases.push((requests, reply)),
+                }
+            }
             command => {
                 let urgent = !matches!(command, Command::Record(..));
                 match &self.failing {
@@ -190,8 +203,8 @@ impl Writer {
 
     /// While writing fails something is written at each retry, so that recovery is found also when nobody asks.
     fn commit_pending(&mut self) {
-        while !self.pending.is_empty() || self.is_sync_due() || self.failing.is_some() {
-            match self.commit_batch() {
+        while !self.leases.is_empty() || !self.pending.is_empty() || self.is_sync_due() || self.failing.is_some() {
+            match self.lease_first().and_then(|()| self.commit_batch()) {
                 Ok(()) => {
                     if self.failing.take().is_some() {
                         self.shared.recovered();
@@ -202,7 +215,50 @@ impl Writer {
                     return self.fail(&error);
                 }
             }
+            if self.is_lease_asked() {
+                self.drain();
+            }
         }
+    }
+
+    fn is_lease_asked(&self) -> bool {
+        self.shared.leases_asked.load(Ordering::Relaxed) > 0
+    }
+
+    /// Leases before the records in line. What these have spent is in the leases that they drew from, so that the order
+    /// makes no grant too large.
+    fn lease_first(&mut self) -> rusqlite::Result<()> {
+        if self.leases.is_empty() {
+            return Ok(());
+        }
+        self.begin_synced()?;
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut write = Write::new(&transaction, self.incarnation, &mut self.memory);
+        let grants = self.leases.iter().map(|(requests, _)| write.grants(requests));
+        let grants = grants.collect::<rusqlite::Result<Vec<_>>>()?;
+        write.heartbeat()?;
+        transaction.commit()?;
+        self.memory.commit();
+        self.unsynced = None;
+        for ((requests, reply), granted) in self.leases.drain(..).zip(grants) {
+            let short = granted
+                .as_ref()
+                .is_ok_and(|grants| grants.iter().any(|grant| !grant.enough));
+            if short && !self.pending.is_empty() {
+                self.pending.push_back(Command::Grant(requests, reply));
+            } else {
+                let _ = reply.send(granted);
+            }
+        }
+        Ok(())
+    }
+
+    /// The next commit is on the disk when it returns, with all before it.
+    fn begin_synced(&mut self) -> rusqlite::Result<()> {
+        self.files.check(&self.shared.path)?;
+        self.connection.pragma_update(None, "synchronous", "FULL")
     }
 
     fn fail(&mut self, error: &rusqlite::Error) {
@@ -217,6 +273,9 @@ impl Writer {
             .into_iter()
             .filter_map(|command| refuse(command, &reason))
             .collect();
+        for (_, reply) in self.leases.drain(..) {
+            let _ = reply.send(Err(LedgerError::Degraded(reason.clone())));
+        }
         self.failing = Some(Failing {
             retry_at: Instant::now() + wait,
             wait,
@@ -232,14 +291,17 @@ impl Writer {
             }
             return Ok(());
         }
+        if self.pending.is_empty() && !self.is_sync_due() && self.failing.is_none() {
+            return Ok(());
+        }
         let size = self.batch_size();
         let proves = self.is_sync_due() || self.failing.is_some();
         let synced = proves || self.pending.iter().take(size).any(Command::needs_sync);
         if synced {
-            self.files.check(&self.shared.path)?;
+            self.begin_synced()?;
+        } else {
+            self.connection.pragma_update(None, "synchronous", "NORMAL")?;
         }
-        let level = if synced { "FULL" } else { "NORMAL" };
-        self.connection.pragma_update(None, "synchronous", level)?;
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -247,7 +309,11 @@ impl Writer {
         let mut answers = Vec::with_capacity(size);
         for command in self.pending.iter().take(size) {
             answers.push(write.command(command)?);
+            if self.shared.leases_asked.load(Ordering::Relaxed) > 0 {
+                break;
+            }
         }
+        let size = answers.len();
         if synced {
             write.heartbeat()?;
         }
@@ -369,20 +435,15 @@ impl Write<'_> {
         }
         match command {
             Command::Record(record, _) => self.record(record).map(|()| Answer::None),
-            Command::Grant(requests, _) => {
-                let mut grants = Vec::with_capacity(requests.len());
-                for request in requests {
-                    match self.grant(request)? {
-                        Ok(grant) => grants.push(grant),
-                        Err(refused) => return Ok(Answer::Grants(Err(refused))),
-                    }
-                }
-                Ok(Answer::Grants(Ok(grants)))
-            }
+            Command::Grant(requests, _) => self.grants(requests).map(Answer::Grants),
             Command::Rebuild(request, _) => self.rebuild(request).map(Answer::Rebuilt),
             Command::Meters(asked, _) => self.begin_meters(asked).map(Answer::Upto),
             _ => Ok(Answer::None),
         }
+    }
+
+    fn grants(&mut self, requests: &[GrantRequest]) -> rusqlite::Result<Result<Vec<Grant>, LedgerError>> {
+        requests.iter().map(|request| self.grant(request)).collect()
     }
 
     /// A transaction that writes nothing syncs nothing.
