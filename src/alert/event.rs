@@ -12,6 +12,10 @@ pub enum EventKind {
     BudgetForecast,
     /// A provider billed more than its bound allows.
     BudgetOverdraft,
+    /// Much of a limit is held because nobody has told the bill.
+    BudgetHeld,
+    /// A budget has as many keys as it may.
+    BudgetKeysFull,
     PlanActivated,
     PlanReleased,
     /// It turned too often and is held on.
@@ -29,11 +33,13 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::BudgetThreshold,
         Self::BudgetExhausted,
         Self::BudgetForecast,
         Self::BudgetOverdraft,
+        Self::BudgetHeld,
+        Self::BudgetKeysFull,
         Self::PlanActivated,
         Self::PlanReleased,
         Self::PlanFlapping,
@@ -54,6 +60,8 @@ impl EventKind {
             Self::BudgetExhausted => "budget.exhausted",
             Self::BudgetForecast => "budget.forecast",
             Self::BudgetOverdraft => "budget.overdraft",
+            Self::BudgetHeld => "budget.held",
+            Self::BudgetKeysFull => "budget.keys_full",
             Self::PlanActivated => "plan.activated",
             Self::PlanReleased => "plan.released",
             Self::PlanFlapping => "plan.flapping",

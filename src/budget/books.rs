@@ -68,7 +68,7 @@ pub(super) struct Rule {
     pub(super) worst: WorstCases,
     /// Its pools in force: the present period's, and the next one's shortly before it begins.
     pub(super) pools: Vec<(Span, u64)>,
-    /// The signals before a change made the spend unknown for a moment.
+    /// The signals of a second ago: what plans see while a change makes the spend unknown for a moment.
     pub(super) last: Outlook,
     /// The limit is higher than it was before it changed last.
     pub(super) raised: bool,
@@ -131,6 +131,8 @@ pub struct Books {
     pub(super) epoch: u64,
     pub(super) next_life: u64,
     pub(super) next_reservation: u64,
+    /// Counts what may change which attempts are held where, and for how long.
+    pub(super) holds: u64,
     pub(super) notices: Vec<Notice>,
     pub(super) violations: Vec<Broken>,
     /// A violation does not panic in tests, which break the sums themselves.
@@ -159,6 +161,7 @@ impl Books {
             epoch: 1,
             next_life: 1,
             next_reservation: 1,
+            holds: 0,
             notices: Vec::new(),
             violations: Vec::new(),
             tolerant: false,
@@ -187,6 +190,7 @@ impl Books {
         if currency != self.currency {
             self.by_hand.clear();
         }
+        self.holds += 1;
         (self.zone, self.currency) = (zone.clone(), currency);
         let rule = |budget: &Budget| Rule::after(&old, budget, self.raised_by(&budget.name, &budget.raises, now), now);
         self.rules = budgets.iter().map(rule).collect();
@@ -204,6 +208,7 @@ impl Books {
     /// Makes the pools of the period that contains `now` and of one that begins within a minute. Called each second.
     /// Returns what the store must be asked for.
     pub fn roll(&mut self, now: Timestamp) -> Vec<RebuildRequest> {
+        self.remember_outlooks();
         self.renew_degraded();
         self.make_pools(now);
         self.change_limits(now);
@@ -243,6 +248,9 @@ impl Books {
         for account in &mut pool.accounts {
             account.base = Spent::default();
             account.buckets.rebuild(&[]);
+        }
+        if rebuilt.accounts.iter().any(|found| found.spent.held != Money::ZERO) {
+            self.holds += 1;
         }
         for found in rebuilt.accounts {
             let at = pool.find_or_insert(&found.key);

@@ -33,11 +33,15 @@ pub struct HeldIn {
 }
 
 impl Books {
-    /// Its time is over: by the longest of the budgets that hold it, and never while one of them keeps it.
-    pub fn may_release(&self, held: &HeldAttempt, otherwise: Held, now: Timestamp) -> bool {
-        if self.is_being_found(held) {
-            return false;
-        }
+    /// Changes with whatever may change in which accounts an attempt is held, and for how long; `None` while a budget's
+    /// spend is being found, which may find attempts that are held.
+    pub fn holds_mark(&self) -> Option<u64> {
+        let found = |pool: &Pool| pool.rule.is_none() || pool.state == State::Ready;
+        self.pools.values().all(found).then_some(self.holds)
+    }
+
+    /// When an attempt's time is over, by the longest of the budgets that hold it; `None` where one of them keeps it.
+    pub fn due(&self, held: &HeldAttempt, otherwise: Held) -> Option<Timestamp> {
         let holders = held.accounts.iter().filter_map(|account| {
             let rule = |rule: &&super::books::Rule| {
                 rule.budget.name == account.budget
@@ -51,8 +55,8 @@ impl Books {
             _ => Held::Keep,
         });
         match longest.unwrap_or(otherwise) {
-            Held::Keep => false,
-            Held::After(after) => held.at.saturating_add(after).is_ok_and(|due| due <= now),
+            Held::Keep => None,
+            Held::After(after) => held.at.saturating_add(after).ok(),
         }
     }
 
@@ -74,13 +78,6 @@ impl Books {
             pool.amend(at, spent, held.at);
             self.judge(life, at);
         }
-    }
-
-    /// The store is asked what a budget spent that holds it: its answer may have the release in it or not.
-    fn is_being_found(&self, held: &HeldAttempt) -> bool {
-        let open = |pool: &&Pool| pool.state != State::Ready;
-        let mut pools = self.pools.values().filter(open);
-        pools.any(|pool| held.accounts.iter().any(|account| is_held_in(pool, held, account)))
     }
 }
 

@@ -34,7 +34,7 @@ pub use books::{Books, RebuildRequest, Rebuilt, RebuiltAccount};
 pub use charge::{Charges, Facts, NONE_KEY, OTHER_KEY, UNACCOUNTED_KEY, classes, covers, key_of};
 pub use forecast::Outlook;
 pub use hold::{HeldAttempt, HeldIn};
-pub use notice::{Broken, Crossing, Notice, Violation};
+pub use notice::{Broken, Crossing, Holding, Notice, Violation};
 pub use outlook::{PastDecisions, PastFound, PastRequest, PastSpend};
 pub use pool::{Grant, GrantRequest};
 pub use pool_id::PoolId;

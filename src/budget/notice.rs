@@ -15,6 +15,8 @@ pub enum Crossing {
     KeysFull,
     /// Something cost more than had been reserved for it.
     Overdraft,
+    /// Much is held because nobody has told the bill.
+    Held,
 }
 
 /// Something an alert may be about. Told once by these books; the outbox makes it once over restarts.
@@ -30,6 +32,17 @@ pub struct Notice {
     /// The part of `posted` beyond what had been reserved.
     pub overdraft: Money,
     pub crossing: Crossing,
+}
+
+/// What a budget holds because nobody has told the bill, and its keys.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Holding {
+    pub budget: Arc<str>,
+    /// Of the limit; of a keyed budget, and with what crashes left, the key with the largest.
+    pub share: f64,
+    pub keys: usize,
+    /// The account of that share.
+    pub most: Option<Notice>,
 }
 
 /// A violation, the budget that is closed by it, and what its books said at that moment.

@@ -109,6 +109,19 @@ impl Books {
         })
     }
 
+    /// What is known now is what plans see when, in a moment, it is not known any more.
+    pub(super) fn remember_outlooks(&mut self) {
+        for at in 0..self.rules.len() {
+            let name = self.rules.get(at).map(|rule| rule.budget.name.clone());
+            let known = name
+                .and_then(|name| self.outlook(&name))
+                .filter(|outlook| !outlook.stale);
+            if let (Some(known), Some(rule)) = (known, self.rules.get_mut(at)) {
+                rule.last = known;
+            }
+        }
+    }
+
     /// What must be read of the time before pools began to count. Each is asked for once.
     pub fn past_wanted(&mut self) -> Vec<PastRequest> {
         let mut wanted: Vec<PastRequest> = Vec::new();

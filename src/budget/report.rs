@@ -3,8 +3,9 @@
 use super::account::AccountView;
 use super::books::Books;
 use super::charge::UNACCOUNTED_KEY;
-use super::notice::{Broken, Crossing, Notice, Violation};
+use super::notice::{Broken, Crossing, Holding, Notice, Violation};
 use super::pool::{Pool, State};
+use super::room::Room;
 use crate::money::Money;
 use crate::period::Span;
 use crate::policy::snapshot::Enforce;
@@ -72,19 +73,45 @@ impl Books {
         self.outlook(budget).is_some_and(|outlook| outlook.exhausted)
     }
 
-    /// Of every budget: its name, the share of the limit that is held (of a keyed one the largest), and how many keys it
-    /// has now.
-    pub fn holdings(&self) -> Vec<(Arc<str>, f64, usize)> {
+    /// Of every budget: how much is held, and how many keys it has now.
+    pub fn holdings(&self) -> Vec<Holding> {
         let of = |rule: &super::books::Rule| {
-            let name = rule.budget.name.clone();
-            let Some(pool) = self.present_pool(&rule.pools) else {
-                return (name, 0.0, 0);
+            let empty = Holding {
+                budget: rule.budget.name.clone(),
+                share: 0.0,
+                keys: 0,
+                most: None,
             };
-            let held = (0..pool.accounts.len()).map(|at| {
-                let room = self.room(rule, pool, at);
-                room.spent.held.plus(room.unaccounted).share_of(room.limit)
+            let Some(pool) = self.present_pool(&rule.pools) else {
+                return empty;
+            };
+            let rooms = (0..pool.accounts.len()).map(|at| (at, self.room(rule, pool, at)));
+            let held = |room: &Room| room.spent.held.plus(room.unaccounted);
+            let most = rooms.max_by(|(_, one), (_, other)| {
+                let (one, other) = (held(one).share_of(one.limit), held(other).share_of(other.limit));
+                one.total_cmp(&other)
             });
-            (name, held.fold(0.0, f64::max), pool.accounts.len())
+            let notice = |(at, room): (usize, Room)| Notice {
+                pool: pool.id.clone(),
+                key: pool
+                    .accounts
+                    .get(at)
+                    .map(|account| account.key.clone())
+                    .unwrap_or_default(),
+                at: self.now,
+                limit: room.limit,
+                posted: room.spent.posted,
+                held: held(&room),
+                overdraft: room.spent.overdraft,
+                crossing: Crossing::Held,
+            };
+            let most = most.map(notice);
+            Holding {
+                share: most.as_ref().map_or(0.0, |most| most.held.share_of(most.limit)),
+                keys: pool.accounts.len(),
+                most,
+                ..empty
+            }
         };
         self.rules.iter().map(of).collect()
     }

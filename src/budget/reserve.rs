@@ -1,7 +1,7 @@
 //! Reserve, post, void, hold: the only verbs of money.
 
 use super::books::{Books, Reservation, Rule};
-use super::charge::{Charges, Facts, Slot};
+use super::charge::{Charges, Facts, OTHER_KEY, Slot};
 use super::notice::Violation;
 use super::pool::{GrantRequest, Pool};
 use super::room::Room;
@@ -200,6 +200,16 @@ impl Books {
         Ok(ReservationId(id))
     }
 
+    /// Budget and key of each account that a reservation takes from: their money is free when it ends.
+    pub fn accounts_of(&self, reservation: &ReservationId) -> Vec<(Arc<str>, Arc<str>)> {
+        let charges = self.open.get(&reservation.0).map(|open| open.charges.as_slice());
+        let account = |(life, at): &(u64, usize)| {
+            let pool = self.pools.get(life)?;
+            Some((pool.id.budget.clone(), pool.accounts.get(*at)?.key.clone()))
+        };
+        charges.unwrap_or_default().iter().filter_map(account).collect()
+    }
+
     /// Ends a reservation in every account it was taken from. The record with these postings must reach the ledger
     /// before the books are unlocked.
     pub fn end(&mut self, reservation: ReservationId, end: End) -> Vec<Posting> {
@@ -380,6 +390,7 @@ fn key(pool: &Pool, slot: &Slot) -> Arc<str> {
             .get(*at)
             .map(|account| account.key.clone())
             .unwrap_or_default(),
+        Slot::New(key) if pool.find(key).is_none() && pool.is_full() => Arc::from(OTHER_KEY),
         Slot::New(key) => key.clone(),
     }
 }

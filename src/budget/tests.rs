@@ -8,9 +8,12 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use std::sync::{Arc, Mutex};
 
+mod barrier;
 mod edits;
 mod fleet;
 mod interleave;
+mod months;
+mod unknown;
 
 const NOON: &str = "2026-11-23T12:00:00Z";
 

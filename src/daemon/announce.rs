@@ -84,6 +84,16 @@ fn line(kind: EventKind, data: &Value) -> Option<String> {
             let percent = (data["threshold"].as_f64().unwrap_or_default() * 10_000.0).round() / 100.0;
             format!("{} has passed {percent} %: {}", budget(), spent())
         }
+        EventKind::BudgetHeld => {
+            let percent = (data["held_share"].as_f64().unwrap_or_default() * 1_000.0).round() / 10.0;
+            format!(
+                "{}: {percent} % of the limit are held because nobody has told the bill",
+                budget()
+            )
+        }
+        EventKind::BudgetKeysFull => {
+            format!("{} has as many keys as it may; new ones share `(other)`", budget())
+        }
         EventKind::BudgetExhausted => format!("{} is exhausted: {}", budget(), spent()),
         EventKind::BudgetForecast => {
             let (end, out) = (&data["projected"], &data["runs_out"]["expected"]);

@@ -3,7 +3,7 @@
 use super::announce::Announcer;
 use super::{books, forecasts, meters, past, plans, providers, refusals, soundness, terms};
 use crate::alert::{AlertEvent, EventKind};
-use crate::budget::{Crossing, Notice};
+use crate::budget::{Crossing, Holding, Notice};
 use crate::gateway::Gateway;
 use crate::ledger::record::Record;
 use parking_lot::Mutex;
@@ -76,25 +76,35 @@ impl Ticker {
         for notice in &notices {
             self.tell_budget(notice).await;
         }
-        self.tell_holdings();
+        self.tell_holdings().await;
         super::signals::measure(gateway, &signals);
         let refused = gateway.live.refusals.lock().take(gateway.clock.uptime());
         refusals::tell(&gateway.ledger, refused).await;
     }
 
-    /// Once for each time that the held share of a budget comes to the alarm.
-    fn tell_holdings(&self) {
+    /// Once a period, and again in the log each time that the held share of a budget comes to the alarm.
+    async fn tell_holdings(&self) {
         let holdings = self.gateway.live.books.lock().holdings();
-        let mut told = self.held.lock();
-        for (budget, held, keys) in holdings {
-            self.gateway.metrics.set_budget_holdings(&budget, held, keys);
-            let much = held >= HELD_ALARM;
-            if much && !told.contains(&budget) {
-                let percent = (held * 1_000.0).round() / 10.0;
-                tracing::warn!(%budget, "{percent} % of the limit are held because nobody has told the bill");
-                told.push(budget);
-            } else if !much {
-                told.retain(|known| *known != budget);
+        for holding in holdings {
+            let Holding {
+                budget,
+                share,
+                keys,
+                most,
+            } = holding;
+            self.gateway.metrics.set_budget_holdings(&budget, share, keys);
+            let is_new = {
+                let mut told = self.held.lock();
+                let known = told.contains(&budget);
+                if share < HELD_ALARM {
+                    told.retain(|known| *known != budget);
+                } else if !known {
+                    told.push(budget);
+                }
+                share >= HELD_ALARM && !known
+            };
+            if let Some(most) = most.filter(|_| is_new) {
+                self.tell_budget(&most).await;
             }
         }
     }
@@ -118,19 +128,20 @@ impl Ticker {
                 (EventKind::BudgetExhausted, None, "exhausted".to_owned())
             }
             Crossing::Overdraft => (EventKind::BudgetOverdraft, None, "overdraft".to_owned()),
-            Crossing::KeysFull => {
-                tracing::warn!(
-                    budget = &*notice.pool.budget,
-                    "the budget has as many keys as it may; new ones share `(other)`"
-                );
-                return;
-            }
+            Crossing::Held => (EventKind::BudgetHeld, None, "held".to_owned()),
+            // Of the budget: which key came last is no matter.
+            Crossing::KeysFull => (EventKind::BudgetKeysFull, None, "keys_full".to_owned()),
         };
         let pool = &notice.pool;
+        let key = if notice.crossing == Crossing::KeysFull {
+            ""
+        } else {
+            &*notice.key
+        };
         let spent = notice.posted.plus(notice.held);
         let data = json!({
             "budget": &*pool.budget,
-            "key": (!notice.key.is_empty()).then_some(&*notice.key),
+            "key": (!key.is_empty()).then_some(key),
             "period_start": pool.span.start.to_string(),
             "period_end": pool.span.end.to_string(),
             "threshold": threshold.map(|basis_points| f64::from(basis_points) / 10_000.0),
@@ -138,6 +149,7 @@ impl Ticker {
             "limit": notice.limit.to_string(),
             "posted": notice.posted.to_string(),
             "held": notice.held.to_string(),
+            "held_share": notice.held.share_of(notice.limit),
             "overdraft": notice.overdraft.to_string(),
             "currency": currency.code(),
         });
@@ -149,7 +161,7 @@ impl Ticker {
         };
         let dedupe = format!(
             "{}\u{1f}{}\u{1f}{}\u{1f}{}{of}\u{1f}{word}",
-            pool.budget, notice.key, pool.span.start, pool.span.end
+            pool.budget, key, pool.span.start, pool.span.end
         );
         self.announcer
             .announce(AlertEvent {

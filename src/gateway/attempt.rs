@@ -248,8 +248,13 @@ impl Attempt {
         let (needs, sent_at) = (self.needs.clone(), self.sent_at);
         let mut tariff = reserved.tariff;
         let estimate = (settlement.end == EndKind::Held).then(|| tariff.estimate(&needs, self.usual_output()));
+        let mut freed = None;
         let amount = {
             let mut books = self.gateway.live.books.lock();
+            // Under the books' lock: who comes later sees the money itself.
+            if self.gateway.lines.has_any() {
+                freed = Some(books.accounts_of(&reserved.reservation));
+            }
             let posted = settlement.end == EndKind::Posted;
             let Billed {
                 bill,
@@ -296,7 +301,9 @@ impl Attempt {
             }
             amount
         };
-        self.gateway.lines.ring();
+        if let Some(freed) = freed {
+            self.gateway.lines.ring(freed);
+        }
         if let (Some(wished), EndKind::Posted, "ok" | "cancelled") = (&self.wished, settlement.end, settlement.outcome)
         {
             let moment = Moment::of(&needs, reserved.at, Duration::ZERO);

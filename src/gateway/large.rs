@@ -8,7 +8,7 @@ use super::attempt::Attempt;
 use super::overdue::Overdue;
 use super::ticket::Ticket;
 use crate::dialect::chat::answer::usage_within;
-use crate::dialect::chat::mask::masked;
+use crate::dialect::chat::mask::Pieces;
 use crate::failure::{Fault, Phase, classify};
 use crate::money::Money;
 use bytes::Bytes;
@@ -34,6 +34,8 @@ pub struct LargeAnswer {
     head: Option<Bytes>,
     tail: Vec<u8>,
     size: u64,
+    /// Hides who answers, to the last byte.
+    mask: Option<Pieces>,
     attempt: Attempt,
     ticket: Ticket,
     broke_off: bool,
@@ -54,15 +56,13 @@ impl LargeAnswer {
             head: None,
             tail: Vec::new(),
             size: 0,
+            mask: shown_as.map(|name| Pieces::new(&name)),
             attempt,
             ticket,
             broke_off: false,
         };
         answer.remember(&head);
-        answer.head = Some(match shown_as {
-            Some(name) => masked(&head, &name),
-            None => head,
-        });
+        answer.head = Some(answer.shown(head));
         answer
     }
 
@@ -79,15 +79,31 @@ impl LargeAnswer {
                 Some(Ok(frame)) => {
                     if let Ok(bytes) = frame.into_data() {
                         self.remember(&bytes);
-                        return Poll::Ready(Some(Ok(bytes)));
+                        let shown = self.shown(bytes);
+                        if !shown.is_empty() {
+                            return Poll::Ready(Some(Ok(shown)));
+                        }
                     }
                 }
-                None => self.succeed(),
+                None => {
+                    self.succeed();
+                    let rest = self.mask.as_mut().map(Pieces::rest).unwrap_or_default();
+                    if !rest.is_empty() {
+                        return Poll::Ready(Some(Ok(rest)));
+                    }
+                }
                 Some(Err(_)) => self.fail(&Fault::Lost {
                     reused: false,
                     response_started: true,
                 }),
             }
+        }
+    }
+
+    fn shown(&mut self, bytes: Bytes) -> Bytes {
+        match &mut self.mask {
+            Some(mask) => mask.next(&bytes),
+            None => bytes,
         }
     }
 

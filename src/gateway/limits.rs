@@ -4,10 +4,13 @@
 use super::Gateway;
 use super::failed::{self, Told};
 use super::prepare::Prepared;
+use crate::clock::Clock;
 use crate::decide::{self, Candidate};
 use crate::limit::{Full, Left, Scope, Seat};
+use crate::live::Live;
 use crate::policy::snapshot::{Limits, ModelId, Snapshot};
 use crate::request::Requirements;
+use crate::telemetry::Metrics;
 use crate::telemetry::metrics::LimitLabels;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,7 +19,8 @@ use tokio::time::{Instant, timeout_at};
 
 /// A place under all its limits.
 pub struct Admission {
-    gateway: Arc<Gateway>,
+    live: Arc<Live>,
+    clock: Clock,
     scopes: Vec<Scope>,
     reserved: u64,
     used: AtomicU64,
@@ -25,9 +29,10 @@ pub struct Admission {
 }
 
 impl Admission {
-    fn new(gateway: &Arc<Gateway>, scopes: Vec<Scope>, reserved: u64) -> Self {
+    fn new(live: &Arc<Live>, clock: Clock, scopes: Vec<Scope>, reserved: u64) -> Self {
         Self {
-            gateway: gateway.clone(),
+            live: live.clone(),
+            clock,
             scopes,
             reserved,
             used: AtomicU64::new(0),
@@ -46,14 +51,14 @@ impl Admission {
 
     /// What the tightest of its limits has left, of requests and of tokens.
     pub fn left(&self) -> (Option<Left>, Option<Left>) {
-        let now = self.gateway.clock.uptime();
-        self.gateway.live.limits.lock().left(&self.scopes, now)
+        let now = self.clock.uptime();
+        self.live.limits.lock().left(&self.scopes, now)
     }
 }
 
 impl Drop for Admission {
     fn drop(&mut self) {
-        let mut book = self.gateway.live.limits.lock();
+        let mut book = self.live.limits.lock();
         if !self.sent.load(Ordering::Relaxed) {
             book.give_back(&self.scopes);
         }
@@ -138,7 +143,7 @@ pub async fn admit(
         };
         let full = match entered {
             Ok(()) => {
-                return Ok(Admission::new(gateway, scopes, tokens));
+                return Ok(Admission::new(&gateway.live, gateway.clock, scopes, tokens));
             }
             Err(full) => full,
         };
@@ -150,7 +155,7 @@ pub async fn admit(
             return Err(refused(gateway, full));
         }
         if seat.as_ref().is_none_or(|seat| seat.scope != full.scope) {
-            seat = Seated::take(gateway, &full.scope);
+            seat = Seated::take(&gateway.live, &gateway.metrics, &full.scope);
             if seat.is_some() {
                 // Who left before it sat down could not wake it.
                 continue;
@@ -172,7 +177,7 @@ pub fn enter_beside(gateway: &Arc<Gateway>, scopes: Vec<Scope>, tokens: u64) -> 
     }
     let mut book = gateway.live.limits.lock();
     let entered = book.enter_beside(&scopes, tokens, gateway.clock.uptime());
-    entered.then(|| Some(Admission::new(gateway, scopes, tokens)))
+    entered.then(|| Some(Admission::new(&gateway.live, gateway.clock, scopes, tokens)))
 }
 
 fn refused(gateway: &Gateway, full: Full) -> Full {
@@ -186,21 +191,22 @@ fn refused(gateway: &Gateway, full: Full) -> Full {
 
 /// A place in a queue, given up when it is dropped: a client that leaves waits no longer.
 struct Seated {
-    gateway: Arc<Gateway>,
+    live: Arc<Live>,
+    metrics: Arc<Metrics>,
     scope: Scope,
     seat: Seat,
     wake: Arc<Notify>,
 }
 
 impl Seated {
-    fn take(gateway: &Arc<Gateway>, scope: &Scope) -> Option<Self> {
+    fn take(live: &Arc<Live>, metrics: &Arc<Metrics>, scope: &Scope) -> Option<Self> {
         let wake = Arc::new(Notify::new());
         let waker = wake.clone();
-        let mut book = gateway.live.limits.lock();
-        let seat = book.join(scope, Arc::new(move || waker.notify_one()))?;
-        gateway.metrics.queued.inc();
+        let seat = live.limits.lock().join(scope, Arc::new(move || waker.notify_one()))?;
+        metrics.queued.inc();
         Some(Self {
-            gateway: gateway.clone(),
+            live: live.clone(),
+            metrics: metrics.clone(),
             scope: scope.clone(),
             seat,
             wake,
@@ -210,8 +216,8 @@ impl Seated {
 
 impl Drop for Seated {
     fn drop(&mut self) {
-        self.gateway.live.limits.lock().leave(self.seat);
-        self.gateway.metrics.queued.dec();
+        self.live.limits.lock().leave(self.seat);
+        self.metrics.queued.dec();
     }
 }
 
@@ -231,4 +237,55 @@ fn most_tokens(prepared: &Prepared) -> u64 {
     };
     let output = needs.output_bound.or_else(largest).unwrap_or(0);
     needs.input.saturating_add(output.saturating_mul(needs.choices.max(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Plans;
+    use crate::policy::{Sources, compile};
+
+    const POLICY: &str = "
+providers: {home: {vendor: llama.cpp, limits: {in_flight: 1, queue: 1, wait: 1m}}}
+models: {tiny: {provider: home, supply: local}}
+routes: [{name: chat, try: [tiny]}]
+";
+
+    fn live(clock: Clock) -> Arc<Live> {
+        let sources = Sources::single("policy.yaml", "/".into(), POLICY);
+        let snapshot = compile(&sources, clock.now()).unwrap().snapshot;
+        Arc::new(Live::new(snapshot, Plans::default(), clock.now()).0)
+    }
+
+    async fn panics_with<T: Send + 'static>(held: T) {
+        let task = tokio::spawn(async move {
+            let _held = held;
+            tokio::task::yield_now().await;
+            panic!("in the middle of a request");
+        });
+        assert!(task.await.unwrap_err().is_panic());
+    }
+
+    #[tokio::test]
+    async fn a_task_that_panics_gives_its_place_and_its_seat_back() {
+        let (clock, metrics) = (Clock::start(), Arc::new(Metrics::default()));
+        let live = live(clock);
+        let scopes = scopes(&live.policy().snapshot, ModelId(0), 0);
+        let enter = || live.limits.lock().enter(&scopes, 10, None, clock.uptime());
+        enter().unwrap();
+        let admission = Admission::new(&live, clock, scopes.clone(), 10);
+        let seat = || Seated::take(&live, &metrics, &scopes[0]);
+        let waiting = seat().unwrap();
+        assert!(
+            enter().is_err() && seat().is_none(),
+            "a place and a seat are all there is"
+        );
+        panics_with(admission).await;
+        waiting.wake.notified().await;
+        assert!(enter().is_err(), "the place is that of the first in line");
+        panics_with(waiting).await;
+        assert_eq!(metrics.queued.get(), 0);
+        enter().unwrap();
+        assert!(seat().is_some(), "and nothing is left of either");
+    }
 }

@@ -278,11 +278,11 @@ impl Serving {
         let candidate = self.candidate(turn.candidate());
         let provider = self.prepared.policy.snapshot.provider_of(candidate.id).name.clone();
         let Ok(server) = self.gateway.locals.occupy(&provider) else {
-            return Continue(turn.refused(NotTaken::Cold, self.gateway.clock.uptime()));
+            return self.pass(turn, NotTaken::Cold);
         };
         let (chosen, reserved) = match self.take(&turn, candidate).await {
             Ok(taken) => taken,
-            Err(why) => return Continue(turn.refused(why, self.gateway.clock.uptime())),
+            Err(why) => return self.pass(turn, why),
         };
         self.used_keys.push((candidate.id, chosen.key));
         self.prepared.attempted.push(candidate.id);

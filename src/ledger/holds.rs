@@ -4,7 +4,7 @@
 use super::error::LedgerError;
 use super::handle::Ledger;
 use super::record::ReleaseRecord;
-use super::text::{read_time, time};
+use super::text::read_time;
 use super::write::Write;
 use crate::budget::{HeldAttempt, HeldIn, Spent};
 use crate::money::{Currency, Money};
@@ -14,20 +14,19 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::sync::Arc;
 
 impl Ledger {
-    /// What is held since before an instant, in the order of their attempts; at most `most`, behind the attempt `after`.
-    pub async fn holds(&self, before: Timestamp, after: i64, most: usize) -> Result<Vec<HeldAttempt>, LedgerError> {
+    /// What is held, in the order in which it was recorded; at most `most`, behind the attempt `after`.
+    pub async fn holds(&self, after: i64, most: usize) -> Result<Vec<HeldAttempt>, LedgerError> {
         self.settled().await?;
-        self.read(move |connection| holds(connection, before, after, most))
-            .await
+        self.read(move |connection| holds(connection, after, most)).await
     }
 }
 
-fn holds(connection: &Connection, before: Timestamp, after: i64, most: usize) -> rusqlite::Result<Vec<HeldAttempt>> {
+fn holds(connection: &Connection, after: i64, most: usize) -> rusqlite::Result<Vec<HeldAttempt>> {
     let mut statement = connection.prepare_cached(
         "SELECT a.id, a.at, a.amount, a.currency, h.estimate FROM holds h JOIN attempts a ON a.id = h.attempt
-         WHERE h.attempt > ?2 AND a.at < ?1 ORDER BY h.attempt LIMIT ?3",
+         WHERE h.attempt > ?1 ORDER BY h.attempt LIMIT ?2",
     )?;
-    let mut rows = statement.query(params![time(before), after, most as i64])?;
+    let mut rows = statement.query(params![after, most as i64])?;
     let mut held = Vec::new();
     while let Some(row) = rows.next()? {
         let (id, amount): (i64, i64) = (row.get("id")?, row.get("amount")?);
@@ -137,12 +136,13 @@ impl Write<'_> {
             "INSERT INTO spend_hours
              SELECT substr(at, 1, 13), model, provider, supply, route, client, tags, purpose, territory, licenses, currency,
              0, 0, 0, 0, 0, 0, 0, 0, iif(ended = 'posted', amount, 0), iif(ended = 'held', amount, 0),
-             iif(ended = 'posted', amount, 0), 0, 0, iif(again = 'retry', amount, 0), iif(again = 'fallback', amount, 0), 0, 0
+             iif(ended = 'posted', amount, 0), 0, 0, iif(again = 'retry', amount, 0), iif(again = 'fallback', amount, 0),
+             (SELECT iif(first.outcome = 'failed', attempts.amount, 0) FROM attempts first WHERE first.id = ?2), 0
              FROM attempts WHERE id = ?1
              ON CONFLICT DO UPDATE SET posted = posted + excluded.posted, held = held + excluded.held,
              estimated = estimated + excluded.estimated, retries = retries + excluded.retries,
-             fallbacks = fallbacks + excluded.fallbacks",
-            [row],
+             fallbacks = fallbacks + excluded.fallbacks, failed = failed + excluded.failed",
+            [row, attempt],
         )?;
         Ok(row)
     }

@@ -20,6 +20,7 @@ use tempfile::TempDir;
 
 mod docs;
 mod hours;
+mod leases;
 mod model;
 mod reads;
 mod selectors;
@@ -134,6 +135,18 @@ impl Daemon {
     }
 
     fn end(&mut self, id: ReservationId, at: Timestamp, team: &str, worst: i64, end: End) {
+        self.end_corrected(id, at, team, (worst, None), end);
+    }
+
+    /// The same, with what it corrects of the ends before it.
+    fn end_corrected(
+        &mut self,
+        id: ReservationId,
+        at: Timestamp,
+        team: &str,
+        (worst, correction): (i64, Option<Money>),
+        end: End,
+    ) {
         let permit = self.ledger.try_permit().unwrap();
         let (kind, amount) = match end {
             End::Post(actual) => (EndKind::Posted, actual),
@@ -144,7 +157,12 @@ impl Daemon {
         let mut record = attempt(&format!("d{}", self.sent), at, team, kind, amount);
         record.worst = usd(worst);
         record.estimate = (kind == EndKind::Held).then(|| usd(worst / 2));
-        record.postings = self.books.end(id, end);
+        let ended = self.books.end_corrected(id, end, correction);
+        record.postings = ended.postings;
+        record.adjustment = correction.map(|amount| Adjustment {
+            amount,
+            postings: ended.corrections,
+        });
         permit.send(Record::Attempt(Box::new(record)));
     }
 

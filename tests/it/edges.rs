@@ -74,6 +74,34 @@ async fn an_answer_above_the_limit_that_is_cut_does_not_look_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_answer_above_the_limit_names_no_supplier_to_those_who_may_not_know() {
+    let upstream = Upstream::start("alpha", Price::LIST).await;
+    let usage = Usage::new(10, 50);
+    let mut told: Value = serde_json::from_str(&giant(usage)).unwrap();
+    told["provider"] = "alpha".into();
+    told["system_fingerprint"] = "fp_alpha".into();
+    let body = told.to_string();
+    let names = body.find("\"model\"").unwrap().min(body.find("fp_alpha").unwrap());
+    assert!(
+        names > 32 << 20,
+        "they stand where the beginning of the answer tells nothing of them"
+    );
+    upstream.always(Reply::http(200, &[("content-type", "application/json")], body).billed(usage));
+    let policy = counted(&upstream, "").route("name: hidden, try: [only], expose: none");
+    let daemon = Daemon::start(&policy).await;
+    let mut ask = plain();
+    ask["model"] = "hidden".into();
+    let answer = daemon.chat(&ask).await.expect(200);
+    assert!(answer.whole && answer.body.len() > 32 << 20);
+    let seen = format!("{:?} {}", answer.headers, answer.text());
+    for word in ["alpha", "only", "system_fingerprint", "provider"] {
+        assert!(!seen.contains(word), "{word} shows");
+    }
+    assert_eq!(answer.json()["model"], "hidden");
+    assert_eq!(daemon.settled("all").await.posted, upstream.invoice());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_error_whose_words_never_come_is_judged_by_its_status() {
     let first = Upstream::start("alpha", Price::LIST).await;
     let second = Upstream::start("beta", Price::LIST).await;

@@ -217,6 +217,43 @@ async fn who_waits_in_the_queue_is_served_in_turn_and_nobody_else_waits() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn edits_while_requests_queue_lose_none_and_let_in_as_many_as_they_allow() {
+    let upstream = Upstream::start("alpha", Price::LIST).await;
+    let gate = Gate::new();
+    let (held, plain) = (
+        gate.clone(),
+        crate::support::upstream::answer("Hello", Usage::new(10, 5)),
+    );
+    upstream.script(move |seen| plain(seen).behind(&held));
+    let with = |words: &str| Policy::one_with(&upstream, words);
+    let daemon = Daemon::start(&with("limits: {in_flight: 1, queue: 4, wait: 5m}")).await;
+    let to = daemon.address();
+    let ask = || tokio::spawn(async move { Call::chat(&hello()).send(to).await.status });
+    let mut asked = vec![ask()];
+    upstream.reached(1).await;
+    asked.extend((0..4).map(|_| ask()));
+    daemon.gauge("planb_queued", 4).await;
+    // Who sits in the queue keeps the seat, also where there are fewer of them now.
+    daemon.edit(&with("limits: {in_flight: 1, queue: 1, wait: 5m}")).await;
+    daemon.gauge("planb_queued", 4).await;
+    daemon.chat(&hello()).await.expect_error(429);
+    daemon.edit(&with("limits: {in_flight: 3, queue: 4, wait: 5m}")).await;
+    upstream.reached(3).await;
+    daemon.gauge("planb_queued", 2).await;
+    assert_eq!(upstream.count(), 3, "and no more than that");
+    daemon.edit(&with("")).await;
+    upstream.reached(5).await;
+    daemon.gauge("planb_queued", 0).await;
+    gate.open();
+    for one in asked {
+        assert_eq!(one.await.unwrap(), 200);
+    }
+    // What was let in without a limit is not counted against the one that comes.
+    daemon.edit(&with("limits: {in_flight: 1}")).await;
+    daemon.chat(&hello()).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn each_key_has_limits_of_its_own() {
     let (first, second) = two().await;
     let line = format!(

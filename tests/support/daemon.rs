@@ -207,8 +207,8 @@ impl Daemon {
         self.gauge("planb_in_flight", count).await;
     }
 
-    /// Waits until a metric without labels has this value.
-    pub async fn gauge(&self, name: &str, value: usize) {
+    /// Waits until a metric, written with its labels, has this value.
+    pub async fn gauge(&self, name: &str, value: impl std::fmt::Display) {
         let line = format!("{name} {value}");
         until(&line, || async {
             let text = self.get("/metrics").await.text();

@@ -1,6 +1,10 @@
 //! Hides who answered: puts the name that a client asked for in the place of the provider's own and takes out what only
 //! says who the provider is, in whole answers, in parts of large ones and in the events of a stream. All other bytes stay.
 
+mod pieces;
+
+pub use pieces::Pieces;
+
 use bytes::{BufMut, Bytes, BytesMut};
 use std::ops::Range;
 

@@ -1,7 +1,7 @@
 //! A request that would be refused for want of money waits for what others have reserved, where its route says so.
 
 use super::{Go, Serving};
-use crate::failover::Ending;
+use crate::failover::{Ending, NotTaken, Turn};
 use crate::gateway::no_money::NoMoney;
 use crate::gateway::reserve::LOOK_AGAIN;
 use crate::gateway::survey::survey_in_order;
@@ -26,6 +26,15 @@ impl Serving {
         }
     }
 
+    /// A candidate was not taken. One who lacks something else than money keeps nobody else from money.
+    pub(super) fn pass(&mut self, turn: Turn, why: NotTaken) -> Go {
+        let lacks_money = why == NotTaken::Money && matches!(self.money, Some(NoMoney::Refused(_)));
+        if !lacks_money {
+            self.head = None;
+        }
+        Continue(turn.refused(why, self.gateway.clock.uptime()))
+    }
+
     /// Nothing was sent because somebody else took the money first: it is waited for again.
     pub(super) fn may_wait(&self, ending: &Ending) -> bool {
         let refused = matches!(self.money, Some(NoMoney::Refused(_)));
@@ -37,9 +46,7 @@ impl Serving {
         // The books may say no for as long as the decision says yes: an edit can make the two see other budgets.
         tokio::time::sleep(LOOK_AGAIN).await;
         self.survey = survey_in_order(&self.gateway, &self.prepared).await;
-        if self.survey.decision.candidates.is_empty() {
-            self.stand_in_line().await;
-        }
+        self.stand_in_line().await;
         self.money = None;
         self.ticket.decided_anew(&self.prepared, &self.survey);
         if self.survey.decision.candidates.is_empty() {

@@ -245,3 +245,39 @@ proptest! {
         in_order(&path);
     }
 }
+
+#[tokio::test]
+async fn what_failed_costs_what_it_is_taken_for_once_its_hold_is_released() {
+    let (_directory, path) = place();
+    let (ledger, _) = Ledger::open(&path, noon()).unwrap();
+    let failed = AttemptRecord {
+        outcome: "failed",
+        estimate: Some(usd(3)),
+        worst: usd(10),
+        ..attempt("d1", noon(), "a", EndKind::Held, usd(10))
+    };
+    ledger.send(Record::Attempt(Box::new(failed))).await.unwrap();
+    let held = ledger.holds(0, 10).await.unwrap();
+    let release = |held: &crate::budget::HeldAttempt| {
+        Record::Release(ReleaseRecord {
+            attempt: held.id,
+            estimate: held.estimate,
+        })
+    };
+    ledger.send(release(&held[0])).await.unwrap();
+    ledger.flush().await.unwrap();
+    assert!(ledger.holds(0, 10).await.unwrap().is_empty());
+    let hour = SignedDuration::from_hours(1);
+    let minute = SignedDuration::from_mins(10);
+    // By the hour's sum, and by the rows.
+    for (since, until) in [(noon() - hour, noon() + hour), (noon() - minute, noon() + minute)] {
+        let query = SpendQuery {
+            by: By::Model,
+            since,
+            until,
+            only: Only::default(),
+        };
+        let row = spend(&path, &query).unwrap().rows.remove(0);
+        assert_eq!((row.posted, row.held, row.failed), (usd(3), usd(0), usd(3)), "{since}");
+    }
+}

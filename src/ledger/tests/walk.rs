@@ -2,7 +2,7 @@
 //! against one list that is obviously right.
 
 use super::*;
-use crate::budget::HeldAttempt;
+use crate::budget::{HeldAttempt, Rebuilt};
 use crate::ledger::record::ReleaseRecord;
 use crate::ledger::verify::verify;
 use crate::period::{Rolling, Span};
@@ -36,7 +36,16 @@ enum Step {
     Clock {
         seconds: i64,
     },
-    /// Posts the n-th hold as estimated.
+    /// As [`Step::Policy`], and the store's answers are late.
+    Edit {
+        budgets: u8,
+        limit: i64,
+    },
+    /// They come.
+    Answer,
+    /// What is held is read, under the budgets of now.
+    ReadHolds,
+    /// Posts the n-th hold that was read as estimated, if the list is still good.
     Release {
         which: usize,
     },
@@ -47,11 +56,14 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         12 => (0..3_usize, 0..300_i64).prop_map(|(team, worst)| Step::Ask { team, worst }),
-        9 => (0..9_usize, 0..5_u8, 0..130_i64).prop_map(|(which, how, part)| Step::End { which, how, part }),
+        9 => (0..9_usize, 0..6_u8, 0..130_i64).prop_map(|(which, how, part)| Step::End { which, how, part }),
         1 => (1..64_u8, 0..800_i64).prop_map(|(budgets, limit)| Step::Policy { budgets, limit }),
         1 => (0..500_i64, 0..30_i64).prop_map(|(by, hours)| Step::Raise { by, hours }),
         3 => (-900..2_400_i64).prop_map(|seconds| Step::Clock { seconds }),
         2 => (-90_000..180_000_i64).prop_map(|seconds| Step::Clock { seconds }),
+        1 => (1..64_u8, 0..800_i64).prop_map(|(budgets, limit)| Step::Edit { budgets, limit }),
+        2 => Just(Step::Answer),
+        1 => Just(Step::ReadHolds),
         2 => (0..4_usize).prop_map(|which| Step::Release { which }),
         1 => Just(Step::Restart),
         1 => Just(Step::Crash),
@@ -224,17 +236,21 @@ impl Naive {
     fn end(&mut self, daemon: &mut Daemon, at: usize, how: u8, part: i64) {
         let entry = &mut self.list[at];
         let Some(id) = entry.open.take() else { return };
+        // A ladder's next step makes what came before dearer, or cheaper.
+        let correction = (how == 5).then_some(entry.worst * (part - 65) / 130);
         let how = match how {
             0 => End::Void,
             1 | 2 => End::Hold,
+            5 => End::Post(usd(entry.worst)),
             _ => End::Post(usd(entry.worst * part / 100)),
         };
-        entry.spent = match how {
-            End::Void => 0,
-            End::Hold => entry.worst,
-            End::Post(actual) => actual.nanos(),
-        };
-        daemon.end(id, entry.at, entry.team, entry.worst, how);
+        entry.spent = correction.unwrap_or(0)
+            + match how {
+                End::Void => 0,
+                End::Hold => entry.worst,
+                End::Post(actual) => actual.nanos(),
+            };
+        daemon.end_corrected(id, entry.at, entry.team, (entry.worst, correction.map(usd)), how);
         entry.held = (how == End::Hold).then_some(daemon.sent);
     }
 }
@@ -242,8 +258,25 @@ impl Naive {
 impl Daemon {
     async fn held(&self) -> Vec<HeldAttempt> {
         self.ledger.flush().await.unwrap();
-        let ever = noon() + SignedDuration::from_hours(1_000_000);
-        self.ledger.holds(ever, 0, 1_000).await.unwrap()
+        self.ledger.holds(0, 1_000).await.unwrap()
+    }
+
+    /// The attempt's number among all that were sent.
+    fn row(&self, path: &Path, attempt: i64) -> Option<u64> {
+        let connection = Connection::open(path).unwrap();
+        let sql = "SELECT substr(decision, 2) FROM attempts WHERE id = ?1";
+        let number: String = connection.query_row(sql, [attempt], |row| row.get(0)).unwrap();
+        number.parse().ok()
+    }
+
+    /// The store is asked, and its answers are on their way.
+    async fn install_late(&mut self, budgets: &[Budget]) -> Vec<Rebuilt> {
+        let requests = self.books.install(budgets, &TimeZone::UTC, Currency::USD, self.now);
+        let mut answers = Vec::new();
+        for request in requests {
+            answers.push(self.ledger.rebuild(request).await.unwrap());
+        }
+        answers
     }
 
     fn release(&mut self, held: &HeldAttempt) {
@@ -279,6 +312,7 @@ fn outstanding(path: &Path) -> Vec<(Arc<str>, Span, i64)> {
 async fn walk(steps: Vec<Step>) -> Result<(), TestCaseError> {
     let (_directory, path) = place();
     let mut in_force = budgets(63, 0);
+    let (mut late, mut read): (Vec<Rebuilt>, _) = (Vec::new(), None);
     let mut daemon = Daemon::start(&path, &in_force, noon()).await;
     let mut naive = Naive::default();
     naive.see(&in_force, noon());
@@ -288,6 +322,9 @@ async fn walk(steps: Vec<Step>) -> Result<(), TestCaseError> {
                 let (team, now) = (TEAMS[team], daemon.now);
                 let fits = worst == 0 || in_force.iter().all(|budget| naive.fits(budget, team, worst, now));
                 let answer = daemon.reserve(worst, team).await;
+                if matches!(answer, Err(Refusal::Rebuilding { .. })) && !late.is_empty() {
+                    continue;
+                }
                 prop_assert_eq!(fits, answer.is_ok(), "{} for {:?}: {:?}", worst, team, answer);
                 naive.list.extend(answer.ok().map(|id| Entry {
                     at: now,
@@ -324,20 +361,35 @@ async fn walk(steps: Vec<Step>) -> Result<(), TestCaseError> {
                 let now = daemon.now + SignedDuration::from_secs(seconds);
                 daemon.tick(now).await;
             }
+            Step::Edit { budgets: mask, limit } => {
+                in_force = budgets(mask, limit);
+                late.extend(daemon.install_late(&in_force).await);
+            }
+            Step::Answer => late.drain(..).for_each(|rebuilt| daemon.books.rebuilt(rebuilt)),
+            Step::ReadHolds => {
+                read = match daemon.books.holds_mark() {
+                    Some(mark) => Some((mark, daemon.held().await)),
+                    None => None,
+                };
+            }
             Step::Release { which } => {
-                let held = daemon.held().await;
-                if let Some(one) = held.get(which % held.len().max(1)) {
-                    daemon.release(one);
-                    let mut entries: Vec<&mut Entry> =
-                        naive.list.iter_mut().filter(|entry| entry.held.is_some()).collect();
-                    entries.sort_by_key(|entry| entry.held);
-                    prop_assert_eq!(entries.iter().filter(|entry| entry.worst > 0).count(), held.len());
-                    entries.retain(|entry| entry.worst > 0);
-                    let entry = &mut entries[which % held.len()];
-                    (entry.spent, entry.held) = (one.estimate.nanos(), None);
-                }
+                let good = read
+                    .as_mut()
+                    .filter(|(mark, _)| daemon.books.holds_mark() == Some(*mark));
+                let Some((_, held)) = good.filter(|(_, held)| !held.is_empty()) else {
+                    continue;
+                };
+                let one = held.remove(which % held.len());
+                daemon.release(&one);
+                let mut entries: Vec<&mut Entry> = naive.list.iter_mut().filter(|entry| entry.held.is_some()).collect();
+                let entry = entries
+                    .iter_mut()
+                    .find(|entry| (entry.at, entry.held) == (one.at, daemon.row(&path, one.id)));
+                let entry = entry.ok_or_else(|| TestCaseError::fail(format!("held by nobody: {one:?}")))?;
+                (entry.spent, entry.held) = (one.estimate.nanos(), None);
             }
             Step::Restart => {
+                (late, read) = (Vec::new(), None);
                 for at in 0..naive.list.len() {
                     naive.end(&mut daemon, at, 4, 0);
                 }
@@ -348,6 +400,7 @@ async fn walk(steps: Vec<Step>) -> Result<(), TestCaseError> {
                 naive.by_hand.clear();
             }
             Step::Crash => {
+                (late, read) = (Vec::new(), None);
                 daemon.ledger.flush().await.unwrap();
                 naive.crashed.extend(outstanding(&path));
                 naive.list.retain(|entry| entry.open.is_none());
@@ -377,7 +430,7 @@ fn compare(daemon: &Daemon, naive: &Naive, in_force: &[Budget]) -> Result<(), Te
         .prove()
         .map_err(|violation| TestCaseError::fail(violation.to_string()))?;
     for view in daemon.books.views() {
-        if view.key.as_ref() == crate::budget::UNACCOUNTED_KEY {
+        if view.key.as_ref() == crate::budget::UNACCOUNTED_KEY || view.rebuilding {
             continue;
         }
         let budget = in_force.iter().find(|budget| budget.name == view.budget).unwrap();

@@ -11,11 +11,13 @@ use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 /// Events of this version; their first words are patterns, too.
-pub(in crate::policy) const EVENTS: [&str; 16] = [
+pub(in crate::policy) const EVENTS: [&str; 18] = [
     "budget.threshold",
     "budget.exhausted",
     "budget.forecast",
     "budget.overdraft",
+    "budget.held",
+    "budget.keys_full",
     "plan.activated",
     "plan.released",
     "plan.flapping",
