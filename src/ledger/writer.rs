@@ -25,6 +25,8 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 /// How long the first record of a batch waits for company.
 const GATHER: Duration = Duration::from_millis(100);
 const BATCH: usize = 1_000;
+/// How much of a batch a lease waits for: enough that a crowd of leases does not keep records from being written.
+const LEASE_WAITS: Duration = Duration::from_millis(10);
 /// What a power cut may take, besides what leases cover.
 const SYNC_APART: Duration = Duration::from_secs(1);
 /// Nothing to do and nobody to wait for.
@@ -305,11 +307,12 @@ impl Writer {
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let begun = Instant::now();
         let mut write = Write::new(&transaction, self.incarnation, &mut self.memory);
         let mut answers = Vec::with_capacity(size);
         for command in self.pending.iter().take(size) {
             answers.push(write.command(command)?);
-            if self.shared.leases_asked.load(Ordering::Relaxed) > 0 {
+            if begun.elapsed() >= LEASE_WAITS && self.shared.leases_asked.load(Ordering::Relaxed) > 0 {
                 break;
             }
         }

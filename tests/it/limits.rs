@@ -226,7 +226,7 @@ async fn edits_while_requests_queue_lose_none_and_let_in_as_many_as_they_allow()
     );
     upstream.script(move |seen| plain(seen).behind(&held));
     let with = |words: &str| Policy::one_with(&upstream, words);
-    let daemon = Daemon::start(&with("limits: {in_flight: 1, queue: 4, wait: 5m}")).await;
+    let daemon = Daemon::start(&with("limits: {in_flight: 1, queue: 4, wait: 60s}")).await;
     let to = daemon.address();
     let ask = || tokio::spawn(async move { Call::chat(&hello()).send(to).await.status });
     let mut asked = vec![ask()];
@@ -234,10 +234,10 @@ async fn edits_while_requests_queue_lose_none_and_let_in_as_many_as_they_allow()
     asked.extend((0..4).map(|_| ask()));
     daemon.gauge("planb_queued", 4).await;
     // Who sits in the queue keeps the seat, also where there are fewer of them now.
-    daemon.edit(&with("limits: {in_flight: 1, queue: 1, wait: 5m}")).await;
+    daemon.edit(&with("limits: {in_flight: 1, queue: 1, wait: 60s}")).await;
     daemon.gauge("planb_queued", 4).await;
     daemon.chat(&hello()).await.expect_error(429);
-    daemon.edit(&with("limits: {in_flight: 3, queue: 4, wait: 5m}")).await;
+    daemon.edit(&with("limits: {in_flight: 3, queue: 4, wait: 60s}")).await;
     upstream.reached(3).await;
     daemon.gauge("planb_queued", 2).await;
     assert_eq!(upstream.count(), 3, "and no more than that");
