@@ -264,6 +264,10 @@ impl FleetStore {
                 posted,
                 ..Spent::default()
             },
+            window: Vec::new(),
+            carried: Money::ZERO,
+            plan_free: Money::ZERO,
+            counted_since: None,
             limit: nanos(self.limit),
             left: nanos(self.limit - self.shares[0] - self.shares[1]),
             idle: nanos(self.shares[1 - who] - self.spent[1 - who]),
