@@ -56,13 +56,31 @@ fn table(bill: &MonthBill) -> String {
         let _ = writeln!(
             text,
             "{}: {} {} posted for {} attempts, {} reckoned again; corrections {}, held {}",
-            one.model, one.posted, one.currency, one.attempts, one.reckoned, one.corrections, one.held
+            one.model,
+            one.posted,
+            one.currency,
+            one.attempts - one.unexplained,
+            one.reckoned,
+            one.corrections,
+            one.held
         );
+        if one.unexplained > 0 {
+            let _ = writeln!(
+                text,
+                "{}: not explained: {} {} for {} attempts from before rows kept what explains them",
+                one.model, one.unexplained_amount, one.currency, one.unexplained
+            );
+        }
     }
     if bill.models.is_empty() {
         text.push_str("nothing recorded in this month\n");
     } else if bill.differences.is_empty() {
-        text.push_str("every attempt costs what its usage and rates come to\n");
+        let all = bill.models.iter().all(|one| one.unexplained == 0);
+        text.push_str(if all {
+            "every attempt costs what its usage and rates come to\n"
+        } else {
+            "every explained attempt costs what its usage and rates come to\n"
+        });
     }
     for hash in &bill.missing_policies {
         let _ = writeln!(text, "the ledger has not the text of policy {hash}");
@@ -85,7 +103,9 @@ fn shown(bill: &MonthBill) -> String {
         json!({
             "model": one.model, "currency": one.currency, "attempts": one.attempts,
             "posted": one.posted.to_string(), "reckoned": one.reckoned.to_string(),
-            "corrections": one.corrections.to_string(), "held": one.held.to_string(), "policies": one.policies,
+            "corrections": one.corrections.to_string(), "held": one.held.to_string(),
+            "unexplained": one.unexplained, "unexplained_amount": one.unexplained_amount.to_string(),
+            "policies": one.policies,
         })
     });
     let differences = bill.differences.iter().map(|one| {

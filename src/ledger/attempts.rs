@@ -6,7 +6,7 @@ use super::record::{Adjustment, AttemptRecord, EndKind};
 use super::text::{count, names, tags, time};
 use super::write::Write;
 use crate::money::Money;
-use crate::price::{Bill, Kind};
+use crate::price::{Bill, Kind, Unit};
 use rusqlite::{named_params, params};
 use serde_json::{Map, Value};
 
@@ -95,7 +95,7 @@ impl Write<'_> {
                 ":billed": bill.map(|bill| bill.billed.nanos()),
                 ":billed_currency": bill.map_or_else(String::new, |bill| bill.currency.to_string()),
                 ":exchange": bill.map_or_else(String::new, exchange),
-                ":free_tokens": bill.map_or(0, |bill| count(bill.drawn.free)),
+                ":free_tokens": if a.end == EndKind::Held { held_quota(a) } else { bill.map_or(0, |bill| count(bill.drawn.free)) },
                 ":prepaid": bill.map_or(0, |bill| bill.prepaid.nanos()),
                 ":first_token_ms": a.first_token_ms.map(count),
                 ":total_ms": count(a.total_ms),
@@ -148,6 +148,12 @@ impl Write<'_> {
         let mut postings = adjustment.postings.iter();
         postings.try_for_each(|posting| self.post(row, posting, a.currency).map(|_| ()))
     }
+}
+
+/// What a held attempt may have drawn of a free quota: the one meter that it counts on.
+fn held_quota(a: &AttemptRecord) -> i64 {
+    let tokens = a.meters.iter().filter(|change| change.unit == Unit::Tokens);
+    count(tokens.map(|change| change.added).max().unwrap_or(0))
 }
 
 /// Nano-units a million by kind, of the kinds that cost something.

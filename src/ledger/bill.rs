@@ -24,6 +24,10 @@ pub struct ModelBill {
     /// Retroactive ladders, and holds that were settled as estimates.
     pub corrections: Money,
     pub held: Money,
+    /// Attempts whose rows do not say how their amount came about: older than what explains a bill.
+    pub unexplained: u64,
+    /// What they cost; not in `posted`, `reckoned`.
+    pub unexplained_amount: Money,
     /// The policies that priced them, by hash; those whose text the ledger has.
     pub policies: u64,
 }
@@ -103,6 +107,11 @@ fn add(sum: &mut ModelBill, row: &Row<'_>) -> rusqlite::Result<Option<Difference
         sum.held = sum.held.plus(amount);
         return Ok(None);
     }
+    if !is_explained(row, amount)? {
+        sum.unexplained += 1;
+        sum.unexplained_amount = sum.unexplained_amount.plus(amount);
+        return Ok(None);
+    }
     let (usage, _) = read_usage(row)?;
     let mut reckoned = Money::ZERO;
     if let Some((bill, lines)) = read_bill(row)? {
@@ -124,4 +133,14 @@ fn add(sum: &mut ModelBill, row: &Row<'_>) -> rusqlite::Result<Option<Difference
         })
     };
     (reckoned != amount).then(difference).transpose()
+}
+
+/// A priced attempt has always its bill's column filled, and one without a price cost nothing.
+fn is_explained(row: &Row<'_>, amount: Money) -> rusqlite::Result<bool> {
+    let priced = row.get::<_, Option<i64>>("billed")?.is_some();
+    Ok(if priced {
+        !row.get_ref("bill")?.as_str()?.is_empty()
+    } else {
+        amount == Money::ZERO
+    })
 }

@@ -22,6 +22,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("schema/014_users.sql"),
     include_str!("schema/015_fleet.sql"),
     include_str!("schema/016_mirrors.sql"),
+    include_str!("schema/019_prepaid.sql"),
 ];
 
 /// Brings the file up to the last migration. One that holds data is copied first, beside itself.

@@ -22,6 +22,7 @@ mod docs;
 mod hours;
 mod leases;
 mod model;
+mod older;
 mod reads;
 mod selectors;
 mod spent;
