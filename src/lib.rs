@@ -16,6 +16,7 @@ pub mod fleet;
 pub mod forecast;
 pub mod gateway;
 pub mod health;
+pub mod invoice;
 pub mod ledger;
 pub mod license;
 pub mod limit;

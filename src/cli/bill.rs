@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
@@ -72,6 +73,12 @@ fn table(bill: &MonthBill) -> String {
             );
         }
     }
+    for one in &bill.fees {
+        let _ = writeln!(text, "{} (fee): {} {}", one.name, one.amount, one.currency);
+    }
+    for (currency, amount) in bill.totals() {
+        let _ = writeln!(text, "total: {amount} {currency}");
+    }
     if bill.models.is_empty() {
         text.push_str("nothing recorded in this month\n");
     } else if bill.differences.is_empty() {
@@ -114,8 +121,19 @@ fn shown(bill: &MonthBill) -> String {
             "posted": one.posted.to_string(), "reckoned": one.reckoned.to_string(),
         })
     });
+    let fees = bill
+        .fees
+        .iter()
+        .map(|one| json!({"name": one.name, "currency": one.currency, "amount": one.amount.to_string()}));
+    let totals: BTreeMap<&str, String> = bill
+        .totals()
+        .into_iter()
+        .map(|(currency, amount)| (currency, amount.to_string()))
+        .collect();
     let value = json!({
         "models": models.collect::<Vec<_>>(),
+        "fees": fees.collect::<Vec<_>>(),
+        "totals": totals,
         "differences": differences.collect::<Vec<_>>(),
         "missing_policies": bill.missing_policies,
     });

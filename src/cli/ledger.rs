@@ -1,6 +1,8 @@
-//! `planb ledger check|bill|backup|export`: the books proven, a bill rebuilt, the file saved, and handed to other tools.
+//! `planb ledger check|bill|reconcile|backup|export`: the books proven, a bill rebuilt, an invoice compared, the file saved,
+//! and handed to other tools.
 
 use super::bill::{self, BillArgs};
+use super::reconcile::{self, ReconcileArgs};
 use super::spend::read_instant;
 use super::{StateArg, csv, fail, print};
 use crate::ledger::FILE_NAME;
@@ -28,6 +30,8 @@ enum Action {
     Check,
     /// Rebuild a past month's bill from recorded usage and rates, and list what differs
     Bill(BillArgs),
+    /// Compare a vendor's invoice with what was recorded. Exit code: 0 no difference, 1 differences, 2 not comparable
+    Reconcile(ReconcileArgs),
     /// Copy the whole ledger, beside a running daemon too
     Backup {
         /// The new file
@@ -69,12 +73,14 @@ enum Format {
 
 pub fn run(args: &LedgerArgs) -> ExitCode {
     let path = args.state.path().join(FILE_NAME);
-    if !path.exists() {
+    // That has an exit code of its own for it.
+    if !path.exists() && !matches!(args.action, Action::Reconcile(_)) {
         return fail(format_args!("there is no ledger at {}", path.display()));
     }
     match &args.action {
         Action::Check => check(&path),
         Action::Bill(args) => bill::run(&path, args),
+        Action::Reconcile(asked) => reconcile::run(&args.state.path(), asked, Timestamp::now()),
         Action::Backup { file } => match back_up(&path, file) {
             Ok(()) => {
                 println!("{} is a whole copy of {}", file.display(), path.display());

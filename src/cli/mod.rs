@@ -14,6 +14,7 @@ pub mod ledger;
 pub mod licenses;
 mod past;
 pub mod plan;
+pub mod reconcile;
 pub mod schema;
 pub mod serve;
 pub mod spend;

@@ -1,8 +1,9 @@
 //! A month's bill, rebuilt: every attempt reckoned again from what its row says of usage and rates, and held against what
-//! was posted. Reads the file alone; neither a policy nor the catalogue is asked, so that no later edit can change it.
+//! was posted; and what was paid anyway, from the recorded policies. Reads the file alone: no later edit can change it.
 
 use super::error::LedgerError;
 use super::explain::read_bill;
+use super::fees::fees;
 use super::read::open_current;
 use super::text::{read_usage, time};
 use crate::money::Money;
@@ -42,11 +43,22 @@ pub struct Difference {
     pub reckoned: Money,
 }
 
+/// A fee, or what a commitment left unused, over the span.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PaidAnyway {
+    /// The model's name, or `licence NAME`.
+    pub name: String,
+    pub currency: String,
+    pub amount: Money,
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MonthBill {
     pub models: Vec<ModelBill>,
     /// All that there are.
     pub differences: Vec<Difference>,
+    /// What was paid whether or not anything was used, as the policies of the span had it.
+    pub fees: Vec<PaidAnyway>,
     /// Policies that priced something and whose text is missing.
     pub missing_policies: Vec<String>,
 }
@@ -54,7 +66,36 @@ pub struct MonthBill {
 pub fn month_bill(path: &Path, since: Timestamp, until: Timestamp) -> Result<MonthBill, LedgerError> {
     let mut connection = open_current(path)?;
     let frozen = connection.transaction()?;
-    Ok(reckon(&frozen, since, until)?)
+    let mut bill = reckon(&frozen, since, until)?;
+    let mut paid: BTreeMap<(String, String), Money> = BTreeMap::new();
+    for fee in fees(&frozen, (since, until), Timestamp::now())? {
+        let sum = paid.entry((fee.name, fee.currency)).or_default();
+        *sum = sum.plus(fee.amount);
+    }
+    let row = |((name, currency), amount)| PaidAnyway { name, currency, amount };
+    bill.fees = paid.into_iter().map(row).collect();
+    Ok(bill)
+}
+
+impl MonthBill {
+    /// All that is posted and paid, by currency.
+    pub fn totals(&self) -> BTreeMap<&str, Money> {
+        let mut totals: BTreeMap<&str, Money> = BTreeMap::new();
+        let mut add = |currency, amount: Money| {
+            let sum = totals.entry(currency).or_default();
+            *sum = sum.plus(amount);
+        };
+        for one in &self.models {
+            add(
+                &one.currency,
+                one.posted.plus(one.corrections).plus(one.unexplained_amount),
+            );
+        }
+        for one in &self.fees {
+            add(&one.currency, one.amount);
+        }
+        totals
+    }
 }
 
 fn reckon(connection: &Connection, since: Timestamp, until: Timestamp) -> rusqlite::Result<MonthBill> {

@@ -1,9 +1,12 @@
 //! What was spent as charges of a day or an hour, one for each model, caller and set of tags: what a cost export lists.
 
 use super::error::LedgerError;
+pub use super::fees::FeeRow;
+use super::fees::fees;
 use super::read::open_current;
 use super::spend::{By, Filter, SpendQuery};
 use crate::money::Money;
+use jiff::Timestamp;
 use std::path::Path;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,4 +66,13 @@ pub fn charges(path: &Path, query: &SpendQuery) -> Result<Vec<Charge>, LedgerErr
         })
     })?;
     Ok(rows)
+}
+
+/// What was paid whether or not anything was used, by days of UTC; of no caller, and so left out where some are asked for.
+pub fn fee_days(path: &Path, query: &SpendQuery) -> Result<Vec<FeeRow>, LedgerError> {
+    if !query.only.is_everything() {
+        return Ok(Vec::new());
+    }
+    let connection = open_current(path)?;
+    Ok(fees(&connection, (query.since, query.until), Timestamp::now())?)
 }

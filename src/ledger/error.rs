@@ -18,6 +18,10 @@ pub enum LedgerError {
     Damaged { path: PathBuf, reason: String },
     #[error("the ledger cannot be copied to {path}: {reason}")]
     Copy { path: PathBuf, reason: String },
+    #[error(
+        "the ledger's spend is shared with a fleet, whose other daemons would not hear of a correction: nothing is posted"
+    )]
+    Shared,
     /// Writing fails at present; it is retried, and nothing paid may be started meanwhile.
     #[error("the ledger cannot be written: {0}")]
     Degraded(String),

@@ -88,7 +88,7 @@ pub(super) fn read_bill(row: &Row<'_>) -> rusqlite::Result<Option<(Bill, Vec<Lin
 }
 
 /// One where there is none.
-fn read_fraction(text: &str) -> Ratio {
+pub(super) fn read_fraction(text: &str) -> Ratio {
     let parts = text.split_once('/');
     let read = parts.and_then(|(above, below)| Some((above.parse().ok()?, below.parse().ok()?)));
     read.map_or(Ratio::ONE, |(above, below)| Ratio::new(above, below))

@@ -143,9 +143,7 @@ fn unused(
 ) -> rusqlite::Result<Money> {
     // A row without a shape is from before shapes were kept; the most that was counted is what was used.
     let used: Option<i64> = connection
-        .prepare_cached(
-            "SELECT max(used) FROM meters WHERE name = ?1 AND shape IN (?2, '') AND period_start = ?3",
-        )?
+        .prepare_cached("SELECT max(used) FROM meters WHERE name = ?1 AND shape IN (?2, '') AND period_start = ?3")?
         .query_row(params![key.name, key.shape, time(key.start)], |row| row.get(0))?;
     let elapsed = Span {
         end: span.end.min(now),

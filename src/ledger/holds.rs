@@ -74,8 +74,8 @@ impl Write<'_> {
             return Ok(());
         };
         self.run("DELETE FROM holds WHERE attempt = ?1", [r.attempt])?;
-        let taken_back = self.correction(r.attempt, "held", "release", Money::ZERO.minus(amount))?;
-        let posted = self.correction(r.attempt, "posted", "estimate", r.estimate)?;
+        let taken_back = self.correction(r.attempt, ("held", "release"), true, Money::ZERO.minus(amount))?;
+        let posted = self.correction(r.attempt, ("posted", "estimate"), true, r.estimate)?;
         let (back, posting) = (
             Spent {
                 held: Money::ZERO.minus(amount),
@@ -86,9 +86,13 @@ impl Write<'_> {
                 ..Spent::default()
             },
         );
-        // Beside the leases, like what is found later: the attempt drew from them when it ended.
-        for (pool, key) in self.posted_in(r.attempt)? {
-            for (row, spent) in [(taken_back, back), (posted, posting)] {
+        self.post_beside(r.attempt, [(taken_back, back), (posted, posting)])
+    }
+
+    /// Beside the leases, like what is found later: the attempt drew from them when it ended.
+    pub(super) fn post_beside(&mut self, attempt: i64, rows: [(i64, Spent); 2]) -> rusqlite::Result<()> {
+        for (pool, key) in self.posted_in(attempt)? {
+            for (row, spent) in rows {
                 self.posting((pool, row), &key, spent, true)?;
                 self.add(pool, &key, spent)?;
             }
@@ -121,27 +125,35 @@ impl Write<'_> {
     }
 
     /// A row beside the attempt's own: the same facts and the same instant, another amount.
-    fn correction(&self, attempt: i64, ended: &str, outcome: &str, amount: Money) -> rusqlite::Result<i64> {
+    pub(super) fn correction(
+        &self,
+        attempt: i64,
+        (ended, outcome): (&str, &str),
+        estimated: bool,
+        amount: Money,
+    ) -> rusqlite::Result<i64> {
         self.run(
             "INSERT INTO attempts (incarnation, decision, number, at, model, provider, supply, upstream, client, tags,
              purpose, ended, outcome, class, status, input, cache_read, output, reasoning, estimated, amount, worst,
              currency, total_ms, route, key, territory, run, mirror, again, licenses, corrects)
              SELECT ?2, decision, number, at, model, provider, supply, upstream, client, tags, purpose, ?3, ?4, '', 0,
-             0, 0, 0, 0, 1, ?5, 0, currency, 0, route, key, territory, run, mirror, again, licenses, id
+             0, 0, 0, 0, ?6, ?5, 0, currency, 0, route, key, territory, run, mirror, again, licenses, id
              FROM attempts WHERE id = ?1",
-            params![attempt, self.incarnation, ended, outcome, amount.nanos()],
+            params![attempt, self.incarnation, ended, outcome, amount.nanos(), estimated],
         )?;
         let row = self.connection.last_insert_rowid();
         self.run(
             "INSERT INTO spend_hours
              SELECT substr(at, 1, 13), model, provider, supply, route, client, tags, purpose, territory, licenses, currency,
              0, 0, 0, 0, 0, 0, 0, 0, iif(ended = 'posted', amount, 0), iif(ended = 'held', amount, 0),
-             iif(ended = 'posted', amount, 0), 0, 0, iif(again = 'retry', amount, 0), iif(again = 'fallback', amount, 0),
+             iif(ended = 'posted' AND estimated, amount, 0), iif(outcome = 'adjustment', amount, 0), 0,
+             iif(again = 'retry', amount, 0), iif(again = 'fallback', amount, 0),
              (SELECT iif(first.outcome = 'failed', attempts.amount, 0) FROM attempts first WHERE first.id = ?2), 0
              FROM attempts WHERE id = ?1
              ON CONFLICT DO UPDATE SET posted = posted + excluded.posted, held = held + excluded.held,
-             estimated = estimated + excluded.estimated, retries = retries + excluded.retries,
-             fallbacks = fallbacks + excluded.fallbacks, failed = failed + excluded.failed",
+             estimated = estimated + excluded.estimated, adjusted = adjusted + excluded.adjusted,
+             retries = retries + excluded.retries, fallbacks = fallbacks + excluded.fallbacks,
+             failed = failed + excluded.failed",
             [row, attempt],
         )?;
         Ok(row)

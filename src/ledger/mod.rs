@@ -25,6 +25,7 @@ mod plans;
 mod private;
 pub mod read;
 mod rebuild;
+pub mod reconcile;
 pub mod record;
 pub mod refusals;
 mod replay;

@@ -23,6 +23,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("schema/015_fleet.sql"),
     include_str!("schema/016_mirrors.sql"),
     include_str!("schema/019_prepaid.sql"),
+    include_str!("schema/020_reconciliations.sql"),
 ];
 
 /// Brings the file up to the last migration. One that holds data is copied first, beside itself.

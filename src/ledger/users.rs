@@ -154,7 +154,7 @@ fn unnamed(connection: &Connection, license: &str, span: (&str, &str)) -> rusqli
         .query_row([license, span.0, span.1], |row| row.get(0))
 }
 
-fn policy(connection: &Connection, until: Timestamp) -> rusqlite::Result<Option<RecordedPolicy>> {
+pub(super) fn policy(connection: &Connection, until: Timestamp) -> rusqlite::Result<Option<RecordedPolicy>> {
     use rusqlite::OptionalExtension as _;
     connection
         .prepare("SELECT hash, origin, text FROM policies WHERE since < ?1 ORDER BY id DESC LIMIT 1")?

@@ -131,7 +131,7 @@ impl Rates {
 
 /// The tokens of a usage by kind, in the order in which they count against quotas and brackets: input before output. The
 /// parts never exceed the whole, whatever a provider reports.
-pub(super) fn split(usage: &Usage) -> [(Kind, u64); 10] {
+pub fn split(usage: &Usage) -> [(Kind, u64); 10] {
     let (mut input, mut output) = (usage.input, usage.output);
     let part = |rest: &mut u64, tokens: u64| {
         let part = tokens.min(*rest);

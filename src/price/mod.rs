@@ -20,7 +20,7 @@ mod version;
 
 pub use bill::{Bill, Drawn, Line};
 pub use counters::{Counted, Counters, MeterChange, MeterRow};
-pub use kinds::{Kind, Kinds, Rates};
+pub use kinds::{Kind, Kinds, Rates, split};
 pub use meter::{Meter, MeterKey, Position, Positions, Unit};
 pub use moment::Moment;
 pub use option::option;

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 /// The core from the bottom up: each room may import only those before it.
 const CORE: &[&str] = &[
-    "uptime", "money", "period", "forecast", "usage", "session", "request", "license", "price", "catalog", "policy",
-    "limit", "budget", "plan", "failure", "health", "failover", "dialect", "decide", "rehearse",
+    "uptime", "money", "period", "forecast", "usage", "session", "request", "license", "price", "invoice", "catalog",
+    "policy", "limit", "budget", "plan", "failure", "health", "failover", "dialect", "decide", "rehearse",
 ];
 const LIVE: &[&str] = &["live"];
 const EDGES: &[&str] = &[

@@ -5,6 +5,7 @@
 mod support;
 
 mod alerts;
+mod bills;
 mod books_kept;
 mod budgets;
 mod cases;
@@ -31,6 +32,7 @@ mod plan_changes;
 mod plans;
 mod prices;
 mod projection;
+mod reconcile;
 mod refusals;
 mod reload;
 mod rights;

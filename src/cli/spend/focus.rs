@@ -1,11 +1,11 @@
 //! Spend as the FinOps cost export: FOCUS 1.2, its mandatory columns, those that say what was used, and planb's own as
-//! `x_` columns. One line for each charge and each correction.
+//! `x_` columns. One line for each charge, each correction, what a commitment paid of a charge, and each day's part of a fee.
 //!
 //! planb knows what an operator pays a provider, not who bills it: `BillingAccountId`, `InvoiceIssuerName`,
 //! `ProviderName` and `PublisherName` are the policy's name of the provider. Billing periods are months of UTC.
 
 use crate::cli::csv as comma;
-use crate::ledger::charges::Charge;
+use crate::ledger::charges::{Charge, FeeRow};
 use crate::money::Money;
 use crate::period::Period;
 use jiff::tz::TimeZone;
@@ -54,41 +54,115 @@ const COLUMNS: [&str; 39] = [
     "x_Supply",
 ];
 
-pub fn csv(charges: &[Charge]) -> String {
+pub fn csv(charges: &[Charge], fees: &[FeeRow]) -> String {
     let mut text = comma::line(COLUMNS.iter().map(|name| (*name).to_owned()));
     for charge in charges {
         let Some(periods) = Periods::of(&charge.period) else {
             continue;
         };
-        if charge.attempts > 0 || charge.posted != Money::ZERO || charge.held != Money::ZERO {
-            text.push_str(&line(charge, &periods, false));
+        let tokens = charge.input.saturating_add(charge.output);
+        if tokens > 0 || charge.posted != Money::ZERO || charge.held != Money::ZERO {
+            text.push_str(&line(charge, &periods, Part::Usage));
         }
         if charge.adjusted != Money::ZERO {
-            text.push_str(&line(charge, &periods, true));
+            text.push_str(&line(charge, &periods, Part::Correction));
+        }
+        if charge.prepaid != Money::ZERO {
+            text.push_str(&line(charge, &periods, Part::Prepaid));
+        }
+    }
+    for fee in fees {
+        if let Some(periods) = Periods::of(&fee.day) {
+            text.push_str(&line(&charge_of(fee), &periods, Part::Fee));
         }
     }
     text
 }
 
-/// `corrects`: the line of what a ladder re-rated, which has money and no quantity.
-fn line(charge: &Charge, periods: &Periods, corrects: bool) -> String {
-    let cost = if corrects { charge.adjusted } else { charge.posted };
-    // What a commitment had paid for was billed when it was bought.
-    let billed = if corrects { cost } else { cost.minus(charge.prepaid) };
-    let tokens = charge.input.saturating_add(charge.output).to_string();
-    let (quantity, unit) = if corrects {
-        (String::new(), "")
-    } else {
-        (tokens, "Tokens")
-    };
-    let what = if corrects {
-        "Volume price correction"
-    } else {
-        "Inference"
-    };
-    let held = if corrects { Money::ZERO } else { charge.held };
-    let count = |number: i64| if corrects { String::new() } else { number.to_string() };
+/// A fee is of no caller. Who is paid for a licence alone has no provider: its name stands for it.
+fn charge_of(fee: &FeeRow) -> Charge {
+    Charge {
+        period: fee.day.clone(),
+        model: fee.name.clone(),
+        provider: if fee.provider.is_empty() {
+            fee.name.clone()
+        } else {
+            fee.provider.clone()
+        },
+        supply: fee.supply.clone(),
+        currency: fee.currency.clone(),
+        posted: fee.amount,
+        ..Charge::default()
+    }
+}
+
+/// What of a charge a line is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Usage,
+    /// What a ladder re-rated, or an invoice told: money and no quantity.
+    Correction,
+    /// What a commitment paid of it: billed as a purchase, and in the usage's own effective cost already.
+    Prepaid,
+    /// A day's part of what is paid anyway.
+    Fee,
+}
+
+impl Part {
+    const fn category(self) -> &'static str {
+        match self {
+            Self::Usage => "Usage",
+            Self::Correction => "Adjustment",
+            Self::Prepaid | Self::Fee => "Purchase",
+        }
+    }
+
+    const fn frequency(self) -> &'static str {
+        match self {
+            Self::Usage | Self::Correction => "Usage-Based",
+            Self::Prepaid | Self::Fee => "Recurring",
+        }
+    }
+
+    /// What is billed with it, and what it costs effectively.
+    fn costs(self, charge: &Charge) -> (Money, Money) {
+        match self {
+            Self::Usage => (charge.posted.minus(charge.prepaid), charge.posted),
+            Self::Correction => (charge.adjusted, charge.adjusted),
+            Self::Prepaid => (charge.prepaid, Money::ZERO),
+            Self::Fee => (charge.posted, charge.posted),
+        }
+    }
+
+    fn description(self, charge: &Charge) -> String {
+        match self {
+            Self::Usage => format!("Inference with {} at {}", charge.model, charge.provider),
+            Self::Correction => format!("Correction of inference with {} at {}", charge.model, charge.provider),
+            Self::Prepaid => format!("Commitment used by {} at {}", charge.model, charge.provider),
+            Self::Fee => format!("Fee for {}", charge.model),
+        }
+    }
+
+    /// Of what is priced and consumed; a correction has neither, and a purchase is of days.
+    fn quantity(self, charge: &Charge) -> (String, &'static str) {
+        match self {
+            Self::Usage => (charge.input.saturating_add(charge.output).to_string(), "Tokens"),
+            Self::Correction => (String::new(), ""),
+            Self::Prepaid | Self::Fee => ("1".to_owned(), "Days"),
+        }
+    }
+}
+
+fn line(charge: &Charge, periods: &Periods, part: Part) -> String {
+    let (billed, effective) = part.costs(charge);
+    let (quantity, unit) = part.quantity(charge);
+    let used = part == Part::Usage;
+    let only_used = |text: String| if used { text } else { String::new() };
+    let cost = if part == Part::Prepaid { billed } else { effective };
     let words = |text: &str| text.to_owned();
+    let is_fee = part == Part::Fee;
+    let of_model = |text: &str| if is_fee { String::new() } else { text.to_owned() };
+    let tags = if charge.tags == "{}" { "" } else { charge.tags.as_str() };
     let cells: [String; COLUMNS.len()] = [
         billed.to_string(),
         words(&charge.provider),
@@ -97,36 +171,36 @@ fn line(charge: &Charge, periods: &Periods, corrects: bool) -> String {
         words(&charge.currency),
         periods.billed.1.clone(),
         periods.billed.0.clone(),
-        words(if corrects { "Adjustment" } else { "Usage" }),
+        words(part.category()),
         String::new(),
-        format!("{what} with {} at {}", charge.model, charge.provider),
-        words("Usage-Based"),
+        part.description(charge),
+        words(part.frequency()),
         periods.charged.1.clone(),
         periods.charged.0.clone(),
-        quantity.clone(),
-        words(unit),
+        only_used(quantity.clone()),
+        only_used(words(unit)),
         cost.to_string(),
-        cost.to_string(),
+        effective.to_string(),
         words(&charge.provider),
         cost.to_string(),
-        words(if corrects { "" } else { "Standard" }),
+        words(if part == Part::Correction { "" } else { "Standard" }),
         quantity,
         words(unit),
         words(&charge.provider),
         words(&charge.provider),
-        words(&charge.model),
-        words(&charge.model),
-        words("Model"),
+        of_model(&charge.model),
+        of_model(&charge.model),
+        of_model("Model"),
         words("AI and Machine Learning"),
         words("Model inference"),
         words("Generative AI"),
-        words(&charge.tags),
-        count(charge.attempts),
-        count(charge.cached),
+        words(tags),
+        only_used(charge.attempts.to_string()),
+        only_used(charge.cached.to_string()),
         words(&charge.client),
-        held.to_string(),
-        count(charge.input),
-        count(charge.output),
+        only_used(charge.held.to_string()),
+        only_used(charge.input.to_string()),
+        only_used(charge.output.to_string()),
         words(&charge.route),
         words(&charge.supply),
     ];
@@ -223,7 +297,7 @@ mod tests {
 
     #[test]
     fn every_mandatory_column_is_there_and_what_may_not_be_null_is_filled() {
-        let text = csv(&[charge()]);
+        let text = csv(&[charge()], &[]);
         for row in rows(&text) {
             for column in MANDATORY {
                 let cell = row.get(column).unwrap_or_else(|| panic!("{column} is not there"));
@@ -235,10 +309,10 @@ mod tests {
 
     #[test]
     fn a_usage_and_its_correction_are_lines_of_their_own() {
-        let text = csv(&[charge()]);
+        let text = csv(&[charge()], &[]);
         let rows = rows(&text);
         let of = |at: usize, column: &str| rows[at][column].clone();
-        assert_eq!(rows.len(), 2);
+        assert_eq!(rows.len(), 3);
         assert_eq!(of(0, "ChargeCategory"), "Usage");
         assert_eq!(of(0, "BilledCost"), "1", "a commitment had paid for the rest");
         assert_eq!(of(0, "EffectiveCost"), "1.5");
@@ -253,7 +327,73 @@ mod tests {
             (of(1, "ChargeCategory"), of(1, "BilledCost")),
             ("Adjustment".to_owned(), "-0.5".to_owned())
         );
-        assert_eq!(of(1, "x_HeldCost"), "0");
+        assert_eq!(
+            (of(1, "x_HeldCost"), of(1, "PricingUnit")),
+            (String::new(), String::new())
+        );
+    }
+
+    #[test]
+    fn everything_paid_is_billed_once_and_everything_incurred_costs_once() {
+        let fee = FeeRow {
+            day: "2026-11-23".into(),
+            name: "licence deal".into(),
+            provider: String::new(),
+            supply: String::new(),
+            currency: "USD".into(),
+            amount: Money::parse("3").unwrap(),
+        };
+        let text = csv(&[charge()], &[fee]);
+        let rows = rows(&text);
+        let sum = |column: &str| -> Money { rows.iter().map(|row| Money::parse(&row[column]).unwrap()).sum() };
+        assert_eq!(
+            sum("BilledCost").to_string(),
+            "4",
+            "1 used, 0.5 of a commitment, -0.5 corrected, 3 of a fee"
+        );
+        assert_eq!(
+            sum("EffectiveCost").to_string(),
+            "4",
+            "1.5 used, -0.5 corrected, 3 of a fee"
+        );
+        let kinds: Vec<_> = rows
+            .iter()
+            .map(|row| {
+                (
+                    row["ChargeCategory"].as_str(),
+                    row["ChargeFrequency"].as_str(),
+                    row["PricingUnit"].as_str(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            kinds,
+            [
+                ("Usage", "Usage-Based", "Tokens"),
+                ("Adjustment", "Usage-Based", ""),
+                ("Purchase", "Recurring", "Days"),
+                ("Purchase", "Recurring", "Days"),
+            ]
+        );
+        let fee = &rows[3];
+        assert_eq!(
+            (fee["InvoiceIssuerName"].as_str(), fee["ResourceId"].as_str()),
+            ("licence deal", "")
+        );
+        assert_eq!(fee["ConsumedQuantity"], "", "a purchase consumes nothing");
+    }
+
+    #[test]
+    fn a_charge_of_nothing_is_no_line_and_columns_are_in_order() {
+        let nothing = Charge {
+            period: "2026-11-23".into(),
+            attempts: 2,
+            ..Charge::default()
+        };
+        assert_eq!(csv(&[nothing], &[]).lines().count(), 1);
+        let own = COLUMNS.iter().position(|name| name.starts_with("x_")).unwrap();
+        assert!(COLUMNS[..own].is_sorted() && COLUMNS[own..].is_sorted());
+        assert!(COLUMNS[own..].iter().all(|name| name.starts_with("x_")));
     }
 
     #[test]
@@ -262,7 +402,7 @@ mod tests {
             period: "2026-11-30T23".into(),
             ..charge()
         };
-        let text = csv(&[hour]);
+        let text = csv(&[hour], &[]);
         assert_eq!(rows(&text)[0]["ChargePeriodEnd"], "2026-12-01T00:00:00Z");
         assert_eq!(rows(&text)[0]["BillingPeriodStart"], "2026-11-01T00:00:00Z");
     }

@@ -8,7 +8,7 @@ mod table;
 
 use crate::ledger::FILE_NAME;
 use crate::ledger::LedgerError;
-use crate::ledger::charges::charges;
+use crate::ledger::charges::{charges, fee_days};
 use crate::ledger::spend::{By, Only, SpendQuery, spend};
 use crate::period::Period;
 use clap::{Args, ValueEnum};
@@ -84,7 +84,7 @@ pub fn run(state_dir: &Path, args: &SpendArgs, now: Timestamp) -> ExitCode {
 /// The whole output, with its last line's end.
 fn text(path: &Path, query: &SpendQuery, format: Format) -> Result<String, LedgerError> {
     Ok(match format {
-        Format::Focus => focus::csv(&charges(path, query)?),
+        Format::Focus => focus::csv(&charges(path, query)?, &fee_days(path, query)?),
         Format::Table => table::table(&spend(path, query)?, query),
         Format::Csv => table::csv(&spend(path, query)?, query),
         Format::Json => table::json(&spend(path, query)?, query),

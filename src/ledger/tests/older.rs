@@ -125,7 +125,10 @@ fn with_a_meter(path: &Path, name: &str, month: &str, used: i64) {
         )
         .unwrap();
     connection
-        .execute("INSERT INTO meter_steps VALUES (?1, ?2 || '-01T00:00:00.000Z', 0, 77)", [name, month])
+        .execute(
+            "INSERT INTO meter_steps VALUES (?1, ?2 || '-01T00:00:00.000Z', 0, 77)",
+            [name, month],
+        )
         .unwrap();
 }
 
@@ -180,7 +183,12 @@ fn what_a_commitment_paid_for_before_its_worth_was_kept_is_found() {
          '', 'posted', 'ok', '', 200, 10, 0, 5, 0, 0, ?2, 0, 'USD', 5, ?3, ?4)";
     for (decision, amount, prepaid, exchange) in [
         ("d1", 300, 200, "1/1"),
-        ("d2", 14_000_000_000_000_i64, 100_000_000_000_000_i64, "138888889/1000000000"),
+        (
+            "d2",
+            14_000_000_000_000_i64,
+            100_000_000_000_000_i64,
+            "138888889/1000000000",
+        ),
         ("d3", 50, 0, "1/1"),
     ] {
         connection
@@ -197,6 +205,10 @@ fn what_a_commitment_paid_for_before_its_worth_was_kept_is_found() {
     };
     let charged = charges(&path, &query).unwrap();
     assert_eq!(charged[0].prepaid, usd(200 + 13_888_888_900_000));
-    let broken: Vec<_> = verify(&path).unwrap().into_iter().filter(|proof| !proof.broken.is_empty()).collect();
+    let broken: Vec<_> = verify(&path)
+        .unwrap()
+        .into_iter()
+        .filter(|proof| !proof.broken.is_empty())
+        .collect();
     assert_eq!(broken, []);
 }
