@@ -7,10 +7,13 @@ use std::io::{Chain, Cursor, Read};
 /// A header that ends behind this is none.
 const FIRST_LINES: usize = 64 * 1024;
 
+/// What was looked at already, and the rest.
+type Again<R> = Chain<Cursor<Vec<u8>>, R>;
+
 /// UTF-8, whatever it was, from the first cell on.
 pub(super) enum Text<R> {
-    Plain(Chain<Cursor<Vec<u8>>, R>),
-    Wide(Wide<Chain<Cursor<Vec<u8>>, R>>),
+    Plain(Again<R>),
+    Wide(Wide<Again<R>>),
 }
 
 impl<R: Read> Text<R> {
@@ -127,7 +130,7 @@ impl<R: Read> Read for Wide<R> {
 }
 
 /// The same text again, and what parts its cells: what its first line of several cells has most of, outside quotes.
-pub(super) fn separated<R: Read>(mut input: R) -> Result<(Chain<Cursor<Vec<u8>>, R>, u8), InvoiceError> {
+pub(super) fn separated<R: Read>(mut input: R) -> Result<(Again<R>, u8), InvoiceError> {
     let mut first = Vec::new();
     let mut chunk = [0; 1024];
     let separator = loop {
