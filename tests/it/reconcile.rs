@@ -3,7 +3,7 @@
 use crate::support::{CENT, Call, Daemon, Policy, Price, Reply, Upstream, cents, one_cent};
 use rusqlite::Connection;
 use serde_json::Value;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Output;
 
 const HEAD: &str = "start_time,start_time_iso,amount_value,amount_currency,line_item,quantity\n";
@@ -47,7 +47,7 @@ fn invoice(daemon: &Daemon, model: &str, output: &str) -> String {
     format!("{HEAD}{}", rows.collect::<String>())
 }
 
-fn reconcile(daemon: &Daemon, file: &PathBuf, more: &[&str]) -> (Option<i32>, String) {
+fn reconcile(daemon: &Daemon, file: &Path, more: &[&str]) -> (Option<i32>, String) {
     let file = file.to_str().unwrap();
     let output = daemon.cli(&[&["ledger", "reconcile", file, "--provider", "alpha"], more].concat());
     (output.status.code(), said(&output))
