@@ -76,6 +76,17 @@ impl Usage {
             .saturating_sub(self.input_image)
     }
 
+    /// A report that cannot be: more cached, written, heard and seen than there was input, or more reasoning than output.
+    pub const fn parts_exceed_whole(&self) -> bool {
+        let of_input = self
+            .cache_read
+            .saturating_add(self.cache_read_explicit)
+            .saturating_add(self.cache_write)
+            .saturating_add(self.cache_write_1h)
+            .saturating_add(self.cache_write_12h);
+        of_input > self.input || self.output_audio > self.output
+    }
+
     pub const fn tokens(&self) -> u64 {
         self.input.saturating_add(self.output)
     }

@@ -240,6 +240,7 @@ impl Daemon {
         // Nothing has failed yet, so that there is no outage to tell.
         let _ = providers::refresh(&gateway, &policy);
         meters::find(&gateway).await;
+        users::refresh(&gateway).await;
         books::rebuild(&gateway, rebuilds).await;
         let announcer = Arc::new(Announcer {
             live: live.clone(),

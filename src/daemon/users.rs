@@ -1,6 +1,7 @@
 //! Users under licences: the key that hides them, made at the first start, and how many there are this month.
 
 use crate::gateway::Gateway;
+use crate::ledger::LedgerError;
 use crate::session::Keyer;
 use std::fs::OpenOptions;
 use std::io::{self, Read as _, Write as _};
@@ -41,13 +42,26 @@ pub fn keyer(state: &Path) -> io::Result<Keyer> {
     Ok(Keyer::new(bytes))
 }
 
+/// Once: who is counted already, so that the first request after a start is judged as the last before it.
+pub async fn refresh(gateway: &Gateway) {
+    let now = gateway.clock.now();
+    let policy = gateway.live.policy();
+    let bounded = policy.snapshot.licenses.iter().filter(|license| license.bounds_users());
+    let bounded: Vec<Arc<str>> = bounded.map(|license| license.name.clone()).collect();
+    let found = async {
+        let known = gateway.ledger.users_of(bounded, now).await?;
+        Ok::<_, LedgerError>((gateway.ledger.license_users(now).await?, known))
+    };
+    match found.await {
+        Ok((counted, known)) => gateway.live.license_users.lock().found(now, counted, known),
+        Err(error) => tracing::debug!(%error, "the users of licences could not be counted"),
+    }
+}
+
 /// Keeps the counts that conditions read.
 pub async fn follow(gateway: Arc<Gateway>, stop: CancellationToken) {
     loop {
-        match gateway.ledger.license_users(gateway.clock.now()).await {
-            Ok(counted) => *gateway.live.license_users.lock() = counted,
-            Err(error) => tracing::debug!(%error, "the users of licences could not be counted"),
-        }
+        refresh(&gateway).await;
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(EACH) => {}

@@ -358,7 +358,9 @@ impl<'a> View<'a> {
                 Shaped::Misfit(why) => Some(why),
                 _ => None,
             },
-            barred: Barred::of(snapshot, snapshot.model(id), self.question),
+            barred: Barred::of(snapshot, snapshot.model(id), self.question, |license| {
+                self.present.crowded(license)
+            }),
             attempted: self.attempted.contains(&id),
         }
     }

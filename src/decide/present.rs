@@ -2,7 +2,7 @@
 
 use crate::limit::Full;
 use crate::money::Money;
-use crate::policy::snapshot::ModelId;
+use crate::policy::snapshot::{LicenseId, ModelId};
 use crate::price::Positions;
 use crate::request::Requirements;
 use crate::uptime::Uptime;
@@ -24,6 +24,11 @@ pub trait Present {
     /// The request as the policy shapes it for the model.
     fn shaped(&self, _model: ModelId) -> Shaped<'_> {
         Shaped::AsItIs
+    }
+
+    /// How many users a licence has counted this month, where it allows no more and the request's is none of them.
+    fn crowded(&self, _license: LicenseId) -> Option<u64> {
+        None
     }
 
     /// Output tokens that an answer has lately had on this route: of this model where it is known, else of the others.

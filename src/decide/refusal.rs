@@ -38,7 +38,7 @@ pub fn refusal(rules: Rules<'_>, question: &Question<'_>, decision: &Decision) -
         let standing = Standing {
             disabled: None,
             misfit: None,
-            barred: Barred::of(rules.snapshot, rules.snapshot.model(exclusion.id), question),
+            barred: Barred::of(rules.snapshot, rules.snapshot.model(exclusion.id), question, |_| None),
             id: exclusion.id,
             model: rules.snapshot.model(exclusion.id),
             shut_by: None,

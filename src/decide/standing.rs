@@ -2,7 +2,7 @@
 
 use super::{Question, Reason};
 use crate::license::{Ask, Breach, License};
-use crate::policy::snapshot::{Model, Retirement, Snapshot};
+use crate::policy::snapshot::{LicenseId, Model, Retirement, Snapshot};
 
 /// What the policy and the calendar have against a model for one request.
 #[derive(Clone, Copy, Debug, Default)]
@@ -14,17 +14,31 @@ pub struct Barred<'a> {
 }
 
 impl<'a> Barred<'a> {
-    pub(super) fn of(snapshot: &'a Snapshot, model: &Model, question: &Question<'_>) -> Self {
+    pub(super) fn of(
+        snapshot: &'a Snapshot,
+        model: &Model,
+        question: &Question<'_>,
+        crowded: impl Fn(LicenseId) -> Option<u64>,
+    ) -> Self {
         let caller = &question.needs.caller;
         let ask = Ask {
             purpose: &caller.purpose,
             territory: &caller.territory,
         };
-        let mut licenses = model.licenses().filter_map(|id| snapshot.licenses.get(id.0));
+        let mut licenses = model
+            .licenses()
+            .filter_map(|id| Some((id, snapshot.licenses.get(id.0)?)));
+        let breach = |id, license: &License| {
+            license.permits(ask, question.at).err().or_else(|| {
+                let max = license.users?.max?;
+                let counted = crowded(id)?;
+                Some(Breach::NewUser { counted, max })
+            })
+        };
         Self {
             licenses: &snapshot.licenses,
             retired: model.traits.retires.filter(|retirement| retirement.at <= question.at),
-            license: licenses.find_map(|license| Some((license, license.permits(ask, question.at).err()?))),
+            license: licenses.find_map(|(id, license)| Some((license, breach(id, license)?))),
         }
     }
 

@@ -9,6 +9,7 @@ mod members;
 mod options;
 mod plain;
 pub mod refused;
+mod said;
 pub mod shape;
 pub mod sse;
 pub mod trial;

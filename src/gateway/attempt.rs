@@ -12,6 +12,7 @@ use super::reserved::Reserved;
 use super::session;
 use super::tariff::Billed;
 use super::ticket::{Errand, Ticket};
+use super::user;
 use super::wished::Wished;
 use crate::budget::End;
 use crate::decide::{Candidate, Target};
@@ -63,6 +64,7 @@ pub struct Attempt {
     pub counted_output: u64,
     /// The provider's own figures, as soon as they are there.
     pub usage: Option<Usage>,
+    counted: user::Counted,
     /// Every choice has ended: no more output will be billed than `usage` says.
     pub ended: bool,
 }
@@ -80,6 +82,7 @@ impl Attempt {
     /// Beside the request's attempts, and part of none of its counts.
     pub fn of(errand: Errand, candidate: Candidate, claim: Claim, reserved: Reserved) -> Self {
         Self {
+            counted: user::Counted::begin(&errand, candidate.id),
             sent_at: errand.gateway.clock.uptime(),
             gateway: errand.gateway,
             policy: errand.policy,
@@ -245,6 +248,7 @@ impl Attempt {
         let Some(reserved) = self.reserved.take() else {
             return Money::ZERO;
         };
+        self.counted.settle(&self.gateway, settlement.end);
         let (needs, sent_at) = (self.needs.clone(), self.sent_at);
         let mut tariff = reserved.tariff;
         let estimate = (settlement.end == EndKind::Held).then(|| tariff.estimate(&needs, self.usual_output()));

@@ -12,7 +12,7 @@ use crate::health::{Options, Verdict};
 use crate::limit::Full;
 use crate::live::Policy;
 use crate::money::Money;
-use crate::policy::snapshot::{ModelId, RouteId};
+use crate::policy::snapshot::{LicenseId, ModelId, RouteId};
 use crate::price::Positions;
 use crate::uptime::Uptime;
 use jiff::Timestamp;
@@ -78,6 +78,7 @@ fn survey_with(gateway: &Gateway, prepared: &Prepared, headroom: Reckon) -> Surv
 /// Whether a copy of the request, with its own needs and answers, may go to a model beside the route's.
 pub fn of_shadow(gateway: &Gateway, prepared: &Prepared, id: ModelId) -> Result<Candidate, Reason> {
     let mut look = Look::default();
+    look.crowd(gateway, prepared);
     look.gather_of(gateway, prepared, &[id]);
     let question = prepared.question(look.at);
     decide::shadow(prepared.rules(), &question, &Now::of(prepared, &look), id)
@@ -117,6 +118,8 @@ struct Look {
     full: Vec<(ModelId, Full)>,
     /// Of the models whose prices have meters.
     positions: Vec<(ModelId, Positions)>,
+    /// Licences that have as many users as they allow, and the request's is none of them.
+    crowded: Vec<(LicenseId, u64)>,
     budget_left: Option<f64>,
     rebuilding: bool,
 }
@@ -131,6 +134,7 @@ impl Default for Look {
             waits: Vec::new(),
             full: Vec::new(),
             positions: Vec::new(),
+            crowded: Vec::new(),
             budget_left: None,
             rebuilding: false,
         }
@@ -144,6 +148,7 @@ impl Look {
         self.waits.clear();
         self.full.clear();
         self.positions.clear();
+        self.crowd(gateway, prepared);
         let terms = decide::terms(prepared.rules(), prepared.target);
         self.gather_of(gateway, prepared, &terms.candidates);
         // What would have been without plans may be of other models.
@@ -163,6 +168,21 @@ impl Look {
         self.wait(gateway, &prepared.policy, ids);
         self.count(gateway, prepared, ids);
         self.meter(gateway, &prepared.policy, ids);
+    }
+
+    /// Most policies bound no users, and no lock is taken.
+    fn crowd(&mut self, gateway: &Gateway, prepared: &Prepared) {
+        self.crowded.clear();
+        let Some(user) = prepared.needs.user else { return };
+        let now = gateway.clock.now();
+        for (at, license) in prepared.policy.snapshot.licenses.iter().enumerate() {
+            let max = license.users.and_then(|users| users.max);
+            if let Some(max) = max.filter(|_| license.bounds_users())
+                && let Some(counted) = gateway.live.license_users.lock().crowded(&license.name, max, user, now)
+            {
+                self.crowded.push((LicenseId(at), counted));
+            }
+        }
     }
 
     fn fund(&mut self, gateway: &Gateway, prepared: &Prepared, ids: &[ModelId]) {
@@ -311,6 +331,11 @@ impl Present for Now<'_> {
         known
             .find(|(id, _)| *id == model)
             .map_or(&Positions::START, |(_, positions)| positions)
+    }
+
+    fn crowded(&self, license: LicenseId) -> Option<u64> {
+        let mut crowded = self.look.crowded.iter();
+        crowded.find(|(id, _)| *id == license).map(|(_, counted)| *counted)
     }
 
     fn output(&self, model: ModelId) -> Option<u64> {

@@ -1,9 +1,14 @@
 //! Whose request it is, as clients name their users: hashed under this installation's own key before anybody sees it.
 
+use super::Gateway;
+use super::ticket::Errand;
 use crate::dialect::Inbound;
+use crate::ledger::record::EndKind;
+use crate::policy::snapshot::ModelId;
 use crate::session::Keyer;
 use http::HeaderMap;
 use serde::Deserialize;
+use std::sync::Arc;
 
 /// The names that other gateways give it; the first one that is there counts, before the body's.
 const HEADERS: [&str; 2] = ["x-litellm-end-user-id", "x-litellm-customer-id"];
@@ -34,6 +39,44 @@ pub fn hashed(keyer: &Keyer, headers: &HeaderMap, inbound: &Inbound, client: &st
         None => named(inbound.body())?,
     };
     Some(keyer.key(&[b"user", client.as_bytes(), name.as_bytes()]).seed())
+}
+
+/// A user of whom an attempt made one more of some licences' users.
+#[derive(Debug, Default)]
+pub struct Counted {
+    user: u64,
+    licenses: Vec<Arc<str>>,
+}
+
+impl Counted {
+    /// From here on the request's user is one of those that the model's licences have.
+    pub fn begin(errand: &Errand, id: ModelId) -> Self {
+        let Some(user) = errand.needs.user else {
+            return Self::default();
+        };
+        let snapshot = &errand.policy.snapshot;
+        let licenses = snapshot
+            .model(id)
+            .licenses()
+            .filter_map(|id| snapshot.licenses.get(id.0));
+        let bounded = licenses.filter(|license| license.bounds_users());
+        let now = errand.gateway.clock.now();
+        let first = bounded.filter(|license| errand.gateway.live.license_users.lock().begin(&license.name, user, now));
+        Self {
+            user,
+            licenses: first.map(|license| license.name.clone()).collect(),
+        }
+    }
+
+    /// A call that used nothing takes nobody's place.
+    pub fn settle(&self, gateway: &Gateway, end: EndKind) {
+        if end == EndKind::Voided && !self.licenses.is_empty() {
+            let mut users = gateway.live.license_users.lock();
+            self.licenses
+                .iter()
+                .for_each(|license| users.forget(license, self.user));
+        }
+    }
 }
 
 fn named(body: &[u8]) -> Option<String> {

@@ -207,7 +207,7 @@ pub(super) const SPENT: &str = "(
         (firsts >> 1) & 1, (firsts >> 2) & 1, (firsts >> 3) & 1, outcome NOT IN ('adjustment', 'release', 'estimate'), input, cache_read, output,
         iif(ended = 'posted', amount, 0), iif(ended = 'held', amount, 0), iif(ended = 'posted' AND estimated, amount, 0),
         iif(outcome = 'adjustment', amount, 0), prepaid_worth, iif(again = 'retry', amount, 0),
-        iif(again = 'fallback', amount, 0), iif(outcome = 'failed' OR (outcome IN ('release', 'estimate') AND
+        iif(again = 'fallback', amount, 0), iif(outcome = 'failed' OR (outcome IN ('release', 'estimate', 'adjustment') AND
         (SELECT first.outcome FROM attempts first WHERE first.id = attempts.corrects) = 'failed'), amount, 0), cache_saved
     FROM attempts WHERE (at >= :since AND at < :head) OR (at >= :tail AND at < :until))";
 

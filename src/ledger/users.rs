@@ -15,7 +15,7 @@ use crate::period::Period;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use rusqlite::{Connection, params};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -56,6 +56,27 @@ impl Write<'_> {
 }
 
 impl Ledger {
+    /// Everybody of this month of UTC under these licences.
+    pub async fn users_of(
+        &self,
+        licenses: Vec<Arc<str>>,
+        now: Timestamp,
+    ) -> Result<HashMap<Arc<str>, HashSet<u64>>, LedgerError> {
+        self.read(move |connection| {
+            let mut statement =
+                connection.prepare("SELECT user FROM license_users WHERE license = ?1 AND month = ?2")?;
+            let mut found = HashMap::new();
+            for license in licenses {
+                let users =
+                    statement.query_map(params![license, month(now)], |row| row.get(0).map(i64::cast_unsigned))?;
+                let users = users.collect::<rusqlite::Result<_>>()?;
+                found.insert(license, users);
+            }
+            Ok(found)
+        })
+        .await
+    }
+
     /// Distinct users of this month of UTC, by licence.
     pub async fn license_users(&self, now: Timestamp) -> Result<HashMap<Arc<str>, u64>, LedgerError> {
         self.read(move |connection| {

@@ -45,6 +45,11 @@ pub enum Breach {
         per: Per,
     },
     Service,
+    /// As many users are counted as it allows, and this request's is none of them.
+    NewUser {
+        counted: u64,
+        max: u64,
+    },
     /// `None`: nobody said what for.
     Use {
         asked: Option<Use>,
@@ -80,6 +85,10 @@ impl fmt::Display for Breach {
                 f,
                 "holds up to a revenue of {max} {currency} a {}, and {declared} {currency} is declared",
                 per.word()
+            ),
+            Self::NewUser { counted, max } => write!(
+                f,
+                "holds up to {max} users a month, {counted} are counted, and this request's is none of them"
             ),
             Self::Service => f.write_str("does not permit to offer the model as a service"),
             Self::Use {

@@ -2,7 +2,7 @@
 //! use and the time.
 //!
 //! What only the operator knows (users, revenue, seats, GPUs, where it lives, whether it offers the model as a service)
-//! are declared facts; planb counts none of them yet. Duties are told, never enforced.
+//! are declared facts; users alone are counted too, elsewhere. Duties are told, never enforced.
 
 mod breach;
 mod clause;
@@ -18,6 +18,9 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
+
+/// Users that are told apart for one licence in one month: beyond it a bound is kept by declaration alone.
+pub const MOST_COUNTED: u64 = 1_000_000;
 
 /// Where an answer is used, or where the licensee lives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -132,6 +135,12 @@ impl License {
     /// `seats` in conditions: the share of the seats that is taken, as declared.
     pub fn seats_used(&self) -> Option<f64> {
         self.seats.as_ref().and_then(Count::share)
+    }
+
+    /// Its users have a bound that a count can reach.
+    pub fn bounds_users(&self) -> bool {
+        self.users
+            .is_some_and(|users| users.max.is_some_and(|max| max <= MOST_COUNTED))
     }
 
     /// `users` in conditions: the share of the users that is reached, by what was declared or counted, whichever is more.

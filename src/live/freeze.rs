@@ -1,12 +1,11 @@
 //! The live signals of one instant, read from every machine under its own short lock.
 
-use super::{Live, Policy, ProviderState};
+use super::{LicenseUsers, Live, Policy, ProviderState};
 use crate::health::Level;
 use crate::plan::Now;
 use crate::policy::condition::signature::Live as Of;
 use crate::policy::condition::{Signals, Value};
 use crate::policy::snapshot::{Provider, ProviderId};
-use std::collections::HashMap;
 use std::sync::Arc;
 
 impl Live {
@@ -66,7 +65,7 @@ impl Live {
 }
 
 /// What a licence does not bound has no value.
-fn freeze_licenses(policy: &Policy, now: Now, counted: &HashMap<Arc<str>, u64>, signals: &mut Signals) {
+fn freeze_licenses(policy: &Policy, now: Now, counted: &LicenseUsers, signals: &mut Signals) {
     for license in &policy.snapshot.licenses {
         let mut put = |of, value: Option<f64>| {
             if let Some(value) = value {
@@ -76,10 +75,7 @@ fn freeze_licenses(policy: &Policy, now: Now, counted: &HashMap<Arc<str>, u64>, 
         let days = license.days_left(now.wall, &policy.snapshot.timezone);
         put(Of::LicenseDaysLeft, days.map(|days| days as f64));
         put(Of::LicenseSeats, license.seats_used());
-        put(
-            Of::LicenseUsers,
-            license.users_used(counted.get(&license.name).copied()),
-        );
+        put(Of::LicenseUsers, license.users_used(counted.counted(&license.name)));
     }
 }
 

@@ -10,6 +10,7 @@ mod mix;
 mod prices;
 mod refusals;
 mod standing;
+mod users;
 
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ pub use mix::Mixes;
 pub use prices::{BEFORE, PastPrices};
 pub use refusals::{Refusal, Refusals, RefusedStretch};
 pub use standing::{ProviderLive, ProviderNews, ProviderState};
+pub use users::LicenseUsers;
 
 use crate::budget::{self, Books, Prospects, RebuildRequest};
 use crate::health::{Health, ModelKey};
@@ -34,7 +36,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use serde_json::Value;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// What a request takes once and keeps to its end.
@@ -90,8 +92,8 @@ pub struct Live {
     pub sessions: Mutex<Sessions>,
     /// Requests that were turned away before there was a decision.
     pub refusals: Mutex<Refusals>,
-    /// Distinct users of this month, by licence, as the ledger counted them last.
-    pub license_users: Mutex<HashMap<Arc<str>, u64>>,
+    /// Distinct users of this month, by licence.
+    pub license_users: Mutex<LicenseUsers>,
     /// Plans that changed outside the tick and are still to be recorded and told.
     changed: Mutex<Vec<PlanChange>>,
 }

@@ -1,6 +1,6 @@
 //! The books can be proven, saved, and handed on: `planb ledger` and `planb doctor` beside a daemon that works.
 
-use crate::support::{CENT, Daemon, Policy, Upstream, cents, one_cent, run};
+use crate::support::{CENT, Daemon, Policy, Reply, Upstream, cents, one_cent, run};
 use rusqlite::Connection;
 use serde_json::Value;
 use std::process::Output;
@@ -136,4 +136,37 @@ async fn the_doctor_finds_a_rejected_edit_and_an_open_state_directory() {
     for word in ["the last edit was rejected", "chmod 700", "planb check"] {
         assert!(said(&ill).contains(word), "{word}: {}", said(&ill));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_absurd_report_of_use_is_estimated_and_flagged_and_loses_nothing() {
+    let upstream = cents().await;
+    let policy = Policy::one(&upstream).budget("month", "limit: 1 USD, per: month");
+    let daemon = Daemon::start(&policy).await;
+    let absurd = [
+        r#"{"prompt_tokens": -10, "completion_tokens": 5}"#,
+        r#"{"prompt_tokens": 10, "completion_tokens": -1000}"#,
+        r#"{"prompt_tokens": 10, "completion_tokens": 9000000000000000000}"#,
+        r#"{"prompt_tokens": 10, "completion_tokens": 99999999999999999999999999}"#,
+        r#"{"prompt_tokens": "ten", "completion_tokens": null}"#,
+        r#"{"prompt_tokens": 10, "completion_tokens": 1000, "prompt_tokens_details": {"cached_tokens": 5000}}"#,
+        r#"{"prompt_tokens": 10}"#,
+        r#""none""#,
+    ];
+    for (number, usage) in (1..).zip(absurd) {
+        let body = format!(
+            r#"{{"id": "x", "object": "chat.completion", "created": 1, "model": "m", "usage": {usage},
+                "choices": [{{"index": 0, "message": {{"role": "assistant", "content": "A few words"}}, "finish_reason": "stop"}}]}}"#
+        );
+        upstream.always(Reply::http(200, &[("content-type", "application/json")], body));
+        let answer = daemon.chat(&one_cent()).await.expect(200);
+        let attempt = &daemon.decision(&answer).await["attempts"][0];
+        assert_eq!(attempt["estimated"], true, "{usage}: {attempt}");
+        assert_eq!(attempt["end"], "posted", "{usage}: {attempt}");
+        let books = daemon.settled("month").await;
+        assert!(books.posted >= 0 && books.posted <= number * CENT, "{usage}: {books:?}");
+        assert_eq!(books.held, 0, "{usage}: {books:?}");
+    }
+    let proven = daemon.cli(&["ledger", "check"]);
+    assert!(proven.status.success(), "{}", said(&proven));
 }

@@ -20,7 +20,7 @@ async fn ask(daemon: &Daemon, more: Value) {
 async fn users_are_counted_once_each_by_hashes_and_told_beside_the_terms() {
     let upstream = Upstream::start("alpha", Price::LIST).await;
     let policy = Policy::new()
-        .license("deal", "users: {max: 2, declared: 1}, fee: 10 USD/month")
+        .license("deal", "users: {max: 3, declared: 1}, fee: 10 USD/month")
         .provider(&upstream, "")
         .model("licensed", &upstream, "supply: licensed, license: deal")
         .route("name: chat, try: [licensed]");
@@ -44,15 +44,14 @@ async fn users_are_counted_once_each_by_hashes_and_told_beside_the_terms() {
     );
     assert_eq!(
         (of("users_counted"), of("users_declared"), of("users_allowed")),
-        ("3", "1", "2"),
+        ("3", "1", "3"),
         "{text}"
     );
     assert_eq!(
         (of("territories"), of("fee"), of("holds")),
-        ("SG", "10 USD/month", "NO"),
+        ("SG", "10 USD/month", "yes"),
         "{text}"
     );
-    assert!(text.contains("\"holds up to 2 users a month"), "{text}");
     let key = daemon.home.state().join("users.key").metadata().unwrap();
     assert_eq!(key.permissions().mode() & 0o777, 0o600);
     for file in std::fs::read_dir(daemon.home.state()).unwrap() {
@@ -63,4 +62,49 @@ async fn users_are_counted_once_each_by_hashes_and_told_beside_the_terms() {
             "a user's name is nowhere"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_user_beyond_the_bound_is_refused_and_those_that_are_counted_go_on_over_restarts() {
+    let upstream = Upstream::start("alpha", Price::LIST).await;
+    let with = |max: u32| {
+        Policy::new()
+            .license("deal", &format!("users: {{max: {max}}}"))
+            .provider(&upstream, "")
+            .model("licensed", &upstream, "supply: licensed, license: deal")
+            .route("name: chat, try: [licensed]")
+    };
+    let mut daemon = Daemon::start(&with(2)).await;
+    let body = |user: &str| {
+        let mut body =
+            json!({"model": "chat", "max_tokens": 50, "messages": [{"role": "user", "content": "Say hello."}]});
+        if !user.is_empty() {
+            body["user"] = user.into();
+        }
+        body
+    };
+    for user in ["ann", "bob", "ann"] {
+        daemon.chat(&body(user)).await.expect(200);
+    }
+    for _ in 0..2 {
+        let refused = daemon.chat(&body("eve")).await.expect_error(403);
+        assert!(
+            refused.text().contains("holds up to 2 users a month, 2 are counted"),
+            "{}",
+            refused.text()
+        );
+        daemon.chat(&body("bob")).await.expect(200);
+        daemon.chat(&body("")).await.expect(200);
+        daemon.sigterm().await;
+        daemon.restart().await;
+    }
+    daemon.edit(&with(3)).await;
+    daemon.chat(&body("eve")).await.expect(200);
+    // A licence that is held against fewer than it has counted says so to an auditor.
+    daemon.edit(&with(1)).await;
+    daemon.chat(&body("bob")).await.expect(200);
+    daemon.sigterm().await;
+    let output = daemon.cli(&["licenses", "--format", "csv"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("\"holds up to 1 users a month"), "{text}");
 }

@@ -136,6 +136,41 @@ mod tests {
     }
 
     #[test]
+    fn an_absurd_report_is_none_and_an_absurd_part_of_one_is_left_out_and_flagged() {
+        let with = |usage: &str| {
+            whole(&format!(
+                r#"{{"choices":[{{"message":{{"content":"hi"}}}}],"usage":{usage}}}"#
+            ))
+            .0
+        };
+        for none in [
+            r#"{"prompt_tokens":-10,"completion_tokens":5}"#,
+            r#"{"prompt_tokens":10,"completion_tokens":99999999999999999999999}"#,
+            r#"{"prompt_tokens":10,"completion_tokens":1e99}"#,
+            r#"{"prompt_tokens":"ten","completion_tokens":5}"#,
+            r#"{"prompt_tokens":[10],"completion_tokens":{}}"#,
+            r#"{"completion_tokens":5}"#,
+            "[]",
+            "7",
+            r#""many""#,
+        ] {
+            assert_eq!(with(none), None, "{none}");
+        }
+        let plain = with(r#"{"prompt_tokens":"10","completion_tokens":5.0}"#).unwrap();
+        assert_eq!((plain.input, plain.output, plain.estimated), (10, 5, false));
+        for flagged in [
+            r#"{"prompt_tokens":10,"completion_tokens":5,"prompt_tokens_details":{"cached_tokens":-4}}"#,
+            r#"{"prompt_tokens":10,"completion_tokens":5,"completion_tokens_details":{"reasoning_tokens":"much"}}"#,
+            r#"{"prompt_tokens":10,"completion_tokens":5,"prompt_tokens_details":{"cached_tokens":11}}"#,
+        ] {
+            let usage = with(flagged).unwrap();
+            assert_eq!((usage.input, usage.output, usage.estimated), (10, 5, true), "{flagged}");
+            let paid: u64 = crate::price::split(&usage).iter().map(|(_, tokens)| tokens).sum();
+            assert_eq!(paid, 15, "the parts are never more than the whole");
+        }
+    }
+
+    #[test]
     fn the_last_usage_of_a_part_is_found_and_a_text_about_usage_is_none() {
         let output = |part: &str| usage_within(part.as_bytes()).map(|usage| usage.output);
         let last =

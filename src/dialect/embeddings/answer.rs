@@ -1,6 +1,7 @@
 //! Reads an embeddings answer: is it one, and what did it use? The vectors are not looked at, only that there are some.
 
 use crate::dialect::chat::answer::Answer;
+use crate::dialect::said::Said;
 use crate::usage::Usage;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -18,7 +19,7 @@ struct Outline<'a> {
 /// There is no output to report.
 #[derive(Deserialize)]
 struct WireUsage {
-    prompt_tokens: Option<u64>,
+    prompt_tokens: Option<Said>,
 }
 
 pub fn read(body: &[u8]) -> Answer {
@@ -33,7 +34,7 @@ pub fn read(body: &[u8]) -> Answer {
     }
     let usage = outline.usage.and_then(|usage| {
         Some(Usage {
-            input: usage.prompt_tokens?,
+            input: usage.prompt_tokens?.tokens()?,
             ..Usage::default()
         })
     });
@@ -51,6 +52,12 @@ pub fn read(body: &[u8]) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_absurd_number_of_tokens_costs_no_answer() {
+        let body = br#"{"data":[{"embedding":[0.1],"index":0}],"usage":{"prompt_tokens":-7}}"#;
+        assert!(matches!(read(body), Answer::Whole { usage: None, .. }));
+    }
 
     #[test]
     fn vectors_are_an_answer_and_their_input_is_what_was_used() {
