@@ -12,6 +12,7 @@ mod read;
 mod terms;
 mod thinking;
 mod vendor;
+mod wire;
 
 pub use calendar::{Calendar, calendar, calendars};
 pub use licenses::{CeilingRecord, LicenseRecord, license, licenses};
@@ -19,3 +20,4 @@ pub use list_price::{Factor, Fees, FreeCount, ListPrice, ListRates, ListTier, Li
 pub use model::{FreeTokens, Kind, ModelRecord, ReasoningRecord, SupplyRecord, as_of, find, models};
 pub use thinking::{ThinkingSwitch, always_thinks};
 pub use vendor::{BalanceListing, BalanceShape, Dialect, Place, Vendor, VendorFacts};
+pub use wire::{KeyHeader, Wire};

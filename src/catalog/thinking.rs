@@ -10,7 +10,7 @@ use super::{ModelRecord, Vendor};
 pub enum ThinkingSwitch {
     /// `enable_thinking: false` (Qwen at Model Studio).
     Enable,
-    /// `thinking: {type: disabled}` (DeepSeek, GLM, Kimi, Doubao).
+    /// `thinking: {type: disabled}` (DeepSeek, GLM, Kimi, Doubao, Claude).
     Type,
     /// `reasoning_effort: none` (OpenAI, Mistral, Ollama).
     Effort,
@@ -32,6 +32,8 @@ impl ThinkingSwitch {
             // The first reasoning models know no `none`.
             "openai" | "azure" if begins(&["o1", "o3", "o4", "gpt-5-pro"]) => None,
             "openai" | "azure" | "mistral" | "ollama" => Some(Self::Effort),
+            "anthropic" => Some(Self::Type),
+            "bedrock" | "vertex" if upstream.contains("claude") => Some(Self::Type),
             "gemini" | "vertex" if !upstream.contains("pro") => Some(Self::Effort),
             "llama.cpp" | "vllm" | "sglang" => Some(Self::Template),
             _ => None,
@@ -80,6 +82,8 @@ mod tests {
             (Vendor::Openai, "o3", None),
             (Vendor::LlamaCpp, "qwen3-4b", Some(ThinkingSwitch::Template)),
             (Vendor::OpenaiCompatible, "anything", None),
+            (Vendor::Anthropic, "claude-sonnet-5", Some(ThinkingSwitch::Type)),
+            (Vendor::Vertex, "claude-sonnet-5", Some(ThinkingSwitch::Type)),
         ] {
             assert_eq!(ThinkingSwitch::of(vendor, upstream, None), switch, "{upstream}");
         }

@@ -1,6 +1,6 @@
 //! Vendors (`vendors.json`): where they are reached, how their wire differs, what a policy need not say.
 
-use super::read;
+use super::{KeyHeader, read};
 use serde::Deserialize;
 use std::sync::OnceLock;
 
@@ -53,9 +53,12 @@ pub enum Dialect {
 pub struct Place {
     #[serde(default, borrow)]
     pub region: Option<&'static str>,
-    /// As the official SDK takes it: `/chat/completions` is appended. `None`: the operator says.
+    /// As the official SDK takes it: `/chat/completions` or `/v1/messages` is appended. `None`: the operator says.
     #[serde(default, borrow)]
     pub url: Option<&'static str>,
+    /// Where its models are called that speak Messages, of a vendor whose others speak chat completions.
+    #[serde(default, borrow)]
+    pub messages_url: Option<&'static str>,
     /// The list of models.json that its models stand in.
     #[serde(default, borrow)]
     pub list: Option<&'static str>,
@@ -103,9 +106,6 @@ pub struct VendorFacts {
     pub source: &'static str,
     pub as_of: &'static str,
     pub dialect: Dialect,
-    /// What keeps planb from speaking to it.
-    #[serde(default, borrow)]
-    pub not_yet: Option<&'static str>,
     /// Hosted vendors need a key; local servers do not.
     #[serde(default)]
     pub needs_key: bool,
@@ -113,7 +113,12 @@ pub struct VendorFacts {
     #[serde(default, borrow)]
     pub key_env: Option<&'static str>,
     #[serde(default)]
+    pub key_header: KeyHeader,
+    #[serde(default)]
     pub local: bool,
+    /// What its base URL looks like, where only the operator knows it.
+    #[serde(default, borrow)]
+    pub address: Option<&'static str>,
     /// The first is the default.
     pub places: Vec<Place>,
     /// Where a local server of this kind listens unless told otherwise.
@@ -184,11 +189,6 @@ impl Vendor {
         Self::AnthropicCompatible,
     ];
 
-    /// Those whose API planb speaks.
-    pub fn spoken() -> impl Iterator<Item = Self> {
-        Self::ALL.into_iter().filter(|vendor| vendor.facts().not_yet.is_none())
-    }
-
     pub fn word(self) -> &'static str {
         self.facts().word
     }
@@ -249,11 +249,7 @@ mod tests {
             let facts = vendor.facts();
             assert_eq!(facts.local, facts.default_port.is_some(), "{}", facts.word);
             assert_eq!(facts.local, facts.health_path.is_some(), "{}", facts.word);
-            assert!(
-                !facts.needs_key || facts.key_env.is_some() || facts.not_yet.is_some(),
-                "{}",
-                facts.word
-            );
+            assert!(!facts.needs_key || facts.key_env.is_some(), "{}", facts.word);
             for url in facts.places.iter().filter_map(|place| place.url) {
                 assert!(url.starts_with("https://") && !url.ends_with('/'), "{url}");
             }
@@ -261,20 +257,12 @@ mod tests {
     }
 
     #[test]
-    fn what_planb_cannot_speak_yet_says_why() {
-        let later: Vec<_> = Vendor::ALL
-            .iter()
-            .filter(|vendor| vendor.facts().not_yet.is_some())
-            .collect();
-        let words: Vec<_> = later.iter().map(|vendor| vendor.word()).collect();
-        assert_eq!(words, ["anthropic", "vertex", "bedrock", "anthropic-compatible"]);
-        for vendor in Vendor::ALL {
-            let facts = vendor.facts();
-            assert!(
-                facts.dialect == Dialect::Chat || facts.not_yet.is_some(),
-                "{}",
-                facts.word
-            );
+    fn bedrock_has_a_host_for_each_of_its_dialects_in_every_region() {
+        for place in &Vendor::Bedrock.facts().places {
+            let region = place.region.unwrap();
+            for url in [place.url, place.messages_url] {
+                assert!(url.is_some_and(|url| url.contains(&format!(".{region}."))), "{region}");
+            }
         }
     }
 

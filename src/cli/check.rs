@@ -216,8 +216,8 @@ fn write_route(text: &mut String, snapshot: &Snapshot, route: &Route) {
         let (name, supply, upstream) = (&model.name, model.supply.word(), &model.upstream);
         let _ = writeln!(
             text,
-            "  {name} ({supply}): {upstream} at {}/chat/completions",
-            provider.base_url
+            "  {name} ({supply}): {upstream} at {}",
+            provider.chat_address(upstream)
         );
         if let Some(fee) = model.price.as_ref().and_then(|price| price.flat_fee(now)) {
             let _ = writeln!(text, "    paid whether or not it is used: {fee}");

@@ -129,7 +129,7 @@ fn providers(control: &Control, policy: &Policy) -> Vec<Value> {
         let standing = live.standing();
         json!({
             "name": &*provider.name,
-            "url": format!("{}/chat/completions", provider.base_url),
+            "url": address(policy, provider),
             "state": standing.state.word(),
             "reason": (!standing.reason.is_empty()).then_some(&*standing.reason),
             "since": time(standing.since),
@@ -137,6 +137,14 @@ fn providers(control: &Control, policy: &Policy) -> Vec<Value> {
         })
     })
     .collect()
+}
+
+/// Where its first model is called; of a vendor that has several APIs each model says its own.
+fn address(policy: &Policy, provider: &Provider) -> String {
+    let mut models = (0..policy.snapshot.models.len()).map(ModelId);
+    let first = models.find(|id| std::ptr::eq(policy.snapshot.provider_of(*id), provider));
+    let upstream = first.map_or("", |id| &policy.snapshot.model(id).upstream);
+    provider.chat_address(upstream)
 }
 
 /// Of a provider with several: how each stands, whatever models it was used for.
@@ -182,6 +190,7 @@ fn models(control: &Control, policy: &Policy) -> Vec<Value> {
         json!({
             "name": &*model.name,
             "provider": &*provider.name,
+            "url": provider.chat_address(&model.upstream),
             "supply": model.supply.word(),
             "available": reason.is_none(),
             "reason": reason,

@@ -2,6 +2,7 @@
 //! back and when they are gone again. Never with a completion, never a provider that has traffic to tell, at most one
 //! listing a provider in half a minute.
 
+use crate::catalog::Dialect;
 use crate::gateway::Gateway;
 use crate::health::Listing;
 use crate::live::{Policy, ProviderState};
@@ -9,7 +10,7 @@ use crate::policy::snapshot::{ModelId, Provider, ProviderId, ProviderKey};
 use crate::request::Caller;
 use crate::upstream::credentials::Credential;
 use crate::upstream::local::LocalState;
-use crate::upstream::probe::{LISTING_TIMEOUT, Probe, probe_listing};
+use crate::upstream::probe::{self, LISTING_TIMEOUT, Probe, probe_listing};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,10 +42,16 @@ pub async fn run(gateway: Arc<Gateway>, stop: CancellationToken) {
             *next = now + EACH;
             for (credential, key) in keys(&gateway, provider) {
                 let web = gateway.connections.web(provider.allow_private);
-                let secret = key.as_ref().map(|key| &key.secret);
+                let url = provider.listing();
+                let asked = probe::Listing {
+                    url: &url,
+                    key: key.as_ref().map(|key| &key.secret),
+                    key_header: provider.key_header,
+                    versioned: provider.vendor.facts().dialect == Dialect::Messages,
+                };
                 let probe = tokio::select! {
                     () = stop.cancelled() => return,
-                    probe = probe_listing(web, &provider.base_url, secret, LISTING_TIMEOUT) => probe,
+                    probe = probe_listing(web, asked, LISTING_TIMEOUT) => probe,
                 };
                 tracing::debug!(provider = &*provider.name, ?probe, "listing");
                 let (at, listing) = (gateway.clock.uptime(), listing(&probe));

@@ -1,7 +1,7 @@
 //! The hard constraints, one after another; the first that is not met is the reason.
 
 use super::output::{caps, output};
-use super::{Candidate, Reason, Speed, Standing, Terms};
+use super::{Candidate, Misfit, Reason, Speed, Standing, Terms};
 use crate::money::Money;
 use crate::policy::snapshot::{Model, Unmet};
 use crate::price::{MOST_OF_ONE_ATTEMPT, Quote};
@@ -102,8 +102,10 @@ fn quote<'s, 'a>(terms: &Terms, needs: &Requirements, standing: &'s Standing<'a>
 }
 
 fn capabilities(needs: &Requirements, standing: &Standing<'_>) -> Result<(), Reason> {
-    if let Some(why) = standing.misfit {
-        return Err(Reason::Unsupported { why: why.clone() });
+    match standing.misfit {
+        None => {}
+        Some(Misfit::Unsupported(why)) => return Err(Reason::Unsupported { why: why.clone() }),
+        Some(Misfit::Untranslatable(what)) => return Err(Reason::Untranslatable { what: what.clone() }),
     }
     if let Some(lacks) = lacking(needs, standing.model) {
         return Err(Reason::Capability { lacks });

@@ -19,7 +19,7 @@ mod tests;
 
 pub use pick::DEFAULT_OUTPUT;
 pub use present::{Calm, Funds, Present, Shaped, Speed, State, Wait};
-pub use reason::{Family, Reason};
+pub use reason::{Family, Misfit, Reason};
 pub use refusal::{Refusal, refusal};
 pub use standing::Barred;
 
@@ -136,7 +136,7 @@ pub struct Standing<'a> {
     /// The name of its provider, where that is switched off.
     pub disabled: Option<&'a Arc<str>>,
     /// Why the request cannot be sent there.
-    pub misfit: Option<&'a Arc<str>>,
+    pub misfit: Option<&'a Misfit>,
     pub barred: Barred<'a>,
     /// The request was sent there before, in vain.
     pub attempted: bool,

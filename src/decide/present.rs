@@ -1,5 +1,6 @@
 //! What a decision asks of the present: each model's state at one instant, as values.
 
+use super::Misfit;
 use crate::limit::Full;
 use crate::money::Money;
 use crate::policy::snapshot::{LicenseId, ModelId};
@@ -45,7 +46,7 @@ pub enum Shaped<'a> {
     /// Its needs as they are afterwards.
     Needs(&'a Requirements),
     /// It cannot be sent there, and why.
-    Misfit(&'a Arc<str>),
+    Misfit(&'a Misfit),
 }
 
 /// How a model stands. The default stands well: it can be called, is warm, and no hard budget covers it.

@@ -21,11 +21,24 @@ pub enum Family {
     Plan,
 }
 
+/// Why a request cannot be sent to a model at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Misfit {
+    /// The vendor refuses a field of it, or the policy's shaping leaves it unreadable.
+    Unsupported(Arc<str>),
+    /// What the model's dialect has no word for.
+    Untranslatable(Arc<str>),
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reason {
     /// A field of the request that the vendor refuses, or that shaping leaves unreadable.
     Unsupported {
         why: Arc<str>,
+    },
+    /// It asks for something that the model's dialect cannot say.
+    Untranslatable {
+        what: Arc<str>,
     },
     Capability {
         lacks: &'static str,
@@ -127,7 +140,7 @@ impl Reason {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Unsupported { .. } => "unsupported",
-            Self::Capability { .. } => "capability",
+            Self::Capability { .. } | Self::Untranslatable { .. } => "capability",
             Self::Residence => "residence",
             Self::Label { .. } => "label",
             Self::Quality { .. } => "quality",
@@ -163,6 +176,7 @@ impl Reason {
     pub const fn family(&self) -> Family {
         match self {
             Self::Unsupported { .. }
+            | Self::Untranslatable { .. }
             | Self::Capability { .. }
             | Self::Residence
             | Self::Label { .. }
@@ -206,6 +220,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unsupported { why } => f.write_str(why),
+            Self::Untranslatable { what } => write!(f, "does not take {what}"),
             Self::Capability { lacks } => write!(f, "does not take {lacks}"),
             Self::Residence => f.write_str("is not known to keep data where the route needs it to stay"),
             Self::Label { label } => write!(f, "has no label `{label}`"),

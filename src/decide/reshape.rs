@@ -1,9 +1,12 @@
 //! The request as the policy shapes it for each model that may serve it: its body, and what it needs after that.
 
-use super::{Rules, Shaped, Target, terms};
-use crate::dialect::{Inbound, refused, shape};
-use crate::policy::snapshot::{ModelId, Path, Shaping};
+use super::{Misfit, Rules, Shaped, Target, terms};
+use crate::catalog::Wire;
+use crate::dialect::messages;
+use crate::dialect::{Inbound, refused, shape, translate};
+use crate::policy::snapshot::{ModelId, Path, Shaping, Snapshot};
 use crate::request::Requirements;
+use bytes::Bytes;
 use std::sync::Arc;
 
 /// What is sent to one model.
@@ -15,7 +18,7 @@ pub struct Reshaped {
 }
 
 /// By model; what is not there goes as it is.
-pub type Reshapes = Vec<(ModelId, Result<Box<Reshaped>, Arc<str>>)>;
+pub type Reshapes = Vec<(ModelId, Result<Box<Reshaped>, Misfit>)>;
 
 pub fn reshape(rules: Rules<'_>, target: Target, inbound: &Inbound, needs: &Requirements) -> Reshapes {
     let terms = terms(rules, target);
@@ -65,14 +68,14 @@ fn one(
     id: ModelId,
     inbound: &Inbound,
     needs: &Requirements,
-) -> Result<Option<Reshaped>, Arc<str>> {
+) -> Result<Option<Reshaped>, Misfit> {
     let (model, provider) = (rules.snapshot.model(id), rules.snapshot.provider_of(id));
     let scopes = [route, Some(&model.shaping), Some(&provider.shaping)];
     let chain: Vec<&Shaping> = scopes.into_iter().flatten().filter(|one| !one.is_none()).collect();
     let narrow = [Some(&model.shaping), Some(&provider.shaping), route];
     let drops = narrow.into_iter().flatten().find_map(|one| one.drops).unwrap_or(false);
     let unreadable =
-        |error: crate::dialect::Unreadable| -> Arc<str> { format!("as the policy shapes it: {error}").into() };
+        |error: crate::dialect::Unreadable| Misfit::Unsupported(format!("as the policy shapes it: {error}").into());
     let shaped = shape::shaped(inbound.body(), &chain).map_err(unreadable)?;
     // What the policy takes out is not there to be refused, and what it puts in is.
     let body = shaped.as_ref().unwrap_or(inbound.body());
@@ -82,8 +85,10 @@ fn one(
     }
     if let (Some(field), false) = (dropped.first(), drops) {
         let vendor = provider.vendor.word();
-        return Err(format!("{vendor} refuses `{field}`; `on_unsupported: drop` would leave it out").into());
+        let why = format!("{vendor} refuses `{field}`; `on_unsupported: drop` would leave it out");
+        return Err(Misfit::Unsupported(why.into()));
     }
+    dropped.extend(untranslated(rules, id, inbound, body, drops)?);
     let strip = Shaping {
         strip: dropped
             .iter()
@@ -108,4 +113,41 @@ fn one(
         needs: Arc::new(needs),
         dropped,
     }))
+}
+
+/// What is lost on the way into the model's dialect, where the policy allows that.
+fn untranslated(
+    rules: Rules<'_>,
+    id: ModelId,
+    inbound: &Inbound,
+    body: &Bytes,
+    drops: bool,
+) -> Result<Vec<&'static str>, Misfit> {
+    let target = messages_target(rules.snapshot, id);
+    if target.wire == Wire::Chat {
+        return Ok(Vec::new());
+    }
+    if inbound.as_chat().is_none() {
+        return Err(Misfit::Untranslatable("a request for vectors".into()));
+    }
+    let lost = translate::fit(body, &target).map_err(|what| Misfit::Untranslatable(what.0))?;
+    match lost.first() {
+        Some(field) if !drops => {
+            let what = format!("`{field}`; `on_unsupported: drop` would leave it out");
+            Err(Misfit::Untranslatable(what.into()))
+        }
+        _ => Ok(lost),
+    }
+}
+
+/// The model as the Messages dialect has to know it.
+pub fn messages_target(snapshot: &Snapshot, id: ModelId) -> messages::Target<'_> {
+    let (model, provider) = (snapshot.model(id), snapshot.provider_of(id));
+    messages::Target {
+        vendor: provider.vendor,
+        upstream: &model.upstream,
+        wire: Wire::of(provider.vendor, &model.upstream),
+        thinks: model.traits.reasoning,
+        always_thinks: model.traits.always_thinks,
+    }
 }

@@ -8,13 +8,17 @@ mod tests;
 
 use super::chat::request::Shape;
 use super::chat::{answer, mask};
+use super::messages::stream::Heard;
+use super::messages::{Bounds, Target};
 use super::plain::plain;
 use super::sse::{Frame, Parser};
+use super::translate::{self, Translation};
 use super::{Inbound, embeddings, refused, shape};
-use crate::catalog::{ThinkingSwitch, Vendor};
+use crate::catalog::{ThinkingSwitch, Vendor, Wire};
 use crate::policy::snapshot::{Clamp, Path, Shaping};
 use bytes::Bytes;
 use serde_json::{Map, Value};
+use std::collections::VecDeque;
 
 const UPSTREAM: &str = "upstream-model";
 
@@ -146,6 +150,70 @@ pub fn stream(bytes: &[u8]) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Any chat request is refused for Claude or becomes a request of its dialect, and any bytes in place of its answer become
+/// chat completions or nothing: never an end that nobody sent.
+pub fn translated(bytes: &[u8]) -> Result<(), String> {
+    let is_json = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).is_ok();
+    for (upstream, wire) in [
+        ("claude-opus-5", Wire::Messages),
+        ("claude-sonnet-4-5", Wire::RawPredict),
+    ] {
+        let target = Target {
+            vendor: Vendor::Anthropic,
+            upstream,
+            wire,
+            thinks: true,
+            always_thinks: false,
+        };
+        asked(bytes, &target)?;
+        let whole = translate::answer(bytes, &target, 0);
+        if whole.is_some_and(|(chat, _)| !is_json(&chat)) {
+            return Err("an answer becomes no JSON".to_owned());
+        }
+        let mut translation = Translation::new(&target, 0);
+        let mut ahead = VecDeque::new();
+        for frame in frames(bytes.chunks(bytes.len().max(1))) {
+            let heard = frame.data.map(|data| translation.feed(&data, &mut ahead));
+            let done = |frame: &Frame| frame.data.as_deref() == Some(b"[DONE]");
+            if ahead.iter().any(done) != (heard == Some(Heard::Over)) {
+                return Err("an end that nobody sent".to_owned());
+            }
+            let broken = ahead.iter().filter(|frame| !done(frame)).find(|frame| {
+                let data = frame.data.as_deref().unwrap_or_default();
+                !is_json(data)
+            });
+            if let Some(frame) = broken {
+                return Err(format!("{:?} is no chunk", frame.raw));
+            }
+            ahead.clear();
+        }
+    }
+    Ok(())
+}
+
+/// What fits is written, with the bound that was reserved.
+fn asked(bytes: &[u8], target: &Target<'_>) -> Result<(), String> {
+    if translate::fit(bytes, target).is_err() {
+        return Ok(());
+    }
+    let bounds = Bounds {
+        max_tokens: 9,
+        stream: true,
+        thinking_off: false,
+    };
+    let sent = translate::request(bytes, target, bounds).map_err(|what| format!("fits and cannot be said: {what}"))?;
+    // Numbers beyond all bounds, deep inside, are between the client and its provider.
+    let own = serde_json::from_slice::<Value>(bytes).is_ok();
+    match serde_json::from_slice::<Value>(&sent) {
+        Ok(sent) if sent["max_tokens"] == 9 && sent["messages"][0]["role"] == "user" => Ok(()),
+        Err(_) if !own => Ok(()),
+        _ => Err(format!(
+            "what is sent is no request: {:?}",
+            String::from_utf8_lossy(&sent)
+        )),
+    }
 }
 
 fn frames<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Vec<Frame> {

@@ -1,7 +1,7 @@
 //! Reads a provider's error body, in whichever of its shapes it comes.
 //!
 //! OpenAI's `{"error": {…}}`, an `error` that is a string, the flat `{code, message}` of Model Studio's native API and of
-//! older vLLM, `{"detail": …}`, and an SSE event sent as the body of a 4xx. Anything else has no words for us: the
+//! older vLLM, the `{message}` alone of Amazon's services, `{"detail": …}`, and an SSE event sent as the body of a 4xx. Anything else has no words for us: the
 //! status decides, and the text is never passed on.
 
 use serde_json::{Map, Value};
@@ -38,6 +38,7 @@ pub(super) fn read(body: &[u8]) -> Option<Said> {
         }),
         _ if top.contains_key("choices") => None,
         _ if top.contains_key("code") || top.get("object").is_some_and(|o| o == "error") => Some(said(top)),
+        _ if top.len() == 1 && top.contains_key("message") => Some(said(top)),
         _ => match top.get("detail") {
             Some(Value::String(detail)) => Some(Said {
                 message: Some(detail.clone()),
@@ -67,8 +68,12 @@ fn said(error: &Map<String, Value>) -> Said {
     let status = number
         .and_then(|number| u16::try_from(number).ok())
         .filter(|status| (400..600).contains(status));
+    // Anthropic's; Google has a list there.
+    let detail = || error.get("details")?.get("error_code")?.as_str().map(str::to_owned);
     Said {
-        code: word("code").or_else(|| number.filter(|_| status.is_none()).map(|number| number.to_string())),
+        code: word("code")
+            .or_else(detail)
+            .or_else(|| number.filter(|_| status.is_none()).map(|number| number.to_string())),
         kind: word("type").or_else(|| word("status")),
         message: word("message"),
         status,
@@ -107,6 +112,10 @@ mod tests {
             Some("model not found")
         );
         assert_eq!(message(r#"{"detail":"Not Found"}"#).as_deref(), Some("Not Found"));
+        assert_eq!(message(r#"{"message":"Too many"}"#).as_deref(), Some("Too many"));
+        let of_anthropic = r#"{"type":"error","error":{"type":"rate_limit_error","message":"m",
+            "details":{"error_code":"enforced_spend_limit_reached"}},"request_id":"req_0"}"#;
+        assert_eq!(code(of_anthropic).as_deref(), Some("enforced_spend_limit_reached"));
     }
 
     #[test]

@@ -76,6 +76,9 @@ pub enum Phase {
     Total,
 }
 
+/// Amazon's word for what is wrong; its bodies have none.
+const AMAZON_TYPE: &str = "x-amzn-errortype";
+
 /// `now` serves hints that are dates.
 pub fn classify(vendor: Vendor, fault: &Fault<'_>, now: Timestamp) -> Failure {
     match *fault {
@@ -114,7 +117,11 @@ fn response(vendor: Vendor, status: u16, headers: &HeaderMap, body: &[u8], now: 
             ..told(Class::ProtocolError, &message)
         };
     }
-    let said = body::read(body).unwrap_or_default();
+    let mut said = body::read(body).unwrap_or_default();
+    if let Some(word) = headers.get(AMAZON_TYPE).and_then(|value| value.to_str().ok()) {
+        // `ThrottlingException:http://…`
+        said.code = word.split(':').next().map(str::to_owned);
+    }
     // A gateway that answers 200 with an error puts the real status into the error.
     let status = if (200..300).contains(&status) {
         said.status.unwrap_or(500)
@@ -140,7 +147,9 @@ fn spoken(vendor: Vendor, status: Option<u16>, said: &Said, hint: Option<Duratio
     {
         cooldown.scope = Scope::CredentialModel;
     }
-    if class == Class::Timeout && !table.bill_unknown.contains(&code) {
+    let kind = said.kind.as_deref().unwrap_or_default();
+    let unknown = [code, kind].iter().any(|word| table.bill_unknown.contains(word));
+    if class == Class::Timeout && !unknown {
         failure.billing = Billing::No;
     }
     failure.code = said.code.as_deref().or(said.kind.as_deref()).map(scrub::code);

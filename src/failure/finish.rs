@@ -44,7 +44,8 @@ pub(super) fn reason_failure(vendor: Vendor, reason: &str) -> Failure {
 fn failed_class(vendor: Vendor, reason: &str) -> Option<Class> {
     match (vendor, reason) {
         (_, "insufficient_system_resource") => Some(Class::Overloaded),
-        (_, "network_error" | "error") => Some(Class::UpstreamError),
+        // `pause_turn`: it wants to go on with a tool of its maker's, which nobody asked for.
+        (_, "network_error" | "error" | "pause_turn") => Some(Class::UpstreamError),
         // vLLM ends an aborted request so, also when its engine dies.
         (Vendor::Vllm, "abort") => Some(Class::UpstreamError),
         _ => None,

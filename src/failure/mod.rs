@@ -6,6 +6,7 @@
 
 mod body;
 mod classify;
+mod claude;
 mod finish;
 mod hosted;
 pub mod retry_after;

@@ -19,7 +19,7 @@ pub(super) struct Table {
     pub phrases: &'static [Phrase],
     /// Codes whose cooldown covers the model and not the whole credential.
     pub one_model: &'static [&'static str],
-    /// Codes after which it is unknown whether the answer was produced and billed.
+    /// Codes and types after which it is unknown whether the answer was produced and billed.
     pub bill_unknown: &'static [&'static str],
 }
 

@@ -6,7 +6,7 @@
 //! general one alone.
 
 use super::table::{NOTHING, Phrase, Table, Words};
-use super::{Class, hosted};
+use super::{Class, claude, hosted};
 use crate::catalog::Vendor;
 
 pub(super) const fn of(vendor: Vendor) -> &'static Table {
@@ -28,17 +28,16 @@ pub(super) const fn of(vendor: Vendor) -> &'static Table {
         Vendor::Fireworks => &hosted::FIREWORKS,
         Vendor::Groq => &hosted::GROQ,
         Vendor::Sglang => &VLLM,
-        Vendor::Anthropic
-        | Vendor::Vertex
-        | Vendor::Bedrock
-        | Vendor::Minimax
+        Vendor::Anthropic | Vendor::AnthropicCompatible => &claude::ANTHROPIC,
+        Vendor::Bedrock => &claude::BEDROCK,
+        Vendor::Vertex => &claude::VERTEX,
+        Vendor::Minimax
         | Vendor::Hunyuan
         | Vendor::Xai
         | Vendor::Openrouter
         | Vendor::Together
         | Vendor::Siliconflow
-        | Vendor::Lmstudio
-        | Vendor::AnthropicCompatible => &NOTHING,
+        | Vendor::Lmstudio => &NOTHING,
     }
 }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 /// Entries that this room does not judge, each with its reason.
-const NOT_HERE: [(&str, &str); 8] = [
+const NOT_HERE: [(&str, &str); 5] = [
     (
         "deepseek-keepalive-comments-then-ok",
         "a success: the stream's reader sees no failure",
@@ -15,17 +15,8 @@ const NOT_HERE: [(&str, &str); 8] = [
     ("stream-finish-without-done", "a success"),
     ("stream-usage-missing", "a success, settled by an estimate"),
     ("stream-usage-chunk-empty-choices", "a success"),
-    ("anthropic-529", "the Anthropic dialect is not spoken upstream"),
-    (
-        "anthropic-stream-mid-overloaded",
-        "the Anthropic dialect is not spoken upstream",
-    ),
-    ("anthropic-413", "the Anthropic dialect is not spoken upstream"),
     ("gemini-429-retryinfo", "Gemini's own dialect is not spoken upstream"),
 ];
-
-/// Also Anthropic's; they happen to come out right by the general rules and are replayed.
-const GENERAL: [&str; 2] = ["anthropic-429", "anthropic-stream-first-overloaded"];
 
 fn now() -> Timestamp {
     "2026-11-23T12:00:00Z".parse().unwrap()
@@ -42,6 +33,7 @@ fn vendor(provider: &str) -> Vendor {
         "baidu-qianfan" => Vendor::Qianfan,
         "openrouter" => Vendor::Openrouter,
         "gemini" => Vendor::Gemini,
+        "anthropic" => Vendor::Anthropic,
         "llama.cpp" => Vendor::LlamaCpp,
         "ollama" => Vendor::Ollama,
         "vllm" => Vendor::Vllm,
@@ -70,7 +62,7 @@ fn events(wire: &Value) -> Vec<Value> {
 
 fn speaks(event: &Value) -> bool {
     let delta = &event["choices"][0]["delta"];
-    [&delta["content"], &delta["reasoning_content"]]
+    [&delta["content"], &delta["reasoning_content"], &event["delta"]["text"]]
         .iter()
         .any(|text| text.as_str().is_some_and(|t| !t.is_empty()))
         || !delta["tool_calls"].is_null()
@@ -245,7 +237,7 @@ fn every_fault_of_the_catalogue_is_judged_as_it_says() {
             continue;
         }
         assert!(
-            ["openai", "dashscope"].contains(&entry["dialect"].as_str().unwrap()) || GENERAL.contains(&id),
+            ["openai", "dashscope", "anthropic"].contains(&entry["dialect"].as_str().unwrap()),
             "{id} is neither replayed nor named"
         );
         let (failure, expect) = (replay(&entry), &entry["expect"]);
@@ -393,4 +385,71 @@ fn money_that_comes_as_a_rate_limit_is_money() {
     assert_eq!(of(Vendor::Azure, 404, body).class, Class::ModelNotFound);
     let body = r#"[{"error":{"code":400,"message":"API key not valid. Please pass a valid one.","status":"INVALID_ARGUMENT"}}]"#;
     assert_eq!(of(Vendor::Gemini, 400, body).class, Class::Auth);
+}
+
+#[test]
+fn money_under_four_statuses_is_money_at_anthropic() {
+    let error = |kind: &str, message: &str, details: &str| {
+        format!(r#"{{"type":"error","error":{{"type":"{kind}","message":"{message}"{details}}},"request_id":"req_0"}}"#)
+    };
+    let limit = r#","details":{"error_code":"enforced_spend_limit_reached"}"#;
+    for (status, body) in [
+        (
+            400,
+            error(
+                "invalid_request_error",
+                "Your credit balance is too low to access the API.",
+                "",
+            ),
+        ),
+        (
+            400,
+            error(
+                "invalid_request_error",
+                "You have reached your specified API usage limits.",
+                "",
+            ),
+        ),
+        (402, error("billing_error", "m", "")),
+        (429, error("rate_limit_error", "m", limit)),
+        (403, error("permission_error", "m", limit)),
+    ] {
+        let failure = of(Vendor::Anthropic, status, &body);
+        assert_eq!(
+            (failure.class, failure.breaker),
+            (Class::QuotaExhausted, BreakerEffect::Trip),
+            "{body}"
+        );
+    }
+    let long = error(
+        "invalid_request_error",
+        "prompt is too long: 300000 tokens > 200000 maximum",
+        "",
+    );
+    assert_eq!(of(Vendor::Anthropic, 400, &long).class, Class::ContextTooLong);
+    assert_eq!(
+        of(Vendor::Anthropic, 504, &error("timeout_error", "m", "")).billing,
+        Billing::Hold
+    );
+    assert_eq!(of(Vendor::Anthropic, 529, "").class, Class::Overloaded);
+}
+
+#[test]
+fn amazons_word_stands_in_a_header() {
+    let mut headers = HeaderMap::new();
+    let judged = |headers: &HeaderMap, status, body: &str| {
+        let body = body.as_bytes();
+        classify(Vendor::Bedrock, &Fault::Response { status, headers, body }, now())
+    };
+    let word = "ServiceQuotaExceededException:http://internal.amazon.com/coral/";
+    headers.insert("x-amzn-errortype", HeaderValue::from_static(word));
+    let failure = judged(&headers, 400, r#"{"message":"Too many."}"#);
+    assert_eq!(
+        (failure.class, failure.message.as_str()),
+        (Class::RateLimited, "Too many.")
+    );
+    headers.insert("x-amzn-errortype", HeaderValue::from_static("ValidationException"));
+    let long = r#"{"message":"Input is too long for requested model."}"#;
+    assert_eq!(judged(&headers, 400, long).class, Class::ContextTooLong);
+    assert_eq!(judged(&headers, 400, r#"{"message":"m"}"#).class, Class::BadRequest);
 }

@@ -6,8 +6,12 @@ use super::deadlines::Deadlines;
 use super::prepare::Prepared;
 use super::reader::{Event, Reader, StreamFault};
 use super::stream::stream_failure;
+use crate::catalog::Wire as Api;
+use crate::decide::reshape::messages_target;
 use crate::dialect::chat::answer::{self, Answer};
 use crate::dialect::chat::request::Shape;
+use crate::dialect::messages::Bounds;
+use crate::dialect::translate::{self, Translation};
 use crate::failure::{Connect, Failure, Fault, Finish, Phase, classify, finish_of};
 use crate::upstream::call::{self, Call};
 use crate::upstream::connect::InferenceClient;
@@ -49,34 +53,8 @@ pub struct Wire<'a> {
 }
 
 pub async fn exchange(prepared: &Prepared, attempt: &mut Attempt, wire: &Wire<'_>) -> Result<Exchanged, Failure> {
-    let (body, uri, allow_private) = {
-        let (model, provider) = (attempt.model(), attempt.provider());
-        let switch = prepared.policy.snapshot.thinking_switch(attempt.candidate.id);
-        let shape = Shape {
-            cap: attempt.candidate.cap,
-            thinking_budget: attempt.candidate.thinking_budget,
-            thinking_off: switch.filter(|_| attempt.candidate.thinking_off),
-        };
-        let uri = format!("{}{}", provider.base_url, prepared.inbound.path()).parse::<Uri>();
-        (
-            prepared
-                .inbound_of(attempt.candidate.id)
-                .for_upstream(&model.upstream, provider.vendor.facts(), shape),
-            uri,
-            provider.allow_private,
-        )
-    };
-    let Ok(uri) = uri else {
-        return Err(failure(attempt, &Fault::Connect(Connect::Other)));
-    };
     let stream = prepared.inbound.stream();
-    let call = Call {
-        uri,
-        allow_private,
-        key: wire.key,
-        body,
-        stream,
-    };
+    let call = call(prepared, attempt, wire.key)?;
     attempt.sent = true;
     let first_until = if stream {
         wire.until.min(Instant::now() + wire.deadlines.first_token)
@@ -98,6 +76,57 @@ pub async fn exchange(prepared: &Prepared, attempt: &mut Attempt, wire: &Wire<'_
     } else {
         whole(prepared, attempt, response, wire).await
     }
+}
+
+/// What is sent, in the words of the model's own dialect.
+fn call<'a>(prepared: &Prepared, attempt: &Attempt, key: Option<&'a Credential>) -> Result<Call<'a>, Failure> {
+    let (model, provider, candidate) = (attempt.model(), attempt.provider(), attempt.candidate);
+    let inbound = prepared.inbound_of(candidate.id);
+    let stream = prepared.inbound.stream();
+    let address = provider.address(&model.upstream, prepared.inbound.path(), stream);
+    let Ok(uri) = address.parse::<Uri>() else {
+        return Err(failure(attempt, &Fault::Connect(Connect::Other)));
+    };
+    let target = messages_target(&prepared.policy.snapshot, candidate.id);
+    let body = match target.wire {
+        Api::Chat => {
+            let switch = prepared.policy.snapshot.thinking_switch(candidate.id);
+            let shape = Shape {
+                cap: candidate.cap,
+                thinking_budget: candidate.thinking_budget,
+                thinking_off: switch.filter(|_| candidate.thinking_off),
+            };
+            inbound.for_upstream(&model.upstream, provider.vendor.facts(), shape)
+        }
+        Api::Messages | Api::RawPredict => {
+            let bounds = Bounds {
+                max_tokens: candidate.output,
+                stream,
+                thinking_off: candidate.thinking_off,
+            };
+            // What cannot be said there was no candidate; shaping alone may have changed since.
+            let translated = translate::request(inbound.body(), &target, bounds);
+            translated.map_err(|what| {
+                let what = format!("the request cannot be said in the model's dialect: {what}");
+                failure(
+                    attempt,
+                    &Fault::Malformed {
+                        what: &what,
+                        stream: false,
+                    },
+                )
+            })?
+        }
+    };
+    Ok(Call {
+        uri,
+        allow_private: provider.allow_private,
+        key,
+        key_header: provider.key_header,
+        versioned: target.wire == Api::Messages,
+        body,
+        stream,
+    })
 }
 
 fn failure(attempt: &Attempt, fault: &Fault<'_>) -> Failure {
@@ -135,17 +164,27 @@ async fn whole(
     wire: &Wire<'_>,
 ) -> Result<Exchanged, Failure> {
     let (parts, mut body) = response.into_parts();
+    let target = messages_target(&prepared.policy.snapshot, attempt.candidate.id);
     let bytes = match read_all(attempt, &mut body, wire.until).await? {
         Read::Whole(bytes) => bytes,
-        Read::Part(head) => return Ok(Exchanged::Large { upstream: body, head }),
+        Read::Part(head) if target.wire.is_chat() => return Ok(Exchanged::Large { upstream: body, head }),
+        Read::Part(_) => {
+            let what = "the answer is too large to be translated";
+            return Err(failure(attempt, &Fault::Malformed { what, stream: false }));
+        }
     };
+    let translated = match target.wire {
+        Api::Chat => None,
+        Api::Messages | Api::RawPredict => translate::answer(&bytes, &target, attempt.now().as_second()),
+    };
+    let (bytes, told) = translated.unwrap_or((bytes, None));
     match prepared.inbound_of(attempt.candidate.id).answer(&bytes) {
         Answer::Whole {
             usage,
             counted_output,
             finish,
         } => {
-            attempt.usage = usage;
+            attempt.usage = told.or(usage);
             attempt.counted_output = counted_output;
             let vendor = attempt.provider().vendor;
             match finish
@@ -158,7 +197,7 @@ async fn whole(
         }
         Answer::Error => Err(error_in_success(attempt, &parts.headers, &bytes)),
         Answer::Empty { usage } => {
-            attempt.usage = usage;
+            attempt.usage = told.or(usage);
             Err(failure(attempt, &Fault::Empty { stream: false }))
         }
         Answer::Malformed(what) => Err(failure(attempt, &Fault::Malformed { what, stream: false })),
@@ -237,7 +276,8 @@ async fn begin(
         attempt.provider().vendor,
         !prepared.inbound.wants_usage(),
         prepared.shown_as.clone(),
-    );
+    )
+    .translating(translation(prepared, attempt));
     let (mut head, mut closed) = (VecDeque::new(), false);
     loop {
         while let Some(event) = reader.next_event() {
@@ -282,6 +322,12 @@ async fn begin(
             }
         }
     }
+}
+
+/// For an answer in another dialect than the client's.
+fn translation(prepared: &Prepared, attempt: &Attempt) -> Option<Translation> {
+    let target = messages_target(&prepared.policy.snapshot, attempt.candidate.id);
+    (!target.wire.is_chat()).then(|| Translation::new(&target, attempt.now().as_second()))
 }
 
 fn uncommitted(attempt: &mut Attempt, reader: &Reader, fault: &StreamFault) -> Failure {

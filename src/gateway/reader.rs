@@ -1,13 +1,17 @@
-//! Reads a provider's stream into events for the client: what to pass on, what to hide, where it ended or failed.
+//! Reads a provider's stream into events for the client: what to pass on, what to hide, where it ended or failed. A stream
+//! in another dialect is translated first, event by event, and then read like any other.
 //!
 //! Knows no socket and no clock: bytes are pushed in, events come out, in any chunking the same.
 
 use crate::catalog::Vendor;
 use crate::dialect::chat::mask::masked_event;
 use crate::dialect::chat::stream::{Progress, Seen};
+use crate::dialect::messages::stream::Heard;
 use crate::dialect::sse::{Frame, Parser};
+use crate::dialect::translate::Translation;
 use crate::failure::{Finish, finish_of};
 use bytes::Bytes;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 #[derive(Debug)]
@@ -42,9 +46,14 @@ pub struct Reader {
     hide_usage: bool,
     shown_as: Option<Arc<str>>,
     parser: Parser,
+    translation: Option<Translation>,
+    /// What the last translated event has become, as far as it is not read yet.
+    ahead: VecDeque<Frame>,
     progress: Progress,
     content_seen: bool,
 }
+
+const PING: &[u8] = b": ping\n\n";
 
 impl Reader {
     /// `shown_as`: what the client sees as its model, where it may not see the provider's name for it.
@@ -54,9 +63,17 @@ impl Reader {
             hide_usage,
             shown_as,
             parser: Parser::default(),
+            translation: None,
+            ahead: VecDeque::new(),
             progress: Progress::default(),
             content_seen: false,
         }
+    }
+
+    /// The provider speaks another dialect than the client.
+    pub fn translating(mut self, translation: Option<Translation>) -> Self {
+        self.translation = translation;
+        self
     }
 
     pub fn push(&mut self, chunk: &[u8]) {
@@ -65,17 +82,41 @@ impl Reader {
 
     /// The next event of what was pushed; `None` when more bytes are needed.
     pub fn next_event(&mut self) -> Option<Event> {
-        match self.parser.next_frame() {
-            Ok(frame) => frame.map(|frame| self.event(frame)),
-            Err(_) => Some(Event::Fault(StreamFault::Malformed(
-                "an event is longer than any answer",
-            ))),
+        loop {
+            if let Some(frame) = self.ahead.pop_front() {
+                return Some(self.event(frame));
+            }
+            let frame = match self.parser.next_frame() {
+                Ok(frame) => frame?,
+                Err(_) => {
+                    let why = "an event is longer than any answer";
+                    return Some(Event::Fault(StreamFault::Malformed(why)));
+                }
+            };
+            let (Some(translation), Some(data)) = (&mut self.translation, &frame.data) else {
+                return Some(self.event(frame));
+            };
+            let heard = translation.feed(data, &mut self.ahead);
+            if let Some(usage) = translation.usage() {
+                self.progress.report(usage);
+            }
+            match heard {
+                Heard::Going | Heard::Over => {}
+                Heard::Ping => return Some(Event::Comment(Bytes::from_static(PING))),
+                Heard::Error => return Some(Event::Fault(StreamFault::Error(data.clone()))),
+                Heard::Malformed(why) => return Some(Event::Fault(StreamFault::Malformed(why))),
+            }
         }
     }
 
     /// No more bytes come, in good order: what is left may be an event yet. A last `[DONE]` often lacks its blank line.
     pub fn close(&mut self) {
-        if self.parser.rest().trim_ascii_end().ends_with(b"[DONE]") {
+        let rest = self.parser.rest().trim_ascii_end();
+        let is_last = match self.translation {
+            None => rest.ends_with(b"[DONE]"),
+            Some(_) => rest.ends_with(b"}") && memchr::memmem::find(rest, b"message_stop").is_some(),
+        };
+        if is_last {
             self.parser.push(b"\n\n");
         }
         self.parser.close();
@@ -86,8 +127,9 @@ impl Reader {
         if self.progress.is_done() && self.progress.has_finished() {
             return None;
         }
-        // Some providers leave `[DONE]` out; then only an orderly close after every finish reason is an end.
-        if clean && self.progress.has_finished() && !self.parser.has_rest() {
+        // Some providers leave `[DONE]` out; then only an orderly close after every finish reason is an end. The Messages
+        // dialect has an end of its own.
+        if clean && self.translation.is_none() && self.progress.has_finished() && !self.parser.has_rest() {
             return None;
         }
         Some(if clean && !self.content_seen && !self.parser.has_rest() {
@@ -135,6 +177,8 @@ impl Reader {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::Wire;
+    use crate::dialect::messages::Target;
 
     const STREAM: &str = concat!(
         "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"finish_reason\":null}]}\n\n",
@@ -209,5 +253,68 @@ mod tests {
     fn nothing_at_all_is_an_empty_answer() {
         assert_eq!(read(b"").1.end(true), Some(StreamFault::Empty));
         assert_eq!(read(b": keep-alive\n\n").1.end(true), Some(StreamFault::Empty));
+    }
+
+    const MESSAGES: &str = concat!(
+        "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"m\",\"model\":\"c\",\"usage\":{\"input_tokens\":9,\"output_tokens\":1}}}\n\n",
+        "event: ping\ndata: {\"type\":\"ping\"}\n\n",
+        "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n",
+        "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"hi\"}}\n\n",
+        "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\n",
+        "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{\"output_tokens\":5}}\n\n",
+        "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
+    );
+
+    fn translate<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<String>, Reader) {
+        let target = Target {
+            vendor: Vendor::Anthropic,
+            upstream: "c",
+            wire: Wire::Messages,
+            thinks: true,
+            always_thinks: false,
+        };
+        let translation = Translation::new(&target, 0);
+        let mut reader = Reader::new(Vendor::Anthropic, true, None).translating(Some(translation));
+        let mut told = Vec::new();
+        for piece in pieces {
+            reader.push(piece);
+            told.extend(std::iter::from_fn(|| reader.next_event()).map(|event| format!("{event:?}")));
+        }
+        (told, reader)
+    }
+
+    #[test]
+    fn a_stream_in_another_dialect_is_the_same_in_any_pieces() {
+        let (whole, reader) = translate([MESSAGES.as_bytes()]);
+        let kinds: Vec<&str> = whole.iter().map(|event| event.split('(').next().unwrap()).collect();
+        assert_eq!(kinds, ["Preamble", "Comment", "Content", "Content", "Hidden", "Done"]);
+        let usage = reader.progress().usage().unwrap();
+        assert_eq!((usage.input, usage.output, usage.estimated), (9, 5, false));
+        for size in 1..64 {
+            assert_eq!(
+                translate(MESSAGES.as_bytes().chunks(size)).0,
+                whole,
+                "in pieces of {size}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_stream_in_another_dialect_is_whole_only_after_its_own_end() {
+        for cut in 0..MESSAGES.len() - 2 {
+            let (told, mut reader) = translate([&MESSAGES.as_bytes()[..cut]]);
+            assert!(
+                reader.end(false).is_some() && reader.end(true).is_some(),
+                "cut at {cut}"
+            );
+            assert!(!told.iter().any(|event| event.starts_with("Done")), "cut at {cut}");
+            reader.close();
+            let done = std::iter::from_fn(|| reader.next_event()).any(|event| matches!(event, Event::Done(_)));
+            // The bytes of the last event are all there; only its blank line is not.
+            assert_eq!(done, cut >= MESSAGES.trim_end().len(), "closed at {cut}");
+        }
+        let (_, reader) = translate([&MESSAGES.as_bytes()[..MESSAGES.find("event: content_block_stop").unwrap()]]);
+        let usage = reader.progress().usage().unwrap();
+        assert!(usage.estimated && usage.input == 9 && usage.output >= 1);
     }
 }

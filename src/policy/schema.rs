@@ -96,7 +96,7 @@ fn of_kind(kind: &'static Kind, definitions: &mut Map<String, Value>) -> Value {
         Kind::Timezone => json!({"type": "string", "minLength": 1}),
         Kind::State => refer("state-condition"),
         Kind::Selector => refer("selector-condition"),
-        Kind::Vendor => json!({"enum": Vendor::spoken().map(Vendor::word).collect::<Vec<_>>()}),
+        Kind::Vendor => json!({"enum": Vendor::ALL.map(Vendor::word)}),
         Kind::Event => json!({"enum": alert_patterns()}),
         Kind::Word(words) => json!({"enum": words}),
         Kind::Pattern(words, whole) => json!({"type": "string", "pattern": whole, "title": words}),

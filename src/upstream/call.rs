@@ -5,16 +5,22 @@ use super::connect::{ConnectTimeout, InferenceClient};
 use super::credentials::Credential;
 use super::egress::{self, Denied, ResolveError};
 use super::reuse;
+use crate::catalog::KeyHeader;
 use crate::failure::{Connect, Fault};
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper_util::client::legacy;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use std::error::Error;
 use std::io;
 
+/// The dialect's version that requests are written in.
+const MESSAGES_VERSION: (HeaderName, HeaderValue) = (
+    HeaderName::from_static("anthropic-version"),
+    HeaderValue::from_static("2023-06-01"),
+);
 const USER_AGENT: &str = concat!("planb/", env!("CARGO_PKG_VERSION"));
 /// A larger error body says nothing more.
 const MOST_ERROR_BODY: usize = 64 * 1024;
@@ -23,6 +29,9 @@ pub struct Call<'a> {
     pub uri: Uri,
     pub allow_private: bool,
     pub key: Option<&'a Credential>,
+    pub key_header: KeyHeader,
+    /// A header names the version of the Messages dialect.
+    pub versioned: bool,
     pub body: Bytes,
     pub stream: bool,
 }
@@ -65,16 +74,31 @@ pub async fn send(client: &InferenceClient, call: Call<'_>) -> Result<Response<I
     // A packed body would have to be unpacked to be judged, and bounded against bombs.
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
-    if let Some(key) = call.key {
-        // A key that is no header value is no key: the provider will say so.
-        if let Ok(mut value) = HeaderValue::from_str(&format!("Bearer {}", key.secret.expose_secret())) {
-            value.set_sensitive(true);
-            headers.insert(header::AUTHORIZATION, value);
-        }
-    }
+    let secret = call.key.map(|key| &key.secret);
+    identify(headers, secret, call.key_header, call.versioned);
     let response = client.request(request).await.map_err(|error| no_response(&error))?;
     reuse::note_answer(response.extensions());
     Ok(response)
+}
+
+/// Who calls, and in which version.
+pub(super) fn identify(headers: &mut HeaderMap, key: Option<&SecretString>, header: KeyHeader, versioned: bool) {
+    if versioned {
+        let (name, version) = MESSAGES_VERSION;
+        headers.insert(name, version);
+    }
+    let Some(key) = key.map(ExposeSecret::expose_secret) else {
+        return;
+    };
+    let (name, value) = match header {
+        KeyHeader::Bearer => (header::AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {key}"))),
+        KeyHeader::XApiKey => (HeaderName::from_static("x-api-key"), HeaderValue::from_str(key)),
+    };
+    // A key that is no header value is no key: the provider will say so.
+    if let Ok(mut value) = value {
+        value.set_sensitive(true);
+        headers.insert(name, value);
+    }
 }
 
 /// The start of an error's body; `None` when it broke off.

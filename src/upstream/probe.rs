@@ -2,10 +2,12 @@
 //!
 //! Never an inference call. What follows from an answer is for the breaker and the local supervisor to say.
 
+use super::call::identify;
 use super::connect::{Web, describe};
-use http::StatusCode;
+use crate::catalog::KeyHeader;
+use http::{HeaderMap, StatusCode};
 use reqwest::{Method, Url};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use std::time::Duration;
 
 /// A provider whose listing takes longer is as good as down.
@@ -46,9 +48,29 @@ pub enum Health {
     },
 }
 
-/// Asks `{base_url}/models`.
-pub async fn probe_listing(web: &Web, base_url: &str, key: Option<&SecretString>, timeout: Duration) -> Probe {
-    match get(web, &format!("{base_url}/models"), key, timeout).await {
+/// A provider's listing, and how it is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Listing<'a> {
+    pub url: &'a str,
+    pub key: Option<&'a SecretString>,
+    pub key_header: KeyHeader,
+    /// A header names the version of the Messages dialect.
+    pub versioned: bool,
+}
+
+impl<'a> Listing<'a> {
+    fn without_key(url: &'a str) -> Self {
+        Self {
+            url,
+            key: None,
+            key_header: KeyHeader::Bearer,
+            versioned: false,
+        }
+    }
+}
+
+pub async fn probe_listing(web: &Web, listing: Listing<'_>, timeout: Duration) -> Probe {
+    match get(web, listing, timeout).await {
         Ok(status) => read_listing(status),
         Err(silence) => Probe::Dead { why: silence.why },
     }
@@ -56,7 +78,7 @@ pub async fn probe_listing(web: &Web, base_url: &str, key: Option<&SecretString>
 
 /// Asks a local server's health path.
 pub async fn probe_health(web: &Web, health_url: &str) -> Health {
-    match get(web, health_url, None, HEALTH_TIMEOUT).await {
+    match get(web, Listing::without_key(health_url), HEALTH_TIMEOUT).await {
         Ok(StatusCode::OK) => Health::Ready,
         Ok(StatusCode::SERVICE_UNAVAILABLE) => Health::Loading,
         Ok(status) => Health::Stranger {
@@ -104,17 +126,18 @@ struct Silence {
     connected: bool,
 }
 
-async fn get(web: &Web, url: &str, key: Option<&SecretString>, timeout: Duration) -> Result<StatusCode, Silence> {
+async fn get(web: &Web, asked: Listing<'_>, timeout: Duration) -> Result<StatusCode, Silence> {
     let unsent = |why: String| Silence { why, connected: false };
-    let url: Url = url.parse().map_err(|_| unsent("the address is not a URL".to_owned()))?;
+    let url: Url = asked
+        .url
+        .parse()
+        .map_err(|_| unsent("the address is not a URL".to_owned()))?;
     let request = web
         .request(Method::GET, url)
         .map_err(|denied| unsent(denied.to_string()))?;
-    let request = match key {
-        Some(key) => request.bearer_auth(key.expose_secret()),
-        None => request,
-    };
-    let answer = request.timeout(timeout).send().await;
+    let mut headers = HeaderMap::new();
+    identify(&mut headers, asked.key, asked.key_header, asked.versioned);
+    let answer = request.headers(headers).timeout(timeout).send().await;
     let silence = |error: reqwest::Error| Silence {
         connected: error.is_timeout() && !error.is_connect(),
         why: describe(error),
@@ -132,7 +155,7 @@ mod tests {
     /// Answers one request with a status; gives back what it was sent.
     async fn answer_once(status: &'static str) -> (String, tokio::task::JoinHandle<String>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base = format!("http://{}/v1", listener.local_addr().unwrap());
+        let url = format!("http://{}/v1/models", listener.local_addr().unwrap());
         let seen = tokio::spawn(async move {
             let (mut socket, _) = listener.accept().await.unwrap();
             let mut head = vec![0; 4096];
@@ -141,13 +164,13 @@ mod tests {
             socket.write_all(answer.as_bytes()).await.unwrap();
             String::from_utf8_lossy(&head[..read]).into_owned()
         });
-        (base, seen)
+        (url, seen)
     }
 
     async fn listing(status: &'static str) -> Probe {
-        let (base, _seen) = answer_once(status).await;
+        let (url, _seen) = answer_once(status).await;
         let connections = Connections::new().unwrap();
-        probe_listing(connections.web(false), &base, None, LISTING_TIMEOUT).await
+        probe_listing(connections.web(false), Listing::without_key(&url), LISTING_TIMEOUT).await
     }
 
     #[tokio::test]
@@ -184,13 +207,28 @@ mod tests {
 
     #[tokio::test]
     async fn the_listing_is_asked_with_the_key() {
-        let (base, seen) = answer_once("200 OK").await;
         let key = SecretString::from("sk-probe");
         let connections = Connections::new().unwrap();
-        probe_listing(connections.web(false), &base, Some(&key), LISTING_TIMEOUT).await;
-        let head = seen.await.unwrap();
-        assert!(head.starts_with("GET /v1/models HTTP/1.1\r\n"), "{head}");
-        assert!(head.contains("authorization: Bearer sk-probe\r\n"), "{head}");
+        for (key_header, versioned, lines) in [
+            (KeyHeader::Bearer, false, "authorization: Bearer sk-probe\r\n"),
+            (
+                KeyHeader::XApiKey,
+                true,
+                "anthropic-version: 2023-06-01\r\nx-api-key: sk-probe\r\n",
+            ),
+        ] {
+            let (url, seen) = answer_once("200 OK").await;
+            let listing = Listing {
+                url: &url,
+                key: Some(&key),
+                key_header,
+                versioned,
+            };
+            probe_listing(connections.web(false), listing, LISTING_TIMEOUT).await;
+            let head = seen.await.unwrap();
+            assert!(head.starts_with("GET /v1/models HTTP/1.1\r\n"), "{head}");
+            assert!(head.contains(lines), "{head}");
+        }
     }
 
     #[tokio::test]

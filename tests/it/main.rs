@@ -26,6 +26,7 @@ mod keys;
 mod licenses;
 mod limits;
 mod local_server;
+mod messages;
 mod meters;
 mod mirror;
 mod plan_changes;

@@ -4,6 +4,8 @@
 pub mod answer;
 mod billed;
 pub mod conversation;
+pub mod decode;
+pub mod encode;
 pub mod error;
 mod extras;
 pub mod mask;

@@ -31,6 +31,8 @@ pub enum Seen {
 #[derive(Clone, Debug, Default)]
 pub struct Progress {
     usage: Option<Usage>,
+    /// What another dialect said on the way, where the figures are whole only at the end.
+    partial: Option<Usage>,
     /// The service tier that a chunk named last.
     tier: Option<ServiceTier>,
     counted_output: u64,
@@ -83,11 +85,23 @@ impl Progress {
         if meaningful { Seen::Meaningful } else { Seen::Preamble }
     }
 
-    /// As reported by the provider, if it was.
+    /// Figures of an answer that is under way: its input is known, its output is not yet.
+    pub const fn report(&mut self, usage: Usage) {
+        self.partial = Some(usage);
+    }
+
+    /// As reported by the provider, if it was; of an answer that is under way, with the output counted so far.
     pub fn usage(&self) -> Option<Usage> {
-        self.usage.map(|usage| Usage {
+        let whole = self.usage.map(|usage| Usage {
             tier: usage.tier.or(self.tier),
             ..usage
+        });
+        whole.or_else(|| {
+            self.partial.map(|usage| Usage {
+                output: usage.output.max(self.counted_output),
+                estimated: true,
+                ..usage
+            })
         })
     }
 

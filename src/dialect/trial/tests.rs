@@ -16,6 +16,12 @@ const STREAMS: [&str; 3] = [
     ": keep-alive\r\n\r\nevent: message\r\nid: 7\r\ndata: {}\r\ndata: more\r\n\r\n",
     "\u{feff}data:a\rdata\r\rdata: b",
 ];
+const CONVERSATIONS: [&str; 4] = [
+    r#"{"model":"a","messages":[{"role":"system","content":"s"},{"role":"user","content":[{"type":"text","text":"t"},{"type":"image_url","image_url":{"url":"data:image/png;base64,AA=="}}]}],"temperature":1.5,"stop":"x","reasoning_effort":"low"}"#,
+    r#"{"messages":[{"role":"user","content":"u"},{"role":"assistant","content":null,"tool_calls":[{"id":"c:1","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"system","content":"s"},{"role":"tool","tool_call_id":"c:1","content":"r"}],"tools":[{"type":"function","function":{"name":"f"}}],"tool_choice":"auto","parallel_tool_calls":false}"#,
+    r#"{"id":"m","type":"message","model":"c","content":[{"type":"thinking","thinking":"h","signature":"s"},{"type":"tool_use","id":"t","name":"f","input":{}},{"type":"text","text":"x"}],"stop_reason":"tool_use","usage":{"input_tokens":3,"output_tokens":2}}"#,
+    "data: {\"type\":\"message_start\",\"message\":{\"id\":\"m\",\"usage\":{\"input_tokens\":3,\"output_tokens\":1}}}\n\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"f\",\"input\":{}}}\n\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":\"{\"}}\n\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"tool_use\"},\"usage\":{\"output_tokens\":5}}\n\ndata: {\"type\":\"message_stop\"}\n\n",
+];
 const SPRINKLES: [&str; 24] = [
     "\"",
     "{",
@@ -95,6 +101,11 @@ fn any_stream_gives_the_same_events_however_it_is_cut() {
     run(&STREAMS, stream);
 }
 
+#[test]
+fn any_conversation_is_refused_or_said_in_the_other_dialect_and_any_answer_comes_back_as_one() {
+    run(&CONVERSATIONS, translated);
+}
+
 /// What fuzzing found, by the way in.
 #[test]
 fn what_was_found_once_holds() {
@@ -103,6 +114,7 @@ fn what_was_found_once_holds() {
         ("body", body as fn(&[u8]) -> Result<(), String>),
         ("answer", answers),
         ("stream", stream),
+        ("messages", translated),
     ] {
         let Ok(found) = std::fs::read_dir(root.join(way)) else {
             continue;

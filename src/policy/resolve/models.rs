@@ -3,6 +3,7 @@
 use super::prices::Owner;
 use super::traits::Known;
 use super::{Referent, Resolver};
+use crate::catalog::Wire;
 use crate::license::License;
 use crate::money::Ratio;
 use crate::policy::mask::shown;
@@ -65,7 +66,7 @@ impl Resolver<'_, '_> {
         );
         let price = self.price(written.price.as_deref(), &owner);
         known.priced(written.price.is_none() && price.is_some());
-        Model {
+        let model = Model {
             name: Arc::clone(&written.name.text),
             provider: ProviderId(provider.unwrap_or(0)),
             upstream: Arc::clone(&upstream.text),
@@ -90,7 +91,21 @@ impl Resolver<'_, '_> {
             limits: self.limits(&written.limits),
             shaping: self.shaping(&written.shaping),
             traits: self.traits(written, from, &mut known, licenses),
+        };
+        self.check_bound(written, host, &model);
+        model
+    }
+
+    /// The Messages dialect wants an output bound with every request, also where a client gives none.
+    fn check_bound(&mut self, written: &read::Model, host: Option<&Provider>, model: &Model) {
+        let wire = host.map(|host| Wire::of(host.vendor, &model.upstream));
+        if wire.is_none_or(Wire::is_chat) || model.max_output.is_some() || written.max_output.is_some() {
+            return;
         }
+        let message = format!("model `{}` needs `max_output`", shown(&written.name.text));
+        self.report
+            .error(written.place, "missing-key", message)
+            .help("the Messages dialect wants a bound with every request: write the most that the model can answer, such as `max_output: 32k`");
     }
 
     fn supply_unknown(&mut self, written: &read::Model, upstream: &str, at_provider: bool) {

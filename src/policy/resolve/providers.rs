@@ -2,7 +2,7 @@
 
 use super::Resolver;
 use super::urls::Address;
-use crate::catalog::{Place, Vendor, VendorFacts};
+use crate::catalog::{KeyHeader, Place, Vendor, VendorFacts};
 use crate::policy::mask::shown;
 use crate::policy::read;
 use crate::policy::snapshot::{Limits, Provider, ProviderKey, Timeouts};
@@ -35,7 +35,12 @@ impl Resolver<'_, '_> {
             name: Arc::clone(&written.name.text),
             vendor: vendor.unwrap_or(Vendor::OpenaiCompatible),
             place: place.copied().unwrap_or_default(),
+            // What the operator writes holds for all of its models.
+            messages_url: place
+                .filter(|_| written.base_url.is_none())
+                .and_then(|place| place.messages_url),
             base_url: address.map_or_else(|| Arc::from(""), |address| Arc::from(address.text)),
+            key_header: self.key_header(written, facts),
             keys,
             timeouts: self.timeouts(&written.timeouts),
             breaker,
@@ -52,16 +57,6 @@ impl Resolver<'_, '_> {
     fn vendor(&mut self, written: &read::Provider) -> Option<Vendor> {
         let word = self.required(written.vendor.as_ref(), written.place, "vendor", "a provider")?;
         let mut all = Vendor::ALL.iter().map(|vendor| vendor.facts());
-        if let Some(why) = all
-            .clone()
-            .find(|facts| *facts.word == *word.text)
-            .and_then(|facts| facts.not_yet)
-        {
-            self.report
-                .not_yet(word.place, &format!("vendor: {}", word.text))
-                .help(format!("this version does not speak {why}"));
-            return None;
-        }
         if let Some(facts) = all.find(|facts| facts.also.contains(&word.text.as_ref())) {
             let message = format!("`{}` is no vendor", word.text);
             self.report
@@ -69,7 +64,7 @@ impl Resolver<'_, '_> {
                 .help(format!("planb calls it `{}`", facts.word));
             return None;
         }
-        let known: Vec<_> = Vendor::spoken().map(|vendor| (vendor.word(), vendor)).collect();
+        let known = Vendor::ALL.map(|vendor| (vendor.word(), vendor));
         self.choose(word, "vendor", &known, &[])
     }
 
@@ -87,6 +82,11 @@ impl Resolver<'_, '_> {
         // What the official SDKs of local servers are given, too.
         if facts.local && !address.has_path {
             address.text.push_str("/v1");
+        }
+        // What OpenAI's SDK is given there: the location's other models are called beside it.
+        let openai = address.text.strip_suffix("/endpoints/openapi").map(str::len);
+        if let Some(location) = openai.filter(|_| facts.word == Vendor::Vertex.word()) {
+            address.text.truncate(location);
         }
         Some(address)
     }
@@ -131,8 +131,18 @@ impl Resolver<'_, '_> {
         let message = format!("a provider of vendor `{}`{region} needs `base_url`", facts.word);
         self.report
             .error(written.place, "missing-key", message)
-            .help("what its official SDK is given, such as `https://host/v1`");
+            .help(match facts.address {
+                Some(address) => format!("write `base_url: {address}`"),
+                None => "what its official SDK is given, such as `https://host/v1`".to_owned(),
+            });
         None
+    }
+
+    fn key_header(&mut self, written: &read::Provider, facts: Option<&VendorFacts>) -> KeyHeader {
+        let known = KeyHeader::ALL.map(|header| (header.word(), header));
+        let word = written.key_header.as_ref();
+        let said = word.and_then(|word| self.choose(word, "key_header", &known, &[]));
+        said.unwrap_or_else(|| facts.map_or(KeyHeader::Bearer, |facts| facts.key_header))
     }
 
     /// `api_key` alone, or `keys` with their names and weights.

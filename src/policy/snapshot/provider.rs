@@ -1,7 +1,7 @@
 //! Providers: where models are called, with which key and patience.
 
 use super::{Limits, Shaping};
-use crate::catalog::{Place, Vendor};
+use crate::catalog::{KeyHeader, Place, Vendor, Wire};
 use crate::policy::condition::StateCondition;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -34,8 +34,11 @@ pub struct Provider {
     pub vendor: Vendor,
     /// Its region's facts: which list and prices hold, where data stays.
     pub place: Place,
-    /// Without a trailing slash and with its path (`…/v1`): `/chat/completions` and `/models` are appended.
+    /// Without a trailing slash and with its path (`…/v1`): [`Self::address`] says what is appended.
     pub base_url: Arc<str>,
+    /// The same of models that are called in the Messages dialect, where they have a host of their own.
+    pub messages_url: Option<&'static str>,
+    pub key_header: KeyHeader,
     /// Empty: the vendor needs no key and none was given.
     pub keys: Vec<ProviderKey>,
     pub timeouts: Timeouts,
@@ -73,6 +76,30 @@ pub struct ProviderKey {
 }
 
 impl Provider {
+    /// Where a model is called; `path` is the one of OpenAI's API that the request came to.
+    pub fn address(&self, upstream: &str, path: &str, stream: bool) -> String {
+        let base = &self.base_url;
+        match Wire::of(self.vendor, upstream) {
+            Wire::Chat if self.vendor == Vendor::Vertex => format!("{base}/endpoints/openapi{path}"),
+            Wire::Chat => format!("{base}{path}"),
+            Wire::Messages => format!("{}/v1/messages", self.messages_url.unwrap_or(base)),
+            Wire::RawPredict => {
+                let verb = if stream { "streamRawPredict" } else { "rawPredict" };
+                format!("{base}/publishers/anthropic/models/{upstream}:{verb}")
+            }
+        }
+    }
+
+    /// Where a model is called to chat, as it is shown.
+    pub fn chat_address(&self, upstream: &str) -> String {
+        self.address(upstream, "/chat/completions", false)
+    }
+
+    /// The free listing that tells whether it answers.
+    pub fn listing(&self) -> String {
+        format!("{}{}", self.base_url, self.vendor.facts().listing_path)
+    }
+
     /// What health knows its keys by, and their weights. A provider without keys has one nameless.
     pub fn weighted_keys(&self) -> Vec<(Arc<str>, u32)> {
         if self.keys.is_empty() {

@@ -195,7 +195,7 @@ fn kind(kind: &Kind) -> String {
         Kind::Timezone => "time zone".to_owned(),
         Kind::State => "state condition".to_owned(),
         Kind::Selector => "selector condition".to_owned(),
-        Kind::Vendor => either(&Vendor::spoken().map(Vendor::word).collect::<Vec<_>>()),
+        Kind::Vendor => either(&Vendor::ALL.map(Vendor::word)),
         Kind::Event => "event".to_owned(),
         Kind::Word(words) => either(words),
         Kind::Pattern(words, whole) => {

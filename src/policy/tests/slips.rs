@@ -35,9 +35,9 @@ fn of_providers_models_and_what_holds_for_all() {
         ("top", "plan: []", "unknown-key", "plan"),
         (
             "providers",
-            "  a: {vendor: anthropic, api_key: env:A}",
-            "not-yet",
-            "anthropic",
+            "  a: {vendor: anthropic, api_key: env:A, key_header: cookie}",
+            "unknown-word",
+            "cookie",
         ),
         ("providers", "  a: {vendor: zai, api_key: env:A}", "unknown-word", "zai"),
         ("providers", "  a: {vendor: azure, api_key: env:A}", "missing-key", "a"),

@@ -229,6 +229,7 @@ impl Setting {
             | Reason::Shed { .. }
             | Reason::BudgetClosed { .. }
             | Reason::Unsupported { .. }
+            | Reason::Untranslatable { .. }
             | Reason::Attempted => Vec::new(),
         }
     }

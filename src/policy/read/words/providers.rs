@@ -12,9 +12,10 @@ pub(in crate::policy) static PROVIDER: Section = Section {
     what: "a provider",
     keys: &[
         key("vendor", Vendor, REQUIRED, "dashscope", "brings the address, the error table, the health probe and the quirks of its API"),
-        key("region", Word(&["intl", "cn", "us", "hk", "eu", "jp"]), "the vendor's first", "cn", "of a vendor that has several: which address, prices and residence hold; keys do not cross regions"),
-        key("base_url", Address, "the vendor's own", "http://127.0.0.1:8081", "what the vendor's official SDK is given; `/chat/completions` is appended. A local server without a path gets `/v1`; `openai-compatible` needs it"),
+        key("region", Word(&["intl", "cn", "us", "hk", "eu", "jp", "us-east-1", "us-east-2", "us-west-2", "eu-central-1", "eu-west-1", "eu-west-3", "eu-north-1", "ap-northeast-1", "ap-southeast-2", "ap-south-1"]), "the vendor's first", "cn", "of a vendor that has several: which address, prices and residence hold; keys do not cross regions"),
+        key("base_url", Address, "the vendor's own", "http://127.0.0.1:8081", "what the vendor's official SDK is given; `/chat/completions` is appended, or `/v1/messages` where it speaks Anthropic's dialect. A local server without a path gets `/v1`; `openai-compatible`, `anthropic-compatible` and `vertex` need it"),
         key("api_key", Credential, "", "env:DASHSCOPE_API_KEY", "hosted vendors need it"),
+        key("key_header", Word(&["bearer", "x-api-key"]), "the vendor's", "bearer", "the header that carries the key: `authorization: Bearer KEY`, or `x-api-key: KEY`, which is the default of `anthropic` and `anthropic-compatible`"),
         key("keys", List(&Either(&[Credential, In(&PROVIDER_KEY)])), "`api_key`", "[env:QWEN_A, {key: env:QWEN_B, weight: 2}]", "several keys of one account or region, in turn; one that is refused or out of quota rests alone"),
         key("timeouts", In(&TIMEOUTS), "", "{first_token: 30s}", "the tightest of provider, model and route counts"),
         key("start", In(&START), "", "{command: [./serve], ready: 10m}", "a local server on this machine, started when it is first needed"),
