@@ -194,7 +194,7 @@ async fn an_overload_moves_on_to_the_other_dialect_and_back() {
         .provider(&second, "breaker: none, cooldown: none")
         .model("second", &second, COMPETITOR)
         .route("name: chat, try: [claude, second]")
-        .route("name: other, match: {model: other}, try: [second, claude]");
+        .route("name: other, try: [second, claude]");
     let daemon = Daemon::start(&policy).await;
     for stream in [false, true] {
         upstream.always(error(529, "overloaded_error", "Overloaded"));
@@ -294,7 +294,7 @@ async fn what_claude_cannot_be_asked_goes_to_who_can_and_explain_says_why() {
         .provider(&second, "")
         .model("second", &second, COMPETITOR)
         .route("name: chat, try: [claude, second]")
-        .route("name: lenient, match: {model: lenient}, try: [claude], on_unsupported: drop");
+        .route("name: lenient, try: [claude], on_unsupported: drop");
     let daemon = Daemon::start(&policy).await;
     let mut asked = hello(false);
     asked["seed"] = 7.into();
