@@ -54,7 +54,9 @@ pub struct Wire<'a> {
 
 pub async fn exchange(prepared: &Prepared, attempt: &mut Attempt, wire: &Wire<'_>) -> Result<Exchanged, Failure> {
     let stream = prepared.inbound.stream();
-    let call = call(prepared, attempt, wire.key)?;
+    let Some(call) = call(prepared, attempt, wire.key) else {
+        return Err(failure(attempt, &Fault::Connect(Connect::Other)));
+    };
     attempt.sent = true;
     let first_until = if stream {
         wire.until.min(Instant::now() + wire.deadlines.first_token)
@@ -78,15 +80,13 @@ pub async fn exchange(prepared: &Prepared, attempt: &mut Attempt, wire: &Wire<'_
     }
 }
 
-/// What is sent, in the words of the model's own dialect.
-fn call<'a>(prepared: &Prepared, attempt: &Attempt, key: Option<&'a Credential>) -> Result<Call<'a>, Failure> {
+/// What is sent, in the words of the model's own dialect. `None` where that cannot be said, which made it no candidate.
+fn call<'a>(prepared: &Prepared, attempt: &Attempt, key: Option<&'a Credential>) -> Option<Call<'a>> {
     let (model, provider, candidate) = (attempt.model(), attempt.provider(), attempt.candidate);
     let inbound = prepared.inbound_of(candidate.id);
     let stream = prepared.inbound.stream();
     let address = provider.address(&model.upstream, prepared.inbound.path(), stream);
-    let Ok(uri) = address.parse::<Uri>() else {
-        return Err(failure(attempt, &Fault::Connect(Connect::Other)));
-    };
+    let uri = address.parse::<Uri>().ok()?;
     let target = messages_target(&prepared.policy.snapshot, candidate.id);
     let body = match target.wire {
         Api::Chat => {
@@ -104,21 +104,10 @@ fn call<'a>(prepared: &Prepared, attempt: &Attempt, key: Option<&'a Credential>)
                 stream,
                 thinking_off: candidate.thinking_off,
             };
-            // What cannot be said there was no candidate; shaping alone may have changed since.
-            let translated = translate::request(inbound.body(), &target, bounds);
-            translated.map_err(|what| {
-                let what = format!("the request cannot be said in the model's dialect: {what}");
-                failure(
-                    attempt,
-                    &Fault::Malformed {
-                        what: &what,
-                        stream: false,
-                    },
-                )
-            })?
+            translate::request(inbound.body(), &target, bounds).ok()?
         }
     };
-    Ok(Call {
+    Some(Call {
         uri,
         allow_private: provider.allow_private,
         key,
