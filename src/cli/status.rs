@@ -53,6 +53,7 @@ fn screen(status: &Value, budgets: &Value, plans: &Value) -> String {
     if !stale.is_empty() {
         text.push_str(&format!("nothing new is heard of {}\n", stale.join(", ")));
     }
+    text.push_str(&fleet(&status["fleet"]));
     let mut table = |list: &Value, fields: &[&str]| text.push_str(&table(list, fields));
     table(&status["providers"], &["provider", "state", "since", "reason"]);
     table(
@@ -79,6 +80,21 @@ fn screen(status: &Value, budgets: &Value, plans: &Value) -> String {
     );
     table(&plans["plans"], &["plan", "active", "since", "why"]);
     text
+}
+
+/// Whose sums the budgets show.
+fn fleet(fleet: &Value) -> String {
+    if fleet.is_null() {
+        return String::new();
+    }
+    let (name, state) = (word(&fleet["name"]), word(&fleet["state"]));
+    let why = fleet["reason"]
+        .as_str()
+        .map_or_else(String::new, |why| format!(": {why}"));
+    let daemons = &fleet["daemons"];
+    format!(
+        "fleet {name} ({daemons} daemons) is {state}{why}\nbudgets show what the whole fleet spent, as of the last exchange; reserved is this daemon's\n"
+    )
 }
 
 /// An edit that was refused: where and why, in a line each.

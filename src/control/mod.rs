@@ -61,6 +61,7 @@ pub fn router(control: Arc<Control>) -> Router {
         .route("/planb/budgets", get(budgets))
         .route("/planb/budgets/{name}/raise", post(raise::raise))
         .route("/planb/forecast", get(forecast))
+        .route("/planb/fleet", get(fleet))
         .route("/planb/proof", get(proof))
         .route("/planb/plans", get(plans))
         .route("/planb/plans/{name}", get(plan))
@@ -108,6 +109,17 @@ async fn budgets(State(control): State<Arc<Control>>) -> Response {
 
 async fn forecast(State(control): State<Arc<Control>>) -> Response {
     Json(json!({"forecasts": forecasts::forecasts(&control.live, control.clock.now())})).into_response()
+}
+
+async fn fleet(State(control): State<Arc<Control>>) -> Response {
+    let Some(fleet) = &control.fleet else {
+        let said = "this daemon shares its budgets with nobody: it was started without --fleet";
+        return refused(StatusCode::NOT_FOUND, said);
+    };
+    match fleet.summary().await {
+        Ok(found) => Json(views::fleet(&fleet.state(), &found)).into_response(),
+        Err(failed) => refused(StatusCode::SERVICE_UNAVAILABLE, &failed.to_string()),
+    }
 }
 
 /// Adds the books up from the open reservations and compares, at this instant.

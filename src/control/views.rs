@@ -3,7 +3,7 @@
 use super::Control;
 use super::forecasts::{projected, runs_out};
 use crate::budget::AccountView;
-use crate::fleet::FleetState;
+use crate::fleet::{FleetBudget, FleetState};
 use crate::forecast::Projection;
 use crate::health::{Options, ProviderHealth, Verdict};
 use crate::live::{Live, Policy};
@@ -45,6 +45,37 @@ fn fleet_view(state: &FleetState) -> Value {
         "draws_for_s": state.draws_for.as_secs(),
         "daemons": state.daemons,
     })
+}
+
+/// The sums of all, as the fleet's store knows them, with each daemon's part.
+pub fn fleet(state: &FleetState, budgets: &[FleetBudget]) -> Value {
+    let budget = |budget: &FleetBudget| {
+        let part = |part: &crate::fleet::FleetPart| {
+            json!({
+                "machine": part.machine,
+                "holder": part.holder,
+                "posted": part.posted,
+                "held": part.held,
+                "leased": part.leased,
+                "told_at": part.told_at,
+            })
+        };
+        json!({
+            "name": budget.budget,
+            "key": (!budget.key.is_empty()).then_some(&budget.key),
+            "period_start": budget.period_start,
+            "period_end": budget.period_end,
+            "currency": budget.currency,
+            "limit": budget.limit,
+            "posted": budget.posted,
+            "held": budget.held,
+            "leased": budget.leased,
+            "free": budget.free,
+            "daemons": budget.daemons.iter().map(part).collect::<Vec<_>>(),
+        })
+    };
+    let budgets: Vec<Value> = budgets.iter().map(budget).collect();
+    json!({"fleet": fleet_view(state), "budgets": budgets})
 }
 
 pub fn policy(live: &Live) -> Value {

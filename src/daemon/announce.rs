@@ -16,20 +16,11 @@ pub struct Announcer {
 impl Announcer {
     /// Durable with the ledger's next transaction. An event that nobody asked for is only logged.
     pub async fn announce(&self, event: AlertEvent) {
-        let policy = self.live.policy();
         let kind = event.kind.name();
         if let Some(line) = line(event.kind, &event.data) {
             tracing::info!("{line}");
         }
-        let wants =
-            |target: &&crate::policy::snapshot::AlertTarget| target.events.iter().any(|pattern| pattern.matches(kind));
-        let targets: Vec<Arc<str>> = policy
-            .snapshot
-            .alerts
-            .iter()
-            .filter(wants)
-            .map(|target| target.id.clone())
-            .collect();
+        let targets = self.targets(event.kind);
         if targets.is_empty() {
             return;
         }
@@ -44,6 +35,20 @@ impl Announcer {
         if let Err(error) = self.ledger.event(row).await {
             tracing::error!(%error, event = kind, "the event could not be kept for delivery");
         }
+    }
+
+    /// Somebody has asked for such events.
+    pub fn is_wanted(&self, kind: EventKind) -> bool {
+        !self.targets(kind).is_empty()
+    }
+
+    fn targets(&self, kind: EventKind) -> Vec<Arc<str>> {
+        let policy = self.live.policy();
+        let kind = kind.name();
+        let wants =
+            |target: &&crate::policy::snapshot::AlertTarget| target.events.iter().any(|pattern| pattern.matches(kind));
+        let targets = policy.snapshot.alerts.iter().filter(wants);
+        targets.map(|target| target.id.clone()).collect()
     }
 }
 

@@ -21,6 +21,7 @@ mod reload;
 mod signals;
 mod soundness;
 pub mod state_dir;
+mod telling;
 mod terms;
 mod tick;
 mod users;
@@ -54,6 +55,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use telling::Teller;
 use tick::Ticker;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -297,10 +299,16 @@ impl Daemon {
             self.control.reload.clone(),
             self.stop.clone(),
         ));
+        let teller = self.gateway.fleet.clone().map(|fleet| {
+            let (teller, events) = Teller::new();
+            tasks.spawn(telling::run(fleet, self.announcer.clone(), events, self.stop.clone()));
+            teller
+        });
         let ticker = Ticker {
             gateway: self.gateway.clone(),
             announcer: self.announcer.clone(),
             overridden: self.control.overridden.clone(),
+            teller,
             told: terms::Told::default(),
             sound: soundness::Told::default(),
             foretold: forecasts::Told::default(),

@@ -1,6 +1,7 @@
 //! Once a second: periods roll, providers are judged, plans come and go, budgets tell what they crossed.
 
 use super::announce::Announcer;
+use super::telling::Teller;
 use super::{books, forecasts, meters, past, plans, providers, refusals, soundness, terms};
 use crate::alert::{AlertEvent, EventKind};
 use crate::budget::{Crossing, Holding, Notice};
@@ -23,6 +24,8 @@ pub struct Ticker {
     pub announcer: Arc<Announcer>,
     /// A plan was overridden by hand: act at once.
     pub overridden: Arc<Notify>,
+    /// In a fleet.
+    pub teller: Option<Teller>,
     pub told: terms::Told,
     pub sound: soundness::Told,
     pub foretold: forecasts::Told,
@@ -163,14 +166,23 @@ impl Ticker {
             "{}\u{1f}{}\u{1f}{}\u{1f}{}{of}\u{1f}{word}",
             pool.budget, key, pool.span.start, pool.span.end
         );
-        self.announcer
-            .announce(AlertEvent {
-                kind,
-                at: notice.at,
-                dedupe: Some(dedupe),
-                data,
-            })
-            .await;
+        let event = AlertEvent {
+            kind,
+            at: notice.at,
+            dedupe: Some(dedupe),
+            data,
+        };
+        // One of a fleet tells it, and the others hear at once how the budget stands.
+        let alone = match &self.teller {
+            Some(teller) => {
+                self.gateway.share_ahead.notify_one();
+                teller.tell(event).err()
+            }
+            None => Some(event),
+        };
+        if let Some(event) = alone {
+            self.announcer.announce(event).await;
+        }
     }
 
     async fn record(&self, record: Record) {

@@ -13,12 +13,16 @@ mod schema;
 mod session;
 mod standing;
 mod statements;
+mod summary;
+mod telling;
 mod tls;
 mod url;
 
 pub use error::FleetError;
 pub use link::Call;
 pub use session::Stamp;
+pub use summary::{FleetBudget, FleetPart};
+pub use telling::Telling;
 pub use url::Target;
 
 use crate::budget::{PoolId, ShareAnswer, ShareRequest};
@@ -31,10 +35,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tls::Tls;
+use tokio::sync::MutexGuard;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::time::timeout;
 
 /// Calls that wait to be answered.
 const CALLS: usize = 256;
+
+/// What is asked beside the exchanges waits no longer.
+const LOOK_WITHIN: Duration = Duration::from_secs(8);
 
 /// For `/planb/status`.
 #[derive(Clone, Debug)]
@@ -127,6 +136,33 @@ impl Fleet {
         self.line.lock().await.leave().await
     }
 
+    /// Whose it is to tell people of something; the same words are the same thing.
+    pub async fn claim(&self, what: &str) -> Result<Telling, FleetError> {
+        let (mut line, mut stamp) = self.look().await?;
+        within(line.claim(what, &mut stamp)).await
+    }
+
+    /// What was this daemon's to tell has been.
+    pub async fn told(&self, what: &str) -> Result<(), FleetError> {
+        let (mut line, mut stamp) = self.look().await?;
+        within(line.tell_done(what, &mut stamp)).await
+    }
+
+    /// What all have spent of the present periods' budgets, as the store knows it.
+    pub async fn summary(&self) -> Result<Vec<FleetBudget>, FleetError> {
+        let (mut line, mut stamp) = self.look().await?;
+        within(line.summary(&mut stamp)).await
+    }
+
+    /// For what is asked beside the exchanges, which alone say how the database stands.
+    async fn look(&self) -> Result<(MutexGuard<'_, Line>, Stamp), FleetError> {
+        let line = self.line.lock().await;
+        match self.standing.lock().refusal(self.clock.uptime()) {
+            Some(error) => Err(error),
+            None => Ok((line, self.stamp.lock().clone())),
+        }
+    }
+
     /// Pool and key of an account that was exchanged before, by its number in the store.
     pub async fn account(&self, number: i64) -> Option<(Arc<PoolId>, Arc<str>)> {
         self.line.lock().await.session.named.get(&number).cloned()
@@ -177,4 +213,8 @@ impl Fleet {
             );
         }
     }
+}
+
+async fn within<T>(asked: impl Future<Output = Result<T, FleetError>>) -> Result<T, FleetError> {
+    timeout(LOOK_WITHIN, asked).await.unwrap_or(Err(FleetError::Slow))
 }

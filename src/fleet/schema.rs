@@ -6,6 +6,7 @@ use tokio_postgres::Client;
 pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("schema/001_fleet.sql"),
     include_str!("schema/002_fits.sql"),
+    include_str!("schema/003_told.sql"),
 ];
 
 /// Anything that nobody else locks; of those who start together one makes the tables.

@@ -2,6 +2,7 @@
 //! that it answers while a daemon runs and when none does.
 
 mod chart;
+mod fleet;
 mod focus;
 mod forecast;
 mod table;
@@ -45,6 +46,10 @@ pub struct SpendArgs {
     /// usually burns in each hour of the week (as a table or JSON)
     #[arg(long, conflicts_with_all = ["by", "month", "since", "until", "route", "client", "tag"])]
     pub forecast: bool,
+    /// The sums of the running daemon's whole fleet instead: each budget by daemon, as the database has them (as a table or
+    /// JSON). Without it the figures are this daemon's own
+    #[arg(long, conflicts_with_all = ["by", "month", "since", "until", "route", "client", "tag", "forecast"])]
+    pub fleet: bool,
     /// How to write it
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
@@ -64,6 +69,9 @@ pub enum Format {
 pub fn run(state_dir: &Path, args: &SpendArgs, now: Timestamp) -> ExitCode {
     if args.forecast {
         return forecast::run(state_dir, args.format);
+    }
+    if args.fleet {
+        return fleet::run(state_dir, args.format);
     }
     let path = state_dir.join(FILE_NAME);
     if !path.exists() {

@@ -123,3 +123,64 @@ async fn what_the_fleet_left_of_a_period_is_carried_over_once() {
         .unwrap();
     assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (15, 55));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fleet_tells_of_a_threshold_once_and_each_daemon_sees_the_sum() {
+    let postgres = Postgres::start().await;
+    let url = postgres.database("books").await;
+    let (upstream, sink) = (cents().await, Sink::start().await);
+    let policy = Policy::one(&upstream)
+        .budget("month", "limit: 0.2 USD, per: month, alert_at: [50%]")
+        .plan("name: frugal, when: 'budget(\"month\").used > 0.7', change: {\"*\": {thinking: off}}")
+        .alert(&sink, "budget");
+    let daemons = [
+        member(&policy, &url).await,
+        member(&policy, &url).await,
+        member(&policy, &url).await,
+    ];
+    let all: Vec<SocketAddr> = daemons.iter().map(Daemon::address).collect();
+    // Nobody crosses the half alone.
+    assert_eq!(burst(&all, 12).await, 12);
+    until("somebody tells of the half", || async {
+        let told = sink.accepted("budget.threshold").len();
+        if told == 1 { Ok(()) } else { Err(told.to_string()) }
+    })
+    .await;
+    assert_eq!(burst(&all, 12).await, 8);
+    for daemon in &daemons {
+        daemon.when_plan("frugal", true).await;
+        assert_eq!(daemon.posted("month", 20 * CENT).await.spent(), 20 * CENT);
+    }
+    until("somebody tells that it is exhausted", || async {
+        let told = sink.accepted("budget.exhausted").len();
+        if told == 1 { Ok(()) } else { Err(told.to_string()) }
+    })
+    .await;
+    let client = postgres.connect("books").await;
+    until("all that was to be told is", || async {
+        let row = client
+            .query_one("SELECT count(*), count(done_at) FROM planb.told", &[])
+            .await
+            .unwrap();
+        let (claimed, done): (i64, i64) = (row.get(0), row.get(1));
+        if (claimed, done) == (2, 2) {
+            Ok(())
+        } else {
+            Err(format!("{claimed} {done}"))
+        }
+    })
+    .await;
+    assert_eq!(
+        (
+            sink.accepted("budget.threshold").len(),
+            sink.accepted("budget.exhausted").len()
+        ),
+        (1, 1)
+    );
+    let said = String::from_utf8(daemons[0].cli(&["spend", "--fleet"]).stdout).unwrap();
+    assert!(said.contains("fleet shop of 3 daemons"), "{said}");
+    let sums = said.lines().find(|line| line.contains(" all ")).unwrap();
+    assert!(sums.contains("month") && sums.contains("0.2"), "{said}");
+    let status = String::from_utf8(daemons[0].cli(&["status"]).stdout).unwrap();
+    assert!(status.contains("budgets show what the whole fleet spent"), "{status}");
+}
