@@ -67,6 +67,10 @@ pub struct ShareAnswer {
     pub idle: Money,
     /// What the total is short of the least that was asked for.
     pub lacks: Money,
+    /// It is less than was wished for: to ask ahead of need again would give no more.
+    pub less: bool,
+    /// Others wait for what it has beyond need, or a limit was lowered.
+    pub asked_back: bool,
     /// Not all of the fleet has told yet what it spent on a budget that is new in mid-period.
     pub counting: bool,
     /// What the others' requests would have cost without plans, and since when anybody counts.
@@ -104,6 +108,8 @@ pub(super) struct Share {
     /// The store knows of it.
     pub(super) known: bool,
     pub(super) answered_at: i64,
+    less: bool,
+    pub(super) asked_back: bool,
     pub(super) counting: bool,
     pub(super) burn: Burn,
     /// What requests that wait for an answer need together.
@@ -124,6 +130,9 @@ impl Share {
         let grown = sum(answer.others, &answer.window).minus(sum(self.others, &self.window));
         (self.total, self.others, self.carried) = (answer.total, answer.others, answer.carried);
         (self.known, self.counting, self.answered_at) = (true, answer.counting, second);
+        // What has just been given back is not asked for at once.
+        self.less = answer.less || self.asked_back;
+        self.asked_back = answer.asked_back;
         self.window.clone_from(&answer.window);
         (self.plan_free, self.counted_since) = (answer.plan_free, answer.counted_since);
         self.waiting = Money::ZERO;
@@ -168,8 +177,8 @@ impl Share {
     }
 
     pub(super) fn is_short(&self, drawn: Money, second: i64) -> bool {
-        self.total.minus(drawn) < self.burn.sum(second).scaled_down(1, 3)
-            && self.refused.is_none_or(|no| !(no.at..no.until).contains(&second))
+        let refused = self.refused.is_some_and(|no| (no.at..no.until).contains(&second));
+        self.total.minus(drawn) < self.burn.sum(second).scaled_down(1, 3) && !self.less && !refused
     }
 
     pub(super) fn ahead(&self, second: i64) -> Money {

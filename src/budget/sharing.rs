@@ -110,6 +110,9 @@ impl Books {
                 // The period that follows may need what is left of it.
                 return (!share.known || share.total > drawn).then_some((drawn, drawn));
             }
+            if share.asked_back && share.total > drawn {
+                return Some((drawn, drawn));
+            }
             (!share.known || share.counting || share.is_short(drawn, second))
                 .then(|| (drawn, drawn.plus(share.ahead(second))))
         })

@@ -253,6 +253,8 @@ fn read(row: &Row, request: &ShareRequest) -> ShareAnswer {
         left: money("left"),
         idle: Money::ZERO,
         lacks: money("wants"),
+        less: request.upto > money("total"),
+        asked_back: row.get("asked_back"),
         counting: row.get("counting"),
         plan_free: money("plan_free"),
         counted_since: since.and_then(|since| Timestamp::from_microsecond(since).ok()),

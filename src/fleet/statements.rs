@@ -34,8 +34,9 @@ const BUCKETS: &str = "INSERT INTO planb.buckets AS b (account, holder, bucket, 
 /// told before, its books are older than the store's, and the rest stays to the period's end.
 ///
 /// Of a window that slides, what lies in the blocks before and after counts too, and what is known to be out of it does
-/// not. Money is carried over once nothing more can be given in the period before. What a limit that was lowered no longer
-/// allows is taken from the share. Nothing is given ahead of need that others wait for.
+/// not. Money is carried over once nothing more can be given in the period before. Nothing is given ahead of need that
+/// others wait for; what a share has of that, or beyond a limit that was lowered, is asked back, because it may be drawn
+/// on until the daemon itself has let go of it.
 const EXCHANGE: &str = "WITH asked AS (
         SELECT * FROM unnest($4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::boolean[],
                              $11::bigint[], $12::bigint[], $13::bigint[])
@@ -103,22 +104,20 @@ const EXCHANGE: &str = "WITH asked AS (
                (SELECT coalesce(sum(o.wants), 0) FROM planb.leases o WHERE o.account = r.account AND o.wants > 0
                     AND o.holder <> $1 AND o.wanted_at > now() - interval '10 seconds') AS wanted
         FROM room r
-    ), cut AS (
-        SELECT f.*, greatest(f.free, 0) AS left0, CASE WHEN f.hard
-            THEN least(greatest(-f.free, 0), greatest(f.total1 - f.drawn - f.reserved, 0)) ELSE 0 END AS cut
-        FROM fits f
     ), given AS (
-        SELECT c.*, CASE WHEN c.counting OR c.closed OR NOT c.hard OR c.upto <= c.total1 THEN 0
-            ELSE least(c.upto - c.total1, c.left0,
-                       greatest(c.least - c.total1, floor((c.left0 - c.wanted) / (2 * c.daemons)), 0)) END AS more
-        FROM cut c
+        SELECT f.*, greatest(f.free, 0) AS left0, CASE WHEN f.counting OR f.closed OR NOT f.hard OR f.upto <= f.total1 THEN 0
+            ELSE least(f.upto - f.total1, greatest(f.free, 0),
+                       greatest(f.least - f.total1, floor((greatest(f.free, 0) - f.wanted) / (2 * f.daemons)), 0)) END AS more
+        FROM fits f
     ), final AS (
         SELECT g.account, g.posted, g.held, g.overdraft, g.reserved, g.plan_free, g.plan_free0, g.since, g.kept1,
                g.taken_over, g.kept_until, g.drawn, g.drawn0, g.period_end, g.renewed_at, g.all_posted, g.all_held,
                g.all_overdraft, g.all_kept, g.near_posted, g.near_held, g.limit_nanos, g.carried, g.counting, g.daemons,
-               (g.total1 - g.cut + g.more)::bigint AS total, (g.all_leased - g.cut + g.more)::bigint AS all_leased,
+               (g.total1 + g.more)::bigint AS total, (g.all_leased + g.more)::bigint AS all_leased,
                (g.left0 - g.more)::bigint AS left1,
-               CASE WHEN g.hard AND NOT g.counting THEN greatest(g.least - g.total1 + g.cut - g.more, 0) ELSE 0 END::bigint AS wants
+               g.hard AND (g.free < 0 OR g.wanted > 0)
+                   AND g.total1 + g.more > greatest(g.least, g.drawn + g.reserved) AS asked_back,
+               CASE WHEN g.hard AND NOT g.counting THEN greatest(g.least - g.total1 - g.more, 0) ELSE 0 END::bigint AS wants
         FROM given g
     ), lease AS (
         UPDATE planb.leases l SET incarnation = $2, posted = g.posted, held = g.held, overdraft = g.overdraft,
@@ -136,7 +135,7 @@ const EXCHANGE: &str = "WITH asked AS (
     RETURNING a.id, g.total, (g.all_posted - g.posted + g.near_posted)::bigint AS posted,
         (g.all_held + g.all_kept - g.held + g.near_held)::bigint AS held,
         g.all_overdraft - g.overdraft AS overdraft, g.limit_nanos, g.carried::bigint AS carried, g.left1 AS left,
-        g.counting, g.wants, g.daemons, a.plan_free - g.plan_free AS plan_free,
+        g.counting, g.wants, g.asked_back, g.daemons, a.plan_free - g.plan_free AS plan_free,
         (extract(epoch FROM a.counted_since) * 1000000)::bigint AS counted_since,
         EXISTS (SELECT FROM planb.leases o WHERE o.account = a.id AND o.wants > 0 AND o.holder <> $1) AS waited_for";
 
@@ -150,13 +149,12 @@ const WINDOW: &str = "SELECT a.id, u.bucket, sum(u.posted)::bigint AS posted, su
     WHERE a.id = ANY($1) AND u.holder <> $2 GROUP BY a.id, u.bucket";
 
 /// What others may have that an account needs, in it and of a window in the blocks beside it. Who has told within the last
-/// second has said what is reserved; of anybody else it is not known whether it still is. Who was asked and has said
+/// ten seconds has said what is reserved; of anybody else it is not known whether it still is. Who was asked and has said
 /// nothing for two seconds is not there.
 const IDLE: &str = "WITH holding AS (
         SELECT l.account, l.holder, l.recalled_at > l.renewed_at AS asked,
                l.total - (l.posted + l.held - l.overdraft)
-                   - CASE WHEN l.renewed_at > now() - interval '1 second' AND l.renewed_at >= l.recalled_at
-                          THEN l.reserved ELSE 0 END AS idle
+                   - CASE WHEN l.renewed_at > now() - interval '10 seconds' THEN l.reserved ELSE 0 END AS idle
         FROM planb.leases l
         WHERE l.account IN (
                 SELECT $1::bigint UNION

@@ -13,9 +13,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
 
-/// How long somebody who waits for others' money does so without a word from the store. Who is asked for money and says
-/// nothing for two seconds is not counted on by it.
-const RECALL: Duration = Duration::from_millis(250);
+/// How long somebody who waits for others' money does so without a word from the store, which says when enough has come
+/// back. Who is asked for money and says nothing for two seconds is not counted on by it.
+const RECALL: Duration = Duration::from_secs(1);
 /// Far more rounds than any request that fits can need.
 const ROUNDS: u32 = 100;
 

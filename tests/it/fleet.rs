@@ -1,14 +1,16 @@
 //! Several daemons and one PostgreSQL: one budget over all of them.
 
 use crate::support::{
-    CENT, Call, Daemon, Home, LOCAL, Policy, Postgres, Price, Upstream, Usage, cents, one_cent, run, until,
+    CENT, Call, Daemon, Home, LOCAL, Policy, Postgres, Price, Sink, Upstream, Usage, cents, one_cent, run, until,
 };
 use std::net::SocketAddr;
 use tokio::task::JoinSet;
 use tokio_postgres::Client;
 
 mod failures;
+mod harness;
 mod kinds;
+mod sidecar;
 
 const FLEET: &str = "shop";
 

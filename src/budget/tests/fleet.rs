@@ -44,10 +44,7 @@ impl Store {
         (lease.spent, lease.reserved) = (request.spent, request.reserved);
         self.leases.insert(who, lease);
         let free = self.limit.minus(self.taken());
-        let cut = Money::ZERO.minus(free).max(Money::ZERO);
-        lease.total = lease
-            .total
-            .minus(cut.min(lease.idle().minus(request.reserved).max(Money::ZERO)));
+        let over = free < Money::ZERO;
         let free = free.max(Money::ZERO);
         let ahead = free.scaled_down(1, 2 * self.leases.len() as i64);
         let needed = request.least.minus(lease.total).max(Money::ZERO);
@@ -72,6 +69,8 @@ impl Store {
             left: free.minus(more),
             idle: Money::ZERO,
             lacks: request.least.minus(lease.total).max(Money::ZERO),
+            less: request.upto > lease.total,
+            asked_back: over,
             counting: false,
             plan_free: Money::ZERO,
             counted_since: None,
@@ -187,6 +186,10 @@ impl World {
         let now = member.books.now;
         let requests = build(&mut member.books, now);
         let answers = self.store.exchange(who, &requests);
+        // What the share has is drawn on while the answer is under way.
+        if let Ok(id) = try_reserve(&mut member.books, 7, "") {
+            member.open.push((id, 7));
+        }
         if !lost {
             member.books.shared(&answers, now);
         }
