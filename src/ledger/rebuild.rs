@@ -1,7 +1,8 @@
 //! A budget's spend of one period, found in the attempts: for a budget that is new, changed, or was away for a while.
 //!
 //! Every attempt that a budget counts has one posting in its pool. What has none yet and is covered gets one here, so
-//! that asking twice counts nothing twice and a pool that was in force all along finds nothing.
+//! that asking twice counts nothing twice and a pool that was in force all along finds nothing. A long period is gone
+//! through in slices, each a transaction of its own, so that leases of other budgets need not wait for all of it.
 
 use super::text::{count, read_payer, read_time, time};
 use super::write::Write;
@@ -14,6 +15,12 @@ use rusqlite::{OptionalExtension, Row, params};
 use std::collections::HashMap;
 use std::sync::Arc;
 
+/// Attempts that are looked at in one transaction. Few in tests, so that every rebuild there is one of many slices.
+const SLICE: i64 = if cfg!(test) { 3 } else { 5_000 };
+
+/// Up to which attempt a rebuild has come: its time and its row.
+pub(super) type Upto = (String, i64);
+
 /// What each key spent in each bucket of a sliding window.
 type Buckets = HashMap<Arc<str>, Vec<(i64, Spent)>>;
 
@@ -25,15 +32,16 @@ struct Unposted {
 }
 
 impl Write<'_> {
-    pub(super) fn rebuild(&mut self, request: &RebuildRequest) -> rusqlite::Result<Rebuilt> {
+    /// One slice; nothing until the last.
+    pub(super) fn rebuild(&mut self, request: &RebuildRequest) -> rusqlite::Result<Option<Rebuilt>> {
         if request.only_if_known && !self.has_pool(&request.pool)? {
-            return Ok(Rebuilt {
+            return Ok(Some(Rebuilt {
                 pool: request.pool.clone(),
                 accounts: Vec::new(),
                 unaccounted: Money::ZERO,
                 granted: Money::ZERO,
                 known: false,
-            });
+            }));
         }
         let pool = self.pool(&request.pool)?;
         self.run(
@@ -44,12 +52,17 @@ impl Write<'_> {
                 request.budget.enforce == Enforce::Hard
             ],
         )?;
-        for unposted in self.unposted(pool, request)? {
+        let (unposted, upto) = self.unposted(pool, request)?;
+        for unposted in unposted {
             self.posting((pool, unposted.attempt), &unposted.key, unposted.spent, true)?;
             self.add(pool, &unposted.key, unposted.spent)?;
         }
+        self.memory.rebuilt_upto = upto;
+        if self.memory.rebuilt_upto.is_some() {
+            return Ok(None);
+        }
         let granted = self.inherit_lease(pool, count(request.pool.life))?;
-        self.answer(pool, request, granted)
+        self.answer(pool, request, granted).map(Some)
     }
 
     fn has_pool(&self, id: &PoolId) -> rusqlite::Result<bool> {
@@ -144,20 +157,28 @@ impl Write<'_> {
         )
     }
 
-    fn unposted(&self, pool: i64, request: &RebuildRequest) -> rusqlite::Result<Vec<Unposted>> {
+    /// Of the next slice, and up to where that goes unless it is the last.
+    fn unposted(&self, pool: i64, request: &RebuildRequest) -> rusqlite::Result<(Vec<Unposted>, Option<Upto>)> {
         let id = &request.pool;
         let mut statement = self.connection.prepare_cached(
-            "SELECT id, model, provider, supply, client, tags, purpose, route, territory, run, mirror, ended, amount FROM attempts a
-             WHERE at >= ?2 AND at < ?3 AND currency = ?4 AND amount <> 0 AND ended <> 'voided'
-             AND NOT EXISTS (SELECT 1 FROM postings p WHERE p.pool = ?1 AND p.attempt = a.id)",
+            "SELECT id, at, model, provider, supply, client, tags, purpose, route, territory, run, mirror, ended, amount,
+             currency = ?4 AND amount <> 0 AND ended <> 'voided'
+             AND NOT EXISTS (SELECT 1 FROM postings p WHERE p.pool = ?1 AND p.attempt = a.id) AS unposted
+             FROM (SELECT * FROM attempts WHERE at >= ?2 AND at < ?3 AND (at > ?2 OR id > ?5) ORDER BY at, id LIMIT ?6) a
+             ORDER BY at, id",
         )?;
-        let span = (time(id.span.start), time(id.span.end));
-        let mut rows = statement.query(params![pool, span.0, span.1, id.currency.code()])?;
-        let mut unposted = Vec::new();
+        let (start, end) = (time(id.span.start), time(id.span.end));
+        let (from, behind) = self.memory.rebuilt_upto.clone().unwrap_or((start, i64::MIN));
+        let mut rows = statement.query(params![pool, from, end, id.currency.code(), behind, SLICE])?;
+        let (mut unposted, mut looked_at, mut upto) = (Vec::new(), 0, None);
         while let Some(row) = rows.next()? {
-            unposted.extend(covered(row, request)?);
+            looked_at += 1;
+            upto = Some((row.get("at")?, row.get("id")?));
+            if row.get("unposted")? {
+                unposted.extend(covered(row, request)?);
+            }
         }
-        Ok(unposted)
+        Ok((unposted, upto.filter(|_| looked_at == SLICE)))
     }
 
     fn answer(&self, pool: i64, request: &RebuildRequest, granted: Money) -> rusqlite::Result<Rebuilt> {

@@ -2,6 +2,7 @@
 
 use super::error::LedgerError;
 use super::hours::Hours;
+use super::rebuild::Upto;
 use super::record::{Delivery, OutboxEvent, PlanRecord, PolicyRecord, Posting, RaiseRecord, Record};
 use super::text::{count, time};
 use crate::budget::{Grant, GrantRequest, PoolId, Spent};
@@ -25,6 +26,8 @@ pub(super) struct Memory {
     /// How many users were counted by licence and month.
     pub(super) users: HashMap<(Arc<str>, String), i64>,
     pub(super) served: HashMap<Arc<str>, (Arc<str>, &'static str)>,
+    /// How far the rebuild under way has come.
+    pub(super) rebuilt_upto: Option<Upto>,
     staged: Vec<(u64, AccountPart, Spent)>,
     returned: Vec<u64>,
 }
@@ -43,6 +46,7 @@ impl Memory {
 
     /// Rows that the transaction made are gone; those that were there before are found again.
     pub(super) fn roll_back(&mut self) {
+        self.rebuilt_upto = None;
         self.staged.clear();
         self.returned.clear();
         self.pools.clear();

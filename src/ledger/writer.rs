@@ -64,6 +64,8 @@ enum Answer {
     None,
     Grants(Result<Vec<Grant>, LedgerError>),
     Rebuilt(Rebuilt),
+    /// A slice of it is done.
+    GoesOn,
     Upto(i64),
 }
 
@@ -329,6 +331,9 @@ impl Writer {
         } else {
             self.unsynced.or_else(|| Some(Instant::now()))
         };
+        if matches!(answers.first(), Some(Answer::GoesOn)) {
+            return Ok(());
+        }
         for (command, answer) in self.pending.drain(..size).zip(answers) {
             command.answer(answer);
         }
@@ -439,7 +444,10 @@ impl Write<'_> {
         match command {
             Command::Record(record, _) => self.record(record).map(|()| Answer::None),
             Command::Grant(requests, _) => self.grants(requests).map(Answer::Grants),
-            Command::Rebuild(request, _) => self.rebuild(request).map(Answer::Rebuilt),
+            Command::Rebuild(request, _) => {
+                let rebuilt = self.rebuild(request)?;
+                Ok(rebuilt.map_or(Answer::GoesOn, Answer::Rebuilt))
+            }
             Command::Meters(asked, _) => self.begin_meters(asked).map(Answer::Upto),
             _ => Ok(Answer::None),
         }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::budget::{GrantRequest, PoolId};
+use crate::ledger::write::{Memory, Write};
 use std::sync::mpsc;
 
 /// A writer that is busy until the returned end is dropped, with what is sent meanwhile in line.
@@ -104,4 +105,31 @@ async fn a_lease_that_the_store_cannot_give_yet_waits_for_what_stands_before_it(
         granted[0].enough,
         "the limit is free again once the first lease is back: {granted:?}"
     );
+}
+
+#[tokio::test]
+async fn a_long_period_is_rebuilt_in_slices_and_leases_are_given_in_between() {
+    let (_directory, path) = place();
+    let mut daemon = Daemon::start(&path, &[budget("month", 1_000, None, Period::Day)], noon()).await;
+    for _ in 0..10 {
+        daemon.spend(10, "a", End::Post(usd(10))).await;
+    }
+    let second = [budget("second", 1_000, None, Period::Day)];
+    let request = daemon
+        .books
+        .install(&second, &TimeZone::UTC, Currency::USD, noon())
+        .remove(0);
+    daemon.ledger.close_unsettled().await.unwrap();
+    let (connection, mut memory) = (Connection::open(&path).unwrap(), Memory::default());
+    let mut transactions = 0;
+    let rebuilt = loop {
+        transactions += 1;
+        let mut write = Write::new(&connection, 1, &mut memory);
+        if let Some(rebuilt) = write.rebuild(&request).unwrap() {
+            break rebuilt;
+        }
+    };
+    assert_eq!(transactions, 4, "three attempts each, and the last");
+    assert_eq!(rebuilt.accounts[0].spent.posted, usd(100));
+    assert_eq!(memory.rebuilt_upto, None, "the next one begins at the beginning");
 }
