@@ -1,5 +1,6 @@
 use super::*;
 use crate::money::{Money, Ratio};
+use proptest::prelude::*;
 
 fn lines(text: &str) -> Result<(Vec<Line>, Summary), InvoiceError> {
     let mut found = Vec::new();
@@ -325,4 +326,37 @@ fn money_of_no_kind_is_compared_as_a_whole() {
     let report = compare(&told, &ledger, &names(), 2);
     assert_eq!(differences(&report), ["2026-10-03..2026-10-03 max all money - -"]);
     assert_eq!(report.factors[0].shown(), "1.2000");
+}
+
+proptest! {
+    #[test]
+    fn no_file_panics(header in 0..5_usize, cells in prop::collection::vec("\\PC{0,12}|-?[0-9]{1,30}|2026-10-0[1-9]|t;w;m;[a-z_]{1,9}", 0..60)) {
+        let names: Vec<&str> = Form::ALL[header].names().collect();
+        let rows: Vec<String> = cells.chunks(names.len()).map(|row| row.join(",")).collect();
+        let text = format!("{}\n{}\n", names.join(","), rows.join("\n"));
+        let _ = read(text.as_bytes(), None, crate::money::Currency::parse("USD"), |_| {});
+    }
+
+    #[test]
+    fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        let _ = read(bytes.as_slice(), None, None, |_| {});
+    }
+
+    /// Whatever was recorded, an invoice that says the same is no difference.
+    #[test]
+    fn what_is_the_same_never_differs(rows in prop::collection::vec((1..9_u8, 0..2_usize, 0..5_usize, 0..5_000_i64, 0..9_999_u32), 0..30)) {
+        let items = [Item::Input, Item::CacheRead, Item::CacheWrite, Item::CacheWriteLong, Item::Output];
+        let (mut told, mut ledger) = (Billed::default(), Recorded::default());
+        for (day, model, item, quantity, money) in rows {
+            let day = jiff::civil::Date::new(2026, 10, day as i8).unwrap();
+            let model = ["max", "plus"][model].to_owned();
+            let amount = Decimal::parse(&format!("0.{money:04}"), false).unwrap().0;
+            let sums = ledger.groups.entry((day, model.clone())).or_default();
+            sums.entry(items[item]).or_default().add(quantity, amount);
+            told.add(Line { day, model, item: items[item], quantity: Some(quantity), requests: None, amount: Some(amount) });
+        }
+        let report = compare(&told.named(&names()), &ledger, &names(), 4);
+        prop_assert!(!report.differs(), "{:?}", report.differences);
+        prop_assert_eq!(report.invoice, report.ledger);
+    }
 }
