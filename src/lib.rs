@@ -17,6 +17,7 @@ pub mod forecast;
 pub mod gateway;
 pub mod health;
 pub mod invoice;
+pub mod lasting;
 pub mod ledger;
 pub mod license;
 pub mod limit;

@@ -2,6 +2,7 @@
 
 use super::{Control, refused};
 use crate::access::identify;
+use crate::lasting::made_once;
 use crate::peer::Peer;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
@@ -9,8 +10,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use secrecy::{ExposeSecret, SecretString};
 use std::fs::OpenOptions;
-use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
@@ -25,17 +25,13 @@ impl AdminToken {
     /// Reads the state directory's token, or makes one.
     pub fn open(state: &Path) -> io::Result<Self> {
         let path = state.join(FILE_NAME);
-        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
-            Ok(mut file) => {
-                let mut bytes = [0_u8; BYTES];
-                getrandom::fill(&mut bytes).map_err(io::Error::other)?;
-                let token: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-                file.write_all(token.as_bytes())?;
-                Ok(Self(token.into()))
-            }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Self::read(&path),
-            Err(error) => Err(error),
-        }
+        made_once(&path, || {
+            let mut bytes = [0_u8; BYTES];
+            getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+            let token: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            Ok(token.into_bytes())
+        })?;
+        Self::read(&path)
     }
 
     pub fn read(path: &Path) -> io::Result<Self> {

@@ -1,11 +1,10 @@
 //! Users under licences: the key that hides them, made at the first start, and how many there are this month.
 
 use crate::gateway::Gateway;
+use crate::lasting::made_once;
 use crate::ledger::LedgerError;
 use crate::session::Keyer;
-use std::fs::OpenOptions;
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,26 +18,18 @@ const EACH: Duration = Duration::from_secs(15);
 /// Reads the state directory's key, or makes one that its owner alone can read.
 pub fn keyer(state: &Path) -> io::Result<Keyer> {
     let path = state.join(FILE_NAME);
-    let mut bytes = [0_u8; BYTES];
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
-        Ok(mut file) => {
-            getrandom::fill(&mut bytes).map_err(io::Error::other)?;
-            file.write_all(&bytes)?;
-            file.sync_all()?;
-        }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let mut found = Vec::with_capacity(BYTES);
-            OpenOptions::new().read(true).open(&path)?.read_to_end(&mut found)?;
-            bytes = found.try_into().map_err(|_| {
-                let message = format!(
-                    "{} does not hold {BYTES} bytes; restore it, or remove it to count users anew",
-                    path.display()
-                );
-                io::Error::new(io::ErrorKind::InvalidData, message)
-            })?;
-        }
-        Err(error) => return Err(error),
-    }
+    let found = made_once(&path, || {
+        let mut bytes = [0_u8; BYTES];
+        getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+        Ok(bytes.to_vec())
+    })?;
+    let bytes: [u8; BYTES] = found.try_into().map_err(|_| {
+        let message = format!(
+            "{} does not hold {BYTES} bytes; restore it, or remove it to count users anew",
+            path.display()
+        );
+        io::Error::new(io::ErrorKind::InvalidData, message)
+    })?;
     Ok(Keyer::new(bytes))
 }
 

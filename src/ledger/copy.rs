@@ -4,6 +4,7 @@ use super::error::LedgerError;
 use super::private::create_private;
 use super::read::open;
 use super::text::time;
+use crate::lasting::sync;
 use crate::money::Money;
 use jiff::Timestamp;
 use rusqlite::types::ValueRef;
@@ -57,7 +58,8 @@ pub fn back_up(ledger: &Path, target: &Path) -> Result<(), LedgerError> {
     let copied = connection
         .execute("VACUUM INTO ?1", [target.to_string_lossy()])
         .map_err(|error| failed(error.to_string()))
-        .and_then(|_| whole(target).map_err(failed));
+        .and_then(|_| whole(target).map_err(failed))
+        .and_then(|()| sync(target).map_err(|error| failed(error.to_string())));
     if copied.is_err() {
         // Half a backup is worse than none.
         let _ = std::fs::remove_file(target);

@@ -1,6 +1,7 @@
 //! The schema as numbered migrations, and how an older file becomes a newer one.
 
 use super::error::LedgerError;
+use crate::lasting::sync;
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 
@@ -67,5 +68,6 @@ fn back_up(connection: &Connection, path: &Path, version: i64) -> rusqlite::Resu
     let _ = std::fs::remove_file(&copy);
     super::private::create_private(&copy).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
     connection.execute("VACUUM INTO ?1", [copy.to_string_lossy()])?;
-    Ok(())
+    // On the disk before anything is changed.
+    sync(&copy).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
 }

@@ -11,6 +11,7 @@ const CORE: &[&str] = &[
 const LIVE: &[&str] = &["live"];
 const EDGES: &[&str] = &[
     "clock",
+    "lasting",
     "peer",
     "telemetry",
     "ledger",

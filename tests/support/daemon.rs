@@ -111,14 +111,33 @@ impl Daemon {
         Self::start_in_world(home, policy, more, &[]).await
     }
 
+    /// As [`Daemon::start_with`] where it may be that nothing starts: then the folder, and what was said.
+    pub async fn try_start_with(home: Home, variables: &[(&str, &str)]) -> Result<Self, (Home, String)> {
+        let policy = home.policy();
+        let mut daemon = Self::in_world(home, &policy, &[], variables);
+        match daemon.try_launch().await {
+            Ok(()) => Ok(daemon),
+            Err(said) => {
+                let nowhere = Home(tempfile::tempdir().unwrap());
+                Err((std::mem::replace(&mut daemon.home, nowhere), said))
+            }
+        }
+    }
+
     async fn start_in_world(home: Home, policy: &Path, more: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut daemon = Self::in_world(home, policy, more, variables);
+        daemon.launch().await;
+        daemon
+    }
+
+    fn in_world(home: Home, policy: &Path, more: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut arguments = vec!["--policy".to_owned(), policy.display().to_string()];
         arguments.extend(["--state".to_owned(), home.state().display().to_string()]);
         if !more.contains(&"--listen") {
             arguments.extend(["--listen".to_owned(), "127.0.0.1:0".to_owned()]);
         }
         arguments.extend(more.iter().map(|&word| word.to_owned()));
-        let mut daemon = Self {
+        Self {
             home,
             arguments,
             variables: variables
@@ -127,9 +146,7 @@ impl Daemon {
                 .collect(),
             process: None,
             stderr: Arc::default(),
-        };
-        daemon.launch().await;
-        daemon
+        }
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -351,6 +368,12 @@ impl Daemon {
     }
 
     async fn launch(&mut self) {
+        if let Err(said) = self.try_launch().await {
+            panic!("the daemon did not start: {said}");
+        }
+    }
+
+    async fn try_launch(&mut self) -> Result<(), String> {
         let mut child = command(&["serve"])
             .args(&self.arguments)
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
@@ -365,9 +388,10 @@ impl Daemon {
         let heard = tokio::time::timeout(super::PATIENCE, listens).await;
         let Ok(Ok(address)) = heard else {
             let _ = child.kill();
-            panic!("the daemon did not start ({:?}):\n{}", child.wait(), self.said());
+            return Err(format!("{:?}\n{}", child.wait(), self.said()));
         };
         self.process = Some(Process { child, address });
+        Ok(())
     }
 }
 
