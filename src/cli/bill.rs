@@ -72,6 +72,13 @@ fn table(bill: &MonthBill) -> String {
                 one.model, one.unexplained_amount, one.currency, one.unexplained
             );
         }
+        if one.folded > 0 {
+            let _ = writeln!(
+                text,
+                "{}: {} {} posted for {} attempts that were folded, and cannot be reckoned one by one any more",
+                one.model, one.folded_amount, one.currency, one.folded
+            );
+        }
     }
     for one in &bill.fees {
         let _ = writeln!(text, "{} (fee): {} {}", one.name, one.amount, one.currency);
@@ -113,6 +120,7 @@ fn shown(bill: &MonthBill) -> String {
             "corrections": one.corrections.to_string(), "held": one.held.to_string(),
             "unexplained": one.unexplained, "unexplained_amount": one.unexplained_amount.to_string(),
             "policies": one.policies,
+            "folded": one.folded, "folded_amount": one.folded_amount.to_string(),
         })
     });
     let differences = bill.differences.iter().map(|one| {

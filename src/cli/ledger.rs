@@ -1,11 +1,14 @@
-//! `planb ledger check|bill|reconcile|backup|export`: the books proven, a bill rebuilt, an invoice compared, the file saved,
-//! and handed to other tools.
+//! `planb ledger check|bill|reconcile|compact|backup|export`: the books proven, a bill rebuilt, an invoice compared, the file
+//! made smaller, saved, and handed to other tools.
 
 use super::bill::{self, BillArgs};
 use super::reconcile::{self, ReconcileArgs};
+use super::serve::months;
 use super::spend::read_instant;
 use super::{StateArg, csv, fail, print};
+use crate::daemon::state_dir::StateDir;
 use crate::ledger::FILE_NAME;
+use crate::ledger::compact::{compact_by_hand, kept_since};
 use crate::ledger::copy::{Rows, back_up, export};
 use crate::ledger::verify::verify;
 use clap::{Args, Subcommand, ValueEnum};
@@ -32,6 +35,12 @@ enum Action {
     Bill(BillArgs),
     /// Compare a vendor's invoice with what was recorded. Exit code: 0 no difference, 1 differences, 2 not comparable
     Reconcile(ReconcileArgs),
+    /// Fold old attempts into one row for each hour and kind, and give their space back; sums stay as they are
+    Compact {
+        /// Months whose attempts are kept one by one, 13 at least
+        #[arg(long, value_name = "MONTHS", env = "PLANB_KEEP", value_parser = months())]
+        keep: u32,
+    },
     /// Copy the whole ledger, beside a running daemon too
     Backup {
         /// The new file
@@ -81,6 +90,7 @@ pub fn run(args: &LedgerArgs) -> ExitCode {
         Action::Check => check(&path),
         Action::Bill(args) => bill::run(&path, args),
         Action::Reconcile(asked) => reconcile::run(&args.state.path(), asked, Timestamp::now()),
+        Action::Compact { keep } => compact(&args.state.path(), &path, *keep),
         Action::Backup { file } => match back_up(&path, file) {
             Ok(()) => {
                 println!("{} is a whole copy of {}", file.display(), path.display());
@@ -98,6 +108,28 @@ pub fn run(args: &LedgerArgs) -> ExitCode {
             write(&path, *what, span, *format)
         }
     }
+}
+
+fn compact(state: &Path, path: &Path, months: u32) -> ExitCode {
+    let Some(before) = kept_since(months, Timestamp::now()) else {
+        return fail("there is no such month");
+    };
+    let size = || path.metadata().map_or(0, |about| about.len());
+    let (alone, was) = (StateDir::open(state), size());
+    let folded = match compact_by_hand(path, before, alone.is_ok()) {
+        Ok(folded) => folded,
+        Err(error) => return fail(error),
+    };
+    println!(
+        "{} attempts from before {} are {} rows now, {} decisions are gone; {} bytes, {} before",
+        folded.attempts,
+        before.strftime("%Y-%m-%d"),
+        folded.remaining,
+        folded.decisions,
+        size(),
+        was
+    );
+    ExitCode::SUCCESS
 }
 
 fn check(path: &Path) -> ExitCode {

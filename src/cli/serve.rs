@@ -2,8 +2,10 @@
 
 use super::{StateArg, fail};
 use crate::daemon::{self, DaemonError, FleetOptions, Options, state_dir};
+use crate::ledger::compact::LEAST_MONTHS;
 use crate::telemetry::logs::{self, LogFormat};
 use clap::Args;
+use clap::builder::RangedI64ValueParser;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -33,12 +35,20 @@ pub struct ServeArgs {
     /// The fleet whose daemons share budgets
     #[arg(long, value_name = "NAME", env = "PLANB_FLEET", requires = "ledger")]
     fleet: Option<String>,
+    /// Fold attempts that are older than so many months (13 at least) into sums; without it all are kept
+    #[arg(long, value_name = "MONTHS", env = "PLANB_KEEP", value_parser = months())]
+    keep: Option<u32>,
     /// How log lines look
     #[arg(long, value_enum, default_value = "text", env = "PLANB_LOG_FORMAT")]
     log_format: LogFormat,
     /// What is logged: error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "info", env = "PLANB_LOG")]
     log: String,
+}
+
+/// Of attempts that are kept one by one.
+pub(super) fn months() -> RangedI64ValueParser<u32> {
+    RangedI64ValueParser::new().range(i64::from(LEAST_MONTHS)..=1_200)
 }
 
 pub fn run(args: ServeArgs) -> ExitCode {
@@ -58,6 +68,7 @@ pub fn run(args: ServeArgs) -> ExitCode {
             .ledger
             .zip(args.fleet)
             .map(|(url, name)| FleetOptions { url, name: name.into() }),
+        keep: args.keep,
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

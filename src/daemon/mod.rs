@@ -4,6 +4,7 @@
 mod announce;
 mod balance;
 mod books;
+mod compaction;
 mod fleet;
 mod forecasts;
 mod holds;
@@ -79,6 +80,8 @@ pub struct Options {
     pub allowed_hosts: Vec<String>,
     /// Budgets are shared with other daemons.
     pub fleet: Option<FleetOptions>,
+    /// Months whose attempts are kept one by one; all of them where nobody says.
+    pub keep: Option<u32>,
 }
 
 /// Which fleet, and where its store is.
@@ -316,6 +319,9 @@ impl Daemon {
         };
         tasks.spawn(ticker.run(self.stop.clone()));
         tasks.spawn(books::lease_ahead(self.gateway.clone(), self.stop.clone()));
+        if let Some(months) = options.keep {
+            tasks.spawn(compaction::run(self.gateway.clone(), months, self.stop.clone()));
+        }
         tasks.spawn(holds::release(self.gateway.clone(), self.stop.clone()));
         if let Some(calls) = self.calls.take() {
             let exchanger = fleet::Exchanger::new(self.gateway.clone(), calls);

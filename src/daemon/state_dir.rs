@@ -11,7 +11,7 @@ const ADDRESS: &str = "daemon.json";
 
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
-    #[error("the state directory {path} cannot be used: {reason}", path = path.display())]
+    #[error("the state directory {path} cannot be used: {reason}; give planb one that it can write to with --state DIR", path = path.display())]
     Unusable { path: PathBuf, reason: io::Error },
     #[error("another planb uses the state directory {path}; give this one its own with --state DIR", path = path.display())]
     Taken { path: PathBuf },

@@ -29,6 +29,9 @@ pub struct ModelBill {
     pub unexplained: u64,
     /// What they cost; not in `posted`, `reckoned`.
     pub unexplained_amount: Money,
+    /// Attempts that were folded, and what was posted for them: only their sums are left to look at.
+    pub folded: u64,
+    pub folded_amount: Money,
     /// The policies that priced them, by hash; those whose text the ledger has.
     pub policies: u64,
 }
@@ -88,7 +91,10 @@ impl MonthBill {
         for one in &self.models {
             add(
                 &one.currency,
-                one.posted.plus(one.corrections).plus(one.unexplained_amount),
+                one.posted
+                    .plus(one.corrections)
+                    .plus(one.unexplained_amount)
+                    .plus(one.folded_amount),
             );
         }
         for one in &self.fees {
@@ -135,6 +141,15 @@ fn reckon(connection: &Connection, since: Timestamp, until: Timestamp) -> rusqli
 fn add(sum: &mut ModelBill, row: &Row<'_>) -> rusqlite::Result<Option<Difference>> {
     let amount = Money::from_nanos(row.get("amount")?);
     let outcome: String = row.get("outcome")?;
+    if outcome == "folded" {
+        sum.folded += row.get::<_, i64>("folded")?.unsigned_abs();
+        if row.get_ref("ended")?.as_str()? == "held" {
+            sum.held = sum.held.plus(amount);
+        } else {
+            sum.folded_amount = sum.folded_amount.plus(amount);
+        }
+        return Ok(None);
+    }
     if matches!(outcome.as_str(), "adjustment" | "release" | "estimate") {
         if row.get_ref("ended")?.as_str()? == "held" {
             sum.held = sum.held.plus(amount);

@@ -37,7 +37,7 @@ pub struct Charge {
 pub fn charges(path: &Path, query: &SpendQuery) -> Result<Vec<Charge>, LedgerError> {
     let connection = open_current(path)?;
     let length = if query.by == By::Hour { 13 } else { 10 };
-    let only = Filter::of(query);
+    let only = Filter::of(&query.as_kept(&connection)?);
     let sql = format!(
         "SELECT substr(hour, 1, {length}) AS period, model, provider, supply, route, client, tags, currency, sum(attempts),
          sum(input), sum(cache_read), sum(output), sum(posted) - sum(adjusted), sum(held), sum(adjusted), sum(prepaid)

@@ -14,7 +14,9 @@ pub enum LedgerError {
         "the ledger {path} was written by an older planb (schema {found}; this one reads {known}): start `planb serve` on it once, which brings it up to date and keeps a copy"
     )]
     Older { path: PathBuf, found: i64, known: i64 },
-    #[error("the ledger {path} is damaged: {reason}")]
+    #[error(
+        "the ledger {path} is damaged: {reason}; keep the file, and put a backup in its place, or give planb another directory with --state DIR"
+    )]
     Damaged { path: PathBuf, reason: String },
     #[error("the ledger cannot be copied to {path}: {reason}")]
     Copy { path: PathBuf, reason: String },

@@ -4,16 +4,17 @@ use super::error::LedgerError;
 use super::open::{Opening, open_store};
 use super::record::{OutboxEvent, PlanRecord, PolicyRecord, Record};
 use super::shared::Shared;
+use super::soundness::check_beside;
 use super::writer::{Command, Reply, Writer};
 use crate::budget::{Grant, GrantRequest, RebuildRequest, Rebuilt};
 use jiff::Timestamp;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::thread::Thread;
 use std::time::Duration;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{Notify, OwnedSemaphorePermit, oneshot};
 use tokio::time::timeout;
 
 /// Records under way to the disk. Beyond, paid traffic waits: the queue is never unbounded.
@@ -57,18 +58,12 @@ impl Permit {
 }
 
 impl Ledger {
-    /// Opens or makes the ledger, brings it up to date, and holds what earlier daemons left unrecorded. Blocks.
+    /// Opens or makes the ledger, brings it up to date, and holds what earlier daemons left unrecorded. Blocks. The file as
+    /// a whole is checked beside the work from then on.
     pub fn open(path: &Path, now: Timestamp) -> Result<(Self, Opening), LedgerError> {
         let (connection, opening) = open_store(path, now)?;
-        let shared = Arc::new(Shared {
-            path: path.to_owned(),
-            places: Arc::new(Semaphore::new(PLACES)),
-            house: Arc::new(Semaphore::new(HOUSE_PLACES)),
-            failing: Mutex::new(None),
-            in_order: AtomicBool::new(true),
-            outbox: Arc::new(Notify::new()),
-            leases_asked: AtomicUsize::new(0),
-        });
+        let shared = Arc::new(Shared::new(path.to_owned(), PLACES, HOUSE_PLACES));
+        check_beside(shared.clone());
         let (sender, commands) = channel();
         let writer = Writer::new(connection, commands, shared.clone(), opening.incarnation);
         let running = std::thread::Builder::new()
@@ -114,6 +109,9 @@ impl Ledger {
 
     /// Makes leases durable, ahead of the records in line. Give the answer to the books, enough or not.
     pub async fn grant(&self, requests: Vec<GrantRequest>) -> Result<Vec<Grant>, LedgerError> {
+        if let Some(damage) = self.shared.damage() {
+            return Err(LedgerError::Degraded(damage.to_owned()));
+        }
         self.shared.leases_asked.fetch_add(1, Ordering::Relaxed);
         self.ask(|reply| Command::Grant(requests, reply)).await
     }
@@ -166,16 +164,18 @@ impl Ledger {
 
     /// Can what is spent be recorded? Nothing paid is started while it cannot.
     pub fn is_in_order(&self) -> bool {
-        self.shared.in_order.load(Ordering::Relaxed) && !self.shared.places.is_closed()
+        self.shared.in_order.load(Ordering::Relaxed)
+            && self.shared.damage().is_none()
+            && !self.shared.places.is_closed()
     }
 
     pub fn state(&self) -> LedgerState {
-        let reason = self
-            .shared
-            .failing
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let damage = self.shared.damage().map(str::to_owned);
+        let failing = || {
+            let failing = self.shared.failing.lock();
+            failing.unwrap_or_else(PoisonError::into_inner).clone()
+        };
+        let reason = damage.or_else(failing);
         let state = if reason.is_some() || self.shared.places.is_closed() {
             "degraded"
         } else {
@@ -207,7 +207,7 @@ impl Ledger {
         sent
     }
 
-    async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, LedgerError> {
+    pub(super) async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, LedgerError> {
         let (reply, answer) = oneshot::channel();
         self.sender.send(command(reply)).map_err(|_| LedgerError::Closed)?;
         self.writer.unpark();

@@ -116,6 +116,12 @@ impl Split {
     }
 }
 
+/// Itself where an hour begins.
+pub(super) fn end_of_hour(instant: Timestamp) -> Timestamp {
+    let begun = hour_of(instant);
+    if at(begun) == instant { instant } else { at(begun + 1) }
+}
+
 fn hour_of(at: Timestamp) -> i64 {
     at.as_second().div_euclid(SECONDS)
 }

@@ -1,11 +1,12 @@
 //! The durable record: leases, attempts, decisions, accounts, plan history and undelivered webhooks in one SQLite file.
 //!
 //! One thread writes, in the order in which records are sent, many to a transaction; only what must be durable before
-//! the answer (a lease) waits for a disk. People read over connections of their own. Nothing is ever deleted.
+//! the answer (a lease) waits for a disk. People read over connections of their own. Nothing is deleted unless somebody asks for it ([`fold`]).
 
 mod attempts;
 pub mod bill;
 pub mod charges;
+pub mod compact;
 pub mod copy;
 pub mod decided;
 mod decisions;
@@ -13,9 +14,11 @@ mod error;
 mod explain;
 mod fees;
 mod files;
+pub mod fold;
 mod handle;
 mod holds;
 mod hours;
+mod mark;
 mod membership;
 mod meters;
 mod needs;
@@ -31,6 +34,7 @@ pub mod refusals;
 mod replay;
 mod schema;
 mod shared;
+mod soundness;
 pub mod spend;
 mod text;
 pub mod users;

@@ -1,13 +1,15 @@
 //! Opening the store: the file, its schema, this daemon's incarnation number, and what earlier ones left behind.
 
 use super::error::LedgerError;
+use super::mark::{self, Reached};
 use super::private::create_private;
 use super::schema::{MIGRATIONS, migrate};
+use super::soundness::check_first;
 use super::text::time;
 use crate::budget::UNACCOUNTED_KEY;
 use crate::money::Money;
 use jiff::Timestamp;
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 use std::path::Path;
 use std::time::Duration;
 
@@ -35,29 +37,51 @@ pub(super) fn open_store(path: &Path, now: Timestamp) -> Result<(Connection, Ope
         path: path.to_owned(),
         reason,
     };
-    create_private(path).map_err(|error| failed(error.to_string()))?;
+    create_private(path).map_err(|error| {
+        failed(format!(
+            "{error}; planb must be able to write there, or be given another directory with --state DIR"
+        ))
+    })?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let sql = |error: rusqlite::Error| failed(error.to_string());
+    let noted = mark::reached(path);
     let mut connection = Connection::open_with_flags(path, flags).map_err(sql)?;
     connection.busy_timeout(BUSY).map_err(sql)?;
-    check(&connection).map_err(|reason| LedgerError::Damaged {
+    check_first(&connection).map_err(|reason| LedgerError::Damaged {
         path: path.to_owned(),
         reason,
     })?;
+    // Only of a file that is empty yet: what is folded later gives its space back.
+    connection
+        .pragma_update(None, "auto_vacuum", "INCREMENTAL")
+        .map_err(sql)?;
     connection.pragma_update(None, "journal_mode", "WAL").map_err(sql)?;
     connection.pragma_update(None, "synchronous", "FULL").map_err(sql)?;
     migrate(&mut connection, path, MIGRATIONS)?;
+    if let Some(noted) = noted {
+        is_all_there(&connection, noted).map_err(sql)?.map_or(Ok(()), |(found, noted)| {
+            let mark = mark::path_of(path);
+            Err(LedgerError::Damaged {
+                path: path.to_owned(),
+                reason: format!(
+                    "what was on the disk is gone (start {}, sync {}; it had come to start {}, sync {}), or an older copy was put here on purpose: then remove {}",
+                    found.0, found.1, noted.0, noted.1, mark.display()
+                ),
+            })
+        })?;
+    }
     let opening = begin_incarnation(&mut connection, now).map_err(sql)?;
     Ok((connection, opening))
 }
 
-fn check(connection: &Connection) -> Result<(), String> {
-    let answer: rusqlite::Result<String> = connection.pragma_query_value(None, "quick_check", |row| row.get(0));
-    match answer {
-        Ok(answer) if answer == "ok" => Ok(()),
-        Ok(problem) => Err(problem),
-        Err(error) => Err(error.to_string()),
-    }
+/// Where it is not: how far it goes, and how far it went.
+fn is_all_there(connection: &Connection, noted: Reached) -> rusqlite::Result<Option<(Reached, Reached)>> {
+    let last = "SELECT number, syncs FROM incarnations ORDER BY number DESC LIMIT 1";
+    let found: Option<Reached> = connection
+        .query_row(last, [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let found = found.unwrap_or_default();
+    Ok((found < noted).then_some((found, noted)))
 }
 
 /// One transaction: either the new number is minted and all earlier leases are settled, or neither.

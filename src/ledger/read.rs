@@ -207,7 +207,7 @@ pub(super) fn open_current(path: &Path) -> Result<Connection, LedgerError> {
 fn decisions(connection: &Connection, query: &DecisionQuery) -> rusqlite::Result<Vec<DecisionView>> {
     let mut statement = connection.prepare(
         "SELECT * FROM decisions d WHERE (?2 IS NULL OR at >= ?2) AND (?3 IS NULL OR route = ?3)
-         AND (?4 IS NULL OR chosen = ?4 OR EXISTS (SELECT 1 FROM attempts a WHERE a.decision = d.id AND a.model = ?4))
+         AND (?4 IS NULL OR chosen = ?4 OR EXISTS (SELECT 1 FROM attempts a WHERE a.decision = d.id AND +a.model = ?4))
          ORDER BY at DESC, id DESC LIMIT ?1",
     )?;
     let params = params![query.limit, query.since.map(time), query.route, query.model];

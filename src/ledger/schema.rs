@@ -23,6 +23,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("schema/014_users.sql"),
     include_str!("schema/015_fleet.sql"),
     include_str!("schema/016_mirrors.sql"),
+    include_str!("schema/017_folds.sql"),
     include_str!("schema/019_prepaid.sql"),
     include_str!("schema/020_reconciliations.sql"),
 ];

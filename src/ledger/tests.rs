@@ -19,8 +19,11 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 mod docs;
+mod flips;
+mod fold;
 mod hours;
 mod leases;
+mod migrations;
 mod model;
 mod older;
 mod reads;

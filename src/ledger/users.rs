@@ -169,7 +169,7 @@ fn count(connection: &Connection, license: &str, month: &str) -> rusqlite::Resul
 fn unnamed(connection: &Connection, license: &str, span: (&str, &str)) -> rusqlite::Result<i64> {
     connection
         .prepare_cached(
-            "SELECT count(*) FROM attempts a WHERE a.at >= ?2 AND a.at < ?3 AND a.named_user = 0 AND a.firsts > 0
+            "SELECT coalesce(sum(iif(outcome = 'folded', folded, 1)), 0) FROM attempts a WHERE a.at >= ?2 AND a.at < ?3 AND a.named_user = 0 AND a.firsts > 0
              AND EXISTS (SELECT 1 FROM json_each(a.licenses) l WHERE l.value = ?1)",
         )?
         .query_row([license, span.0, span.1], |row| row.get(0))

@@ -32,11 +32,11 @@ const PROMISES: [(&str, &str); 11] = [
         "every account is the sum of its postings and of what crashes left",
         "SELECT p.budget || ' ' || p.period_start || ' key ' || quote(a.key) || ': posted ' || a.posted || ' of ' || s.posted
              || ', held ' || a.held || ' of ' || (s.held + a.unaccounted) || ', overdraft ' || a.overdraft || ' of ' || s.overdraft
-         FROM accounts a JOIN pools p ON p.id = a.pool
-         JOIN (SELECT a.pool, a.key, coalesce(sum(o.posted), 0) AS posted, coalesce(sum(o.held), 0) AS held,
-                      coalesce(sum(o.overdraft), 0) AS overdraft
-               FROM accounts a LEFT JOIN postings o ON o.pool = a.pool AND o.key = a.key GROUP BY a.pool, a.key) s
-           ON s.pool = a.pool AND s.key = a.key
+         FROM (SELECT a.pool, a.key, coalesce(o.posted, 0) AS posted, coalesce(o.held, 0) AS held, coalesce(o.overdraft, 0) AS overdraft
+               FROM accounts a
+               LEFT JOIN (SELECT pool, key, sum(posted) AS posted, sum(held) AS held, sum(overdraft) AS overdraft
+                          FROM postings GROUP BY pool, key) o ON o.pool = a.pool AND o.key = a.key) s
+         JOIN accounts a ON a.pool = s.pool AND a.key = s.key JOIN pools p ON p.id = a.pool
          WHERE a.posted <> s.posted OR a.held <> s.held + a.unaccounted OR a.overdraft <> s.overdraft",
     ),
     (
@@ -55,7 +55,7 @@ const PROMISES: [(&str, &str); 11] = [
     (
         "every attempt has one end, and one that was voided cost nothing",
         "SELECT 'attempt ' || id || ': ' || ended || ' with ' || amount FROM attempts
-         WHERE ended NOT IN ('posted', 'voided', 'held') OR (amount < 0 AND outcome NOT IN ('adjustment', 'release')) OR (ended = 'voided' AND amount <> 0)",
+         WHERE ended NOT IN ('posted', 'voided', 'held') OR (amount < 0 AND outcome NOT IN ('adjustment', 'release', 'folded')) OR (ended = 'voided' AND amount <> 0)",
     ),
     (
         "every hold is of a held attempt, and is released once",
@@ -85,7 +85,7 @@ const PROMISES: [(&str, &str); 11] = [
          FROM (SELECT hour, model, currency, sum(posted + held) AS nanos, sum(attempts) AS attempts, sum(input + output) AS tokens
                FROM spend_hours GROUP BY 1, 2, 3) h
          FULL JOIN (SELECT substr(at, 1, 13) AS hour, model, currency, sum(amount) AS nanos,
-                           sum(outcome NOT IN ('adjustment', 'release', 'estimate')) AS attempts, sum(input + output) AS tokens
+                           sum(iif(outcome = 'folded', folded, outcome NOT IN ('adjustment', 'release', 'estimate'))) AS attempts, sum(input + output) AS tokens
                     FROM attempts GROUP BY 1, 2, 3) r
            ON r.hour = h.hour AND r.model = h.model AND r.currency = h.currency
          WHERE (h.nanos, h.attempts, h.tokens) IS NOT (r.nanos, r.attempts, r.tokens)",
@@ -93,14 +93,18 @@ const PROMISES: [(&str, &str); 11] = [
     (
         "every hour of requests is the sum of its decisions",
         "SELECT coalesce(h.hour, r.hour) || ' ' || coalesce(h.model, r.model) || ': ' || coalesce(h.requests, 0) || ' of ' || coalesce(r.requests, 0)
-         FROM (SELECT hour, model, currency, sum(requests) AS requests, sum(first_cost) AS nanos FROM request_hours GROUP BY 1, 2, 3) h
+         FROM (SELECT hour, model, currency, sum(requests) AS requests, sum(first_cost) AS nanos FROM request_hours
+               WHERE hour >= (SELECT coalesce(substr(max(upto), 1, 13), '') FROM folds) GROUP BY 1, 2, 3) h
          FULL JOIN (SELECT substr(at, 1, 13) AS hour, coalesce(chosen, '') AS model, currency, count(*) AS requests,
                            sum(first_cost) AS nanos
-                    FROM decisions WHERE first_choice <> '' GROUP BY 1, 2, 3) r
+                    FROM decisions WHERE first_choice <> '' AND at >= (SELECT coalesce(max(upto), '') FROM folds) GROUP BY 1, 2, 3) r
            ON r.hour = h.hour AND r.model = h.model AND r.currency = h.currency
          WHERE (h.requests, h.nanos) IS NOT (r.requests, r.nanos)",
     ),
 ];
+
+/// What tells a daemon that its budgets' sums are not those of its records.
+pub(super) const SUMS: [(&str, &str); 2] = [PROMISES[2], PROMISES[3]];
 
 /// Every promise, kept or not.
 pub fn verify(path: &Path) -> Result<Vec<Proof>, LedgerError> {
@@ -117,7 +121,8 @@ pub fn verify(path: &Path) -> Result<Vec<Proof>, LedgerError> {
         .collect()
 }
 
-fn broken(connection: &Connection, sql: &str) -> Result<Vec<String>, LedgerError> {
+/// The places where one is not.
+pub(super) fn broken(connection: &Connection, sql: &str) -> Result<Vec<String>, LedgerError> {
     let mut statement = connection.prepare(sql)?;
     let places = statement.query_map([], |row| row.get(0))?;
     Ok(places.take(MOST).collect::<rusqlite::Result<_>>()?)

@@ -5,8 +5,11 @@
 //! recorded. A lease is answered only once it is on the disk. It goes before the records in line, for which nobody waits;
 //! one that the store could not give is looked at again in its turn, when they have said what they free.
 
+use super::compact::compact_some;
 use super::error::LedgerError;
 use super::files::Files;
+use super::fold::Folded;
+use super::mark::Mark;
 use super::record::Record;
 use super::shared::Shared;
 use super::text::time;
@@ -43,6 +46,8 @@ pub(super) enum Command {
     Rebuild(Box<RebuildRequest>, Reply<Rebuilt>),
     /// Meters that begin anew; answered with the last attempt before that.
     Meters(Vec<MeterRow>, Reply<i64>),
+    /// Folds some of the attempts before then; `None` where there are none.
+    Compact(Timestamp, Reply<Option<Folded>>),
     /// Answered when all before it is committed, and on the disk if asked for.
     Barrier {
         synced: bool,
@@ -90,6 +95,9 @@ pub(super) struct Writer {
     failing: Option<Failing>,
     closing: Option<(bool, Reply<()>)>,
     files: Files,
+    mark: Mark,
+    /// Synced commits of this start.
+    syncs: i64,
     senders_gone: bool,
 }
 
@@ -100,7 +108,11 @@ impl Writer {
         shared: Arc<Shared>,
         incarnation: i64,
     ) -> Self {
+        let mark = Mark::of(&shared.path);
+        mark.note((incarnation, 0));
         Self {
+            mark,
+            syncs: 0,
             files: Files::of(&shared.path),
             connection,
             commands,
@@ -245,7 +257,7 @@ impl Writer {
         write.heartbeat()?;
         transaction.commit()?;
         self.memory.commit();
-        self.unsynced = None;
+        self.came_to_the_disk();
         for ((requests, reply), granted) in self.leases.drain(..).zip(grants) {
             let short = granted
                 .as_ref()
@@ -263,6 +275,13 @@ impl Writer {
     fn begin_synced(&mut self) -> rusqlite::Result<()> {
         self.files.check(&self.shared.path)?;
         self.connection.pragma_update(None, "synchronous", "FULL")
+    }
+
+    /// With a heartbeat in it: what the mark says is in the file.
+    fn came_to_the_disk(&mut self) {
+        self.unsynced = None;
+        self.syncs += 1;
+        self.mark.note((self.incarnation, self.syncs));
     }
 
     fn fail(&mut self, error: &rusqlite::Error) {
@@ -288,6 +307,13 @@ impl Writer {
     }
 
     fn commit_batch(&mut self) -> rusqlite::Result<()> {
+        let compacts = match self.pending.front() {
+            Some(Command::Compact(before, _)) => Some(*before),
+            _ => None,
+        };
+        if let Some(before) = compacts {
+            return self.compact(before);
+        }
         #[cfg(test)]
         if let Some(Command::With(_)) = self.pending.front() {
             if let Some(Command::With(run)) = self.pending.pop_front() {
@@ -326,11 +352,11 @@ impl Writer {
         let rang = write.rang;
         transaction.commit()?;
         self.memory.commit();
-        self.unsynced = if synced {
-            None
+        if synced {
+            self.came_to_the_disk();
         } else {
-            self.unsynced.or_else(|| Some(Instant::now()))
-        };
+            self.unsynced = self.unsynced.or_else(|| Some(Instant::now()));
+        }
         if matches!(answers.first(), Some(Answer::GoesOn)) {
             return Ok(());
         }
@@ -339,6 +365,17 @@ impl Writer {
         }
         if rang {
             self.shared.outbox.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Transactions of its own; what they lose in a power cut is done again.
+    fn compact(&mut self, before: Timestamp) -> rusqlite::Result<()> {
+        self.connection.pragma_update(None, "synchronous", "NORMAL")?;
+        let folded = compact_some(&self.connection, before)?;
+        self.unsynced = self.unsynced.or_else(|| Some(Instant::now()));
+        if let Some(Command::Compact(_, reply)) = self.pending.pop_front() {
+            let _ = reply.send(Ok(folded));
         }
         Ok(())
     }
@@ -359,6 +396,7 @@ impl Writer {
 
     /// Gives the leases back, so that a stop in order leaves nothing unaccounted.
     fn close(self, settled: bool, reply: Reply<()>) {
+        self.shared.end_checks();
         let result = match &self.failing {
             Some(failing) => Err(LedgerError::Degraded(failing.reason.clone())),
             None if !settled => Ok(()),
@@ -392,6 +430,7 @@ impl Writer {
 impl Drop for Writer {
     /// Whoever waits for a place must learn that there will be none.
     fn drop(&mut self) {
+        self.shared.end_checks();
         self.shared.close();
     }
 }
@@ -403,7 +442,7 @@ impl Command {
 
     fn is_alone(&self) -> bool {
         match self {
-            Self::Rebuild(..) => true,
+            Self::Rebuild(..) | Self::Compact(..) => true,
             #[cfg(test)]
             Self::With(_) => true,
             _ => false,
@@ -430,6 +469,7 @@ fn refuse(command: Command, reason: &str) -> Option<Command> {
         Command::Grant(_, reply) => drop(reply.send(Err(degraded()))),
         Command::Rebuild(_, reply) => drop(reply.send(Err(degraded()))),
         Command::Meters(_, reply) => drop(reply.send(Err(degraded()))),
+        Command::Compact(_, reply) => drop(reply.send(Err(degraded()))),
         Command::Barrier { reply, .. } => drop(reply.send(Err(degraded()))),
         kept => return Some(kept),
     }
@@ -460,7 +500,7 @@ impl Write<'_> {
     /// A transaction that writes nothing syncs nothing.
     fn heartbeat(&mut self) -> rusqlite::Result<()> {
         self.run(
-            "UPDATE incarnations SET seen_at = ?2 WHERE number = ?1",
+            "UPDATE incarnations SET seen_at = ?2, syncs = syncs + 1 WHERE number = ?1",
             params![self.incarnation, time(Timestamp::now())],
         )
     }

@@ -5,6 +5,7 @@
 mod support;
 
 mod alerts;
+mod bad_state;
 mod bills;
 mod books_kept;
 mod broken_disk;
@@ -38,6 +39,7 @@ mod projection;
 mod reconcile;
 mod refusals;
 mod reload;
+mod retention;
 mod rights;
 mod routes;
 mod serve;

@@ -453,6 +453,7 @@ fn command(arguments: &[&str]) -> Command {
         "PLANB_STATE",
         "PLANB_LEDGER",
         "PLANB_FLEET",
+        "PLANB_KEEP",
         "PGPASSWORD",
     ]) {
         command.env_remove(name);

@@ -118,7 +118,7 @@ impl Write<'_> {
         }
         let found = self
             .connection
-            .prepare_cached("SELECT provider, supply FROM attempts WHERE decision = ?1 AND model = ?2 LIMIT 1")?
+            .prepare_cached("SELECT provider, supply FROM attempts WHERE decision = ?1 AND +model = ?2 LIMIT 1")?
             .query_row(params![decision, model], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
         Ok(found.unwrap_or_else(|| (Arc::from(""), Arc::from(""))))
