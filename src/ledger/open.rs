@@ -51,10 +51,15 @@ pub(super) fn open_store(path: &Path, now: Timestamp) -> Result<(Connection, Ope
         path: path.to_owned(),
         reason,
     })?;
-    // Only of a file that is empty yet: what is folded later gives its space back.
-    connection
-        .pragma_update(None, "auto_vacuum", "INCREMENTAL")
+    let pages: i64 = connection
+        .pragma_query_value(None, "page_count", |row| row.get(0))
         .map_err(sql)?;
+    if pages == 0 {
+        // Only possible while the file is empty: what is folded later gives its space back.
+        connection
+            .pragma_update(None, "auto_vacuum", "INCREMENTAL")
+            .map_err(sql)?;
+    }
     connection.pragma_update(None, "journal_mode", "WAL").map_err(sql)?;
     connection.pragma_update(None, "synchronous", "FULL").map_err(sql)?;
     migrate(&mut connection, path, MIGRATIONS)?;

@@ -70,7 +70,10 @@ async fn a_ledger_of_a_newer_planb_is_not_touched() {
     let before = std::fs::read(&file).unwrap();
     let copy = home_with(&before).await;
     let copy = refused(copy, &["newer planb", "9999", "another state directory"]).await;
-    assert_eq!(std::fs::read(ledger(&copy)).unwrap(), before);
+    assert!(
+        std::fs::read(ledger(&copy)).unwrap() == before,
+        "not a byte of it is changed"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
