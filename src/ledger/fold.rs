@@ -167,7 +167,8 @@ fn groups(connection: &Connection, span: &Span) -> rusqlite::Result<HashMap<Key,
     let sql = format!(
         "SELECT id, at, outcome NOT IN ('adjustment', 'release', 'estimate'), json_array({}, billed IS NULL), {} FROM attempts
          WHERE at >= ?1 AND at < ?2 AND outcome <> 'folded' AND id NOT IN (SELECT attempt FROM holds)
-         AND id NOT IN (SELECT attempt FROM reconciliations) ORDER BY at, id",
+         AND id NOT IN (SELECT attempt FROM reconciliations)
+         AND (corrects IS NULL OR corrects NOT IN (SELECT attempt FROM reconciliations)) ORDER BY at, id",
         telling(connection)?.join(", "),
         SUMMED.join(", "),
     );
