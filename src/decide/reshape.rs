@@ -2,6 +2,7 @@
 
 use super::{Misfit, Rules, Shaped, Target, terms};
 use crate::catalog::Wire;
+use crate::dialect::chat::seals::without_seals;
 use crate::dialect::messages;
 use crate::dialect::{Inbound, refused, shape, translate};
 use crate::policy::snapshot::{ModelId, Path, Shaping, Snapshot};
@@ -77,6 +78,12 @@ fn one(
     let unreadable =
         |error: crate::dialect::Unreadable| Misfit::Unsupported(format!("as the policy shapes it: {error}").into());
     let shaped = shape::shaped(inbound.body(), &chain).map_err(unreadable)?;
+    let shaped = match Wire::of(provider.vendor, &model.upstream) {
+        Wire::Chat => without_seals(shaped.as_ref().unwrap_or(inbound.body()))
+            .map_err(unreadable)?
+            .or(shaped),
+        Wire::Messages | Wire::RawPredict => shaped,
+    };
     // What the policy takes out is not there to be refused, and what it puts in is.
     let body = shaped.as_ref().unwrap_or(inbound.body());
     let mut dropped = refused::named(body, provider.vendor);
@@ -97,7 +104,9 @@ fn one(
         ..Shaping::default()
     };
     let spared = shape::shaped(body, &[&strip]).map_err(unreadable)?;
-    let Some(body) = spared.or(shaped) else {
+    // What is left out on the way into another dialect is still in the body.
+    let named = || (!dropped.is_empty()).then(|| inbound.body().clone());
+    let Some(body) = spared.or(shaped).or_else(named) else {
         return Ok(None);
     };
     let inbound = inbound.with_body(body).map_err(unreadable)?;

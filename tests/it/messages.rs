@@ -316,6 +316,10 @@ async fn what_claude_cannot_be_asked_goes_to_who_can_and_explain_says_why() {
     let answer = daemon.chat(&asked).await.expect(200);
     assert_eq!(answer.header("x-planb-model"), Some("claude"));
     assert_eq!(upstream.last().json()["seed"], Value::Null);
+    assert_eq!(answer.header("x-planb-dropped"), Some("seed"));
+    asked["messages"][1]["name"] = "ann".into();
+    let answer = daemon.chat(&asked).await.expect(200);
+    assert_eq!(answer.header("x-planb-dropped"), Some("seed, messages[].name"));
     asked["n"] = 2.into();
     let refused = daemon.chat(&asked).await.expect_error(400);
     assert!(refused.text().contains("`n`"), "{}", refused.text());

@@ -10,5 +10,6 @@ pub mod error;
 mod extras;
 pub mod mask;
 pub mod request;
+pub mod seals;
 pub mod stream;
 mod wire;
