@@ -31,8 +31,8 @@ impl Size {
                 sidecars: 1_000,
                 steady: Duration::from_secs(95),
                 pause: Duration::from_secs(200),
-                rush: Duration::from_secs(15),
-                end: Duration::from_secs(130),
+                rush: Duration::from_secs(60),
+                end: Duration::from_secs(100),
             };
         }
         Self {
@@ -183,6 +183,10 @@ async fn many_daemons_spend_one_budget_to_its_end_and_not_beyond() {
         share(used),
         share(idle)
     );
+    // All but the last hundredth goes at once, and that in a rush.
+    let mut last = Sidecar::join(size.sidecars as u64 + 1, &url, &compiled, tally.clone()).await;
+    assert!(last.request(limit / 100 * 4, limit / 100 * 4).await);
+    last.end_due(tokio::time::Instant::now() + Duration::from_secs(10));
     tally.pause.store(size.rush.as_millis() as u64, Ordering::Relaxed);
     let mut unspent_at_first_no = None;
     let refused = tally.refused.load(Ordering::Relaxed);
@@ -196,7 +200,15 @@ async fn many_daemons_spend_one_budget_to_its_end_and_not_beyond() {
         })
         .await;
     stop.cancel();
-    running.join_all().await;
+    let mut leaving = JoinSet::new();
+    for sidecar in running.join_all().await {
+        let gate = gate.clone();
+        leaving.spawn(async move {
+            let _turn = gate.acquire().await.unwrap();
+            sidecar.leave().await;
+        });
+    }
+    leaving.join_all().await;
     let (first_no, left) = (unspent_at_first_no.unwrap_or_default(), limit - fleet.spent());
     eprintln!(
         "rush: {rush:.1} transactions a second, {busiest:.1} in the busiest ten; at the first no {:.2} % of the limit were unspent, at the end {:.4} %; {} served, {} refused",

@@ -91,8 +91,8 @@ impl Sidecar {
         sidecar
     }
 
-    /// Requests until it is told to stop; then all that is left goes back.
-    pub async fn run(mut self, stop: CancellationToken) {
+    /// Requests until it is told to stop; then what is under way ends.
+    pub async fn run(mut self, stop: CancellationToken) -> Self {
         let mut next = Instant::now() + self.pause();
         while !stop.is_cancelled() {
             // Since it was drawn the pause may have become another.
@@ -114,8 +114,16 @@ impl Sidecar {
             self.look().await;
         }
         self.end_due(Instant::now() + Duration::from_secs(3_600));
+        self
+    }
+
+    /// All that is left goes back.
+    pub async fn leave(mut self) {
         let requests = self.books.shares_returned();
-        self.fleet.leave(&requests).await.unwrap();
+        crate::support::until("the database takes back what is left", || async {
+            self.fleet.leave(&requests).await.map_err(|error| error.to_string())
+        })
+        .await;
     }
 
     /// One request of so much at worst that comes to so much; whether it was let in.
