@@ -112,13 +112,15 @@ impl Daemon {
 
     /// Whether one request was let in, with a share that it asked for where need be.
     pub fn spend_share(&self, store: &Mutex<FleetStore>, who: usize, worst: i64) -> bool {
-        for _ in 0..4 {
+        for round in 0.. {
             let asked = self.books().reserve(worst, "a");
             match asked {
                 Ok(id) => {
                     self.books().end(id, End::Post(nanos(worst)));
                     return true;
                 }
+                // Whoever asked last also looks at what it got.
+                Err(Refusal::Share(_)) if round == 4 => return false,
                 Err(Refusal::Share(wanted)) => self.exchange(store, who, |books| books.0.shares_again(&wanted)),
                 Err(Refusal::OverLimit { .. }) => return false,
                 Err(refused) => panic!("{refused:?}"),
@@ -272,6 +274,8 @@ impl FleetStore {
             left: nanos(self.limit - self.shares[0] - self.shares[1]),
             idle: nanos(self.shares[1 - who] - self.spent[1 - who]),
             lacks: nanos((request.least.nanos() - self.shares[who]).max(0)),
+            less: self.shares[who] < request.upto.nanos(),
+            asked_back: false,
             counting: false,
         }
     }
