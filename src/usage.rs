@@ -3,6 +3,10 @@
 //! `input` contains what was cached, written, heard and seen, as OpenAI counts; an explicit zero is a value and absent is
 //! not zero.
 
+mod counting;
+
+pub use counting::{ENOUGH, OutputCount, OutputRatio, OutputRatioRow, OutputRatios};
+
 use std::time::Duration;
 
 /// Tokens of one attempt as reported by the provider (or estimated, see [`Usage::estimated`]), and what else is billed.

@@ -17,6 +17,7 @@ mod prices;
 mod probes;
 pub mod projection;
 mod providers;
+mod ratios;
 mod refusals;
 mod reload;
 mod signals;
@@ -201,6 +202,7 @@ impl Daemon {
         restore_raises(&ledger, &live, clock).await?;
         let meters = ledger.meters(clock.now()).await?;
         live.counters.lock().restore(meters);
+        live.output_ratios.lock().restore(ledger.output_ratios().await?);
         let connections = Arc::new(Connections::new()?);
         let policy = live.policy();
         let credentials = Arc::new(Credentials::default());
@@ -315,6 +317,7 @@ impl Daemon {
             told: terms::Told::default(),
             sound: soundness::Told::default(),
             foretold: forecasts::Told::default(),
+            ratios: ratios::Kept::default(),
             held: parking_lot::Mutex::default(),
         };
         tasks.spawn(ticker.run(self.stop.clone()));
@@ -407,6 +410,7 @@ impl Daemon {
         fleet::leave(&self.gateway).await;
         let refused = self.gateway.live.refusals.lock().take_all(self.gateway.clock.uptime());
         refusals::tell(&self.gateway.ledger, refused).await;
+        ratios::keep(&self.gateway).await;
         let open = self.gateway.live.books.lock().open_reservations();
         let closed = if open == 0 {
             self.gateway.ledger.close().await

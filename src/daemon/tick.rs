@@ -2,7 +2,7 @@
 
 use super::announce::Announcer;
 use super::telling::Teller;
-use super::{books, forecasts, meters, past, plans, providers, refusals, soundness, terms};
+use super::{books, forecasts, meters, past, plans, providers, ratios, refusals, soundness, terms};
 use crate::alert::{AlertEvent, EventKind};
 use crate::budget::{Crossing, Holding, Notice};
 use crate::gateway::Gateway;
@@ -29,6 +29,7 @@ pub struct Ticker {
     pub told: terms::Told,
     pub sound: soundness::Told,
     pub foretold: forecasts::Told,
+    pub ratios: ratios::Kept,
     /// Budgets whose held share was told.
     pub held: Mutex<Vec<Arc<str>>>,
 }
@@ -75,6 +76,7 @@ impl Ticker {
         terms::tell(gateway, &self.announcer, &self.told).await;
         soundness::tell(gateway, &self.announcer, &self.sound).await;
         forecasts::tell(gateway, &self.announcer, &self.foretold).await;
+        ratios::keep_each_minute(gateway, &self.ratios).await;
         let notices = gateway.live.books.lock().take_notices();
         for notice in &notices {
             self.tell_budget(notice).await;

@@ -4,6 +4,8 @@
 //! The record goes into the ledger's channel under the books' lock: channel order is books order, which is what lets a
 //! new budget be rebuilt without missing or doubling an attempt.
 
+mod used;
+
 use super::Gateway;
 use super::claim::Claim;
 use super::limits::Admission;
@@ -28,7 +30,7 @@ use crate::request::Requirements;
 use crate::session::SessionKey;
 use crate::telemetry::metrics::{AttemptLabels, ModelLabels, TokenLabels};
 use crate::upstream::local::Occupied;
-use crate::usage::Usage;
+use crate::usage::{OutputCount, Usage};
 use http::HeaderMap;
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -61,7 +63,7 @@ pub struct Attempt {
     pub status: u16,
     pub first_token: Option<Duration>,
     /// Output seen so far, counted on the safe side, for an answer that ends early.
-    pub counted_output: u64,
+    pub counted: OutputCount,
     /// The provider's own figures, as soon as they are there.
     pub usage: Option<Usage>,
     counted: user::Counted,
@@ -102,7 +104,7 @@ impl Attempt {
             sent: false,
             status: 0,
             first_token: None,
-            counted_output: 0,
+            counted: OutputCount::default(),
             usage: None,
             ended: false,
         }
@@ -197,32 +199,6 @@ impl Attempt {
             class: failure.class.word(),
         };
         self.settle(settlement, Outcome::Failed(failure))
-    }
-
-    fn usage_or_estimate(&self) -> Usage {
-        self.usage.unwrap_or_else(|| self.estimate())
-    }
-
-    /// Figures that came while the answer was under way are those of that moment: the output since is counted.
-    fn usage_of_cut(&self) -> Usage {
-        match self.usage {
-            Some(usage) if self.ended => usage,
-            Some(usage) => Usage {
-                output: usage.output.max(self.counted_output),
-                estimated: true,
-                ..usage
-            },
-            None => self.estimate(),
-        }
-    }
-
-    fn estimate(&self) -> Usage {
-        Usage {
-            input: self.needs.input,
-            output: self.counted_output,
-            estimated: true,
-            ..Usage::default()
-        }
     }
 
     /// The client left. Unsent costs nothing; a cut stream is billed for what it gave; an abandoned whole answer
@@ -366,6 +342,7 @@ impl Attempt {
         if settlement.usage.estimated {
             return;
         }
+        self.learn_output(settlement.usage.output);
         let route = match self.target {
             Target::Route(id) => Some(id),
             Target::Model(_) => None,

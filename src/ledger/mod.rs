@@ -26,6 +26,7 @@ mod open;
 mod past;
 mod plans;
 mod private;
+mod ratios;
 pub mod read;
 mod rebuild;
 pub mod reconcile;

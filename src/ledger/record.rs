@@ -7,7 +7,7 @@ pub use crate::live::RefusedStretch;
 use crate::money::{Currency, Money};
 use crate::price::{Bill, Line, MeterChange, MeterKey, MeterRow};
 use crate::request::{Caller, Requirements};
-use crate::usage::Usage;
+use crate::usage::{OutputRatioRow, Usage};
 use jiff::Timestamp;
 use std::sync::Arc;
 
@@ -32,6 +32,8 @@ pub enum Record {
     Refused(Vec<RefusedStretch>),
     /// Held money is posted as estimated.
     Release(ReleaseRecord),
+    /// How own counts of output stand to reports.
+    OutputRatios(Vec<OutputRatioRow>),
     /// From now on its spend is reported to a fleet.
     Joined {
         membership: Membership,

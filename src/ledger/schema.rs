@@ -26,6 +26,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("schema/017_folds.sql"),
     include_str!("schema/019_prepaid.sql"),
     include_str!("schema/020_reconciliations.sql"),
+    include_str!("schema/021_output_ratios.sql"),
 ];
 
 /// Brings the file up to the last migration. One that holds data is copied first, beside itself.

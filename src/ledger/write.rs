@@ -112,6 +112,7 @@ impl Write<'_> {
             Record::MetersLeft(keys) => self.meters_left(keys),
             Record::Refused(refused) => refused.iter().try_for_each(|refused| self.refused(refused)),
             Record::Release(release) => self.release(release),
+            Record::OutputRatios(rows) => rows.iter().try_for_each(|row| self.output_ratio(row)),
             Record::Joined { membership, at } => self.joined(membership, *at),
             Record::Return(pool) => self.take_back(pool),
             Record::Exhausted { pool, key, at, limit } => self.exhausted(pool, key, *at, *limit),

@@ -32,6 +32,7 @@ use crate::policy::snapshot::{Limits, ModelId, Provider, ProviderId, ProviderKey
 use crate::price::{Counters, Price};
 use crate::session::{Repeats, Sessions};
 use crate::uptime::Uptime;
+use crate::usage::OutputRatios;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
 use parking_lot::Mutex;
@@ -90,6 +91,8 @@ pub struct Live {
     /// Of prices: ladders, quotas, commitments and machines' time. Taken while `books` is held, never the other way round.
     pub counters: Mutex<Counters>,
     pub sessions: Mutex<Sessions>,
+    /// How own counts of output stand to what providers report.
+    pub output_ratios: Mutex<OutputRatios>,
     /// Requests that were turned away before there was a decision.
     pub refusals: Mutex<Refusals>,
     /// Distinct users of this month, by licence.
@@ -131,6 +134,7 @@ impl Live {
             past_prices: ArcSwapOption::empty(),
             counters: Mutex::default(),
             sessions: Mutex::default(),
+            output_ratios: Mutex::default(),
             refusals: Mutex::default(),
             license_users: Mutex::default(),
             changed: Mutex::default(),

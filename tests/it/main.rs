@@ -13,6 +13,7 @@ mod budgets;
 mod cases;
 mod cli;
 mod clients;
+mod counted;
 mod crash;
 mod cycles;
 mod docs;

@@ -4,7 +4,6 @@
 
 use super::billed::{WireUsage, usage_of};
 use super::wire::{Outline, is_empty};
-use crate::dialect::estimate;
 use crate::usage::Usage;
 use serde_json::value::RawValue;
 
@@ -46,9 +45,9 @@ pub fn read(body: &[u8], may_be_empty: bool) -> Answer {
         let reason = choice.finish_reason.as_deref().unwrap_or_default();
         let excused = may_be_empty || matches!(reason, "length" | "content_filter");
         filled |= excused;
-        for json in choice.delta.iter().flat_map(|part| part.filled()) {
+        for tokens in choice.delta.iter().flat_map(|part| part.counted()) {
             filled = true;
-            counted_output += estimate::of_piece(json.as_bytes());
+            counted_output += tokens;
         }
         finish.push(reason.to_owned());
     }

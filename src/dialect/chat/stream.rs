@@ -5,8 +5,7 @@
 
 use super::billed::usage_of;
 use super::wire::{Outline, is_empty};
-use crate::dialect::estimate;
-use crate::usage::{ServiceTier, Usage};
+use crate::usage::{OutputCount, ServiceTier, Usage};
 
 /// What one event's data says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +34,7 @@ pub struct Progress {
     partial: Option<Usage>,
     /// The service tier that a chunk named last.
     tier: Option<ServiceTier>,
-    counted_output: u64,
+    counted: OutputCount,
     /// Per choice: has its finish reason come?
     finished: Vec<(u64, bool)>,
     done: bool,
@@ -70,9 +69,10 @@ impl Progress {
         let mut meaningful = false;
         for choice in &choices {
             self.usage = usage_of(choice.usage, None).or(self.usage);
-            for json in choice.delta.iter().flat_map(|part| part.filled()) {
+            for tokens in choice.delta.iter().flat_map(|part| part.counted()) {
                 meaningful = true;
-                self.counted_output += estimate::of_piece(json.as_bytes());
+                self.counted.tokens += tokens;
+                self.counted.pieces += 1;
             }
             let finish = choice.finish_reason.as_deref().filter(|reason| !reason.is_empty());
             self.note(choice.index, finish.is_some());
@@ -98,7 +98,7 @@ impl Progress {
         });
         whole.or_else(|| {
             self.partial.map(|usage| Usage {
-                output: usage.output.max(self.counted_output),
+                output: usage.output.max(self.counted.tokens),
                 estimated: true,
                 ..usage
             })
@@ -106,8 +106,8 @@ impl Progress {
     }
 
     /// Safe count of the output so far.
-    pub const fn counted_output(&self) -> u64 {
-        self.counted_output
+    pub const fn counted(&self) -> OutputCount {
+        self.counted
     }
 
     pub const fn is_done(&self) -> bool {
@@ -158,7 +158,7 @@ mod tests {
             see(&mut progress, &chunk(r#"{"tool_calls":[{"index":0}]}"#, "null")),
             Seen::Meaningful
         );
-        assert!(progress.counted_output() > 0);
+        assert_eq!(progress.counted().pieces, 2, "reasoning and calls are output");
     }
 
     #[test]

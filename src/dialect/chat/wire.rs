@@ -1,5 +1,6 @@
 //! The parts of chat completion bodies that are read, as they stand on the wire. Everything else is skipped unparsed.
 
+use crate::dialect::estimate;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -50,23 +51,22 @@ pub(super) struct Part<'a> {
     audio: Option<&'a RawValue>,
 }
 
-impl<'a> Part<'a> {
-    /// The raw JSON of each field that holds something.
-    pub(super) fn filled(&self) -> impl Iterator<Item = &'a str> {
-        let fields = [
+impl Part<'_> {
+    /// Tokens of each field that holds something.
+    pub(super) fn counted(&self) -> impl Iterator<Item = u64> {
+        let texts = [
             self.content,
             self.reasoning_content,
             self.reasoning,
             self.refusal,
-            self.tool_calls,
-            self.function_call,
             self.audio,
         ];
-        fields
-            .into_iter()
-            .flatten()
-            .map(RawValue::get)
-            .filter(|json| !is_empty(json))
+        let calls = [self.tool_calls, self.function_call];
+        let filled = |json: &&RawValue| !is_empty(json.get());
+        let texts = texts.into_iter().flatten().filter(filled);
+        let calls = calls.into_iter().flatten().filter(filled);
+        let of_texts = texts.map(|json| estimate::of_piece(json.get().as_bytes()));
+        of_texts.chain(calls.map(|json| estimate::of_calls(json.get().as_bytes())))
     }
 }
 

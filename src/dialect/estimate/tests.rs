@@ -2,6 +2,7 @@
 //! `tests/tokens` holds against those vocabularies.
 
 use super::*;
+use crate::usage::{OutputCount, OutputRatio};
 use proptest::prelude::*;
 use serde::Deserialize;
 
@@ -45,6 +46,34 @@ fn as_messages_on_the_wire_they_are_never_counted_below_either() {
         // As Python writes it, beyond ASCII in escapes.
         let ascii: String = message.chars().map(escape).collect();
         assert!(of_messages(ascii.as_bytes()) >= most, "{}", text.text);
+    }
+}
+
+/// Twenty answers teach, the others are foretold.
+#[test]
+fn output_counted_piece_by_piece_comes_within_a_twentieth_of_each_vocabulary_after_twenty_answers() {
+    let texts = texts();
+    for kind in ["english", "chinese", "code"] {
+        let own: Vec<&Text> = texts.iter().filter(|text| text.kind == kind).collect();
+        for vocabulary in 0..3 {
+            let (mut ratio, mut expected, mut reported) = (OutputRatio::default(), 0, 0);
+            for at in 0..40 {
+                let parts = || own.iter().skip(at).step_by(40);
+                let pieces = parts().flat_map(|text| text.text.as_bytes().chunks(12));
+                let count = pieces.fold(OutputCount::default(), |count, piece| OutputCount {
+                    tokens: count.tokens + of_text(piece),
+                    pieces: count.pieces + 1,
+                });
+                let tokens = parts().map(|text| text.tokens[vocabulary]).sum();
+                if at < 20 {
+                    ratio.learn(count, tokens);
+                } else {
+                    (expected, reported) = (expected + ratio.expected(count), reported + tokens);
+                }
+            }
+            let off = u64::abs_diff(expected, reported) * 20;
+            assert!(off <= reported, "{kind}, {vocabulary}: {expected} of {reported}");
+        }
     }
 }
 
