@@ -63,7 +63,7 @@ pub struct Attempt {
     pub status: u16,
     pub first_token: Option<Duration>,
     /// Output seen so far, counted on the safe side, for an answer that ends early.
-    pub counted: OutputCount,
+    pub seen: OutputCount,
     /// The provider's own figures, as soon as they are there.
     pub usage: Option<Usage>,
     counted: user::Counted,
@@ -104,7 +104,7 @@ impl Attempt {
             sent: false,
             status: 0,
             first_token: None,
-            counted: OutputCount::default(),
+            seen: OutputCount::default(),
             usage: None,
             ended: false,
         }

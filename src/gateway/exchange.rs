@@ -174,7 +174,7 @@ async fn whole(
             finish,
         } => {
             attempt.usage = told.or(usage);
-            attempt.counted.tokens = counted_output;
+            attempt.seen.tokens = counted_output;
             let vendor = attempt.provider().vendor;
             match finish
                 .iter()
@@ -326,7 +326,7 @@ fn uncommitted(attempt: &mut Attempt, reader: &Reader, fault: &StreamFault) -> F
 
 fn note(attempt: &mut Attempt, reader: &Reader) {
     attempt.usage = reader.progress().usage();
-    attempt.counted = reader.progress().counted();
+    attempt.seen = reader.progress().counted();
 }
 
 fn is_event_stream(headers: &HeaderMap) -> bool {

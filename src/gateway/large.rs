@@ -113,7 +113,7 @@ impl LargeAnswer {
         self.tail.drain(..surplus.min(self.tail.len()));
         self.tail.extend_from_slice(kept);
         self.size += bytes.len() as u64;
-        self.attempt.counted.tokens = self.attempt.candidate.output.min(self.size / BYTES_PER_TOKEN);
+        self.attempt.seen.tokens = self.attempt.candidate.output.min(self.size / BYTES_PER_TOKEN);
     }
 
     fn succeed(&mut self) {

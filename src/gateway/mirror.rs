@@ -331,7 +331,7 @@ impl Shadow {
             Ok(Exchanged::Whole(_)) => None,
             // Longer than anything that is worth comparing: what came of it is counted, the rest is not fetched.
             Ok(Exchanged::Large { head, .. }) => {
-                attempt.counted.tokens = attempt.candidate.output.min(head.len() as u64 / BYTES_PER_TOKEN);
+                attempt.seen.tokens = attempt.candidate.output.min(head.len() as u64 / BYTES_PER_TOKEN);
                 None
             }
             Ok(Exchanged::Begun { upstream, reader, .. }) => listen(&mut attempt, upstream, *reader, &wire).await,
@@ -382,7 +382,7 @@ fn heard(attempt: &mut Attempt, reader: &mut Reader) -> Option<Option<StreamFaul
         Event::Comment(_) | Event::Preamble(_) | Event::Content(_) | Event::Hidden => None,
     });
     let progress = reader.progress();
-    attempt.counted = progress.counted();
+    attempt.seen = progress.counted();
     attempt.usage = progress.usage();
     attempt.ended = progress.has_finished();
     ended

@@ -129,7 +129,7 @@ impl AnswerStream {
     /// What an end at this moment would be billed by.
     fn note(&mut self) {
         let progress = self.reader.progress();
-        self.attempt.counted = progress.counted();
+        self.attempt.seen = progress.counted();
         self.attempt.usage = progress.usage();
         self.attempt.ended = progress.has_finished();
     }

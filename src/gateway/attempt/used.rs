@@ -6,19 +6,32 @@ use crate::usage::Usage;
 
 impl Attempt {
     pub(super) fn usage_or_estimate(&self) -> Usage {
-        self.usage.unwrap_or_else(|| self.estimate())
+        self.usage
+            .map_or_else(|| self.estimate(), |usage| self.as_they_count(usage))
     }
 
     /// Figures that came while the answer was under way are those of that moment: the output since is counted.
     pub(super) fn usage_of_cut(&self) -> Usage {
         match self.usage {
             Some(usage) if self.ended => usage,
-            Some(usage) => Usage {
-                output: usage.output.max(self.expected_output()),
-                estimated: true,
-                ..usage
-            },
+            Some(usage) => {
+                let usage = self.as_they_count(usage);
+                Usage {
+                    output: usage.output.max(self.expected_output()),
+                    estimated: true,
+                    ..usage
+                }
+            }
             None => self.estimate(),
+        }
+    }
+
+    /// Figures of an answer that is under way have planb's own count for what is not told yet.
+    fn as_they_count(&self, usage: Usage) -> Usage {
+        let own = usage.estimated && usage.output == self.seen.tokens;
+        Usage {
+            output: if own { self.expected_output() } else { usage.output },
+            ..usage
         }
     }
 
@@ -29,7 +42,7 @@ impl Attempt {
             .live
             .output_ratios
             .lock()
-            .expected(provider, model, self.counted)
+            .expected(provider, model, self.seen)
     }
 
     pub(super) fn estimate(&self) -> Usage {
@@ -48,6 +61,6 @@ impl Attempt {
         }
         let (provider, model) = (&self.provider().name, &self.model().upstream);
         let mut ratios = self.gateway.live.output_ratios.lock();
-        ratios.learn(provider, model, self.counted, reported);
+        ratios.learn(provider, model, self.seen, reported);
     }
 }
