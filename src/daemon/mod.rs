@@ -202,7 +202,8 @@ impl Daemon {
         restore_raises(&ledger, &live, clock).await?;
         let meters = ledger.meters(clock.now()).await?;
         live.counters.lock().restore(meters);
-        live.output_ratios.lock().restore(ledger.output_ratios().await?);
+        let ratios = ledger.output_ratios().await?;
+        live.output_ratios.lock().restore(ratios);
         let connections = Arc::new(Connections::new()?);
         let policy = live.policy();
         let credentials = Arc::new(Credentials::default());
