@@ -32,6 +32,7 @@ mod rebuild;
 pub mod reconcile;
 pub mod record;
 pub mod refusals;
+mod refuse;
 mod replay;
 mod schema;
 mod shared;

@@ -11,6 +11,7 @@ use super::files::Files;
 use super::fold::Folded;
 use super::mark::Mark;
 use super::record::Record;
+use super::refuse::refuse;
 use super::shared::Shared;
 use super::text::time;
 use super::write::{Memory, Write};
@@ -460,20 +461,6 @@ impl Command {
             _ => {}
         }
     }
-}
-
-/// While nothing can be written, leases and rebuilds are refused at once; records stay in line.
-fn refuse(command: Command, reason: &str) -> Option<Command> {
-    let degraded = || LedgerError::Degraded(reason.to_owned());
-    match command {
-        Command::Grant(_, reply) => drop(reply.send(Err(degraded()))),
-        Command::Rebuild(_, reply) => drop(reply.send(Err(degraded()))),
-        Command::Meters(_, reply) => drop(reply.send(Err(degraded()))),
-        Command::Compact(_, reply) => drop(reply.send(Err(degraded()))),
-        Command::Barrier { reply, .. } => drop(reply.send(Err(degraded()))),
-        kept => return Some(kept),
-    }
-    None
 }
 
 impl Write<'_> {
