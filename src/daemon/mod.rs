@@ -23,6 +23,7 @@ mod reload;
 mod signals;
 mod soundness;
 pub mod state_dir;
+mod stops;
 mod telling;
 mod terms;
 mod tick;
@@ -57,6 +58,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use stops::Stops;
 use telling::Teller;
 use tick::Ticker;
 use tokio::net::TcpListener;
@@ -478,28 +480,6 @@ async fn follow(
         };
         if change == Change::Policy {
             reloader.reload().await;
-        }
-    }
-}
-
-/// The signals that ask for an end. A second one says that it is not to be waited for.
-struct Stops {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Stops {
-    fn listen() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
         }
     }
 }
