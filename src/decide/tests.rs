@@ -10,6 +10,7 @@ use std::time::Duration;
 mod month;
 mod order;
 mod output;
+mod shaped;
 mod stick;
 
 fn money(text: &str) -> Money {

@@ -4,7 +4,7 @@ use super::error::LedgerError;
 pub use super::fees::FeeRow;
 use super::fees::fees;
 use super::read::open_current;
-use super::spend::{By, Filter, SpendQuery};
+use super::spend::{By, Filter, SpendQuery, spent};
 use crate::money::Money;
 use jiff::Timestamp;
 use std::path::Path;
@@ -20,6 +20,8 @@ pub struct Charge {
     pub client: String,
     /// JSON.
     pub tags: String,
+    /// The budget that paid for copies which a mirror sent; empty for what served clients.
+    pub mirror: String,
     pub currency: String,
     pub attempts: i64,
     pub input: i64,
@@ -39,10 +41,10 @@ pub fn charges(path: &Path, query: &SpendQuery) -> Result<Vec<Charge>, LedgerErr
     let length = if query.by == By::Hour { 13 } else { 10 };
     let only = Filter::of(&query.as_kept(&connection)?);
     let sql = format!(
-        "SELECT substr(hour, 1, {length}) AS period, model, provider, supply, route, client, tags, currency, sum(attempts),
+        "SELECT substr(hour, 1, {length}) AS period, model, provider, supply, route, client, tags, mirror, currency, sum(attempts),
          sum(input), sum(cache_read), sum(output), sum(posted) - sum(adjusted), sum(held), sum(adjusted), sum(prepaid)
-         FROM {} WHERE {} GROUP BY 1, 2, 3, 4, 5, 6, 7, 8 ORDER BY 1, 2, 5, 6, 7",
-        super::spend::SPENT, only.condition
+         FROM {} WHERE {} GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9 ORDER BY 1, 2, 5, 6, 7, 8",
+        spent(&connection, true)?, only.condition
     );
     let rows = only.rows(&connection, &sql, |row| {
         let money = |at| row.get(at).map(Money::from_nanos);
@@ -54,15 +56,16 @@ pub fn charges(path: &Path, query: &SpendQuery) -> Result<Vec<Charge>, LedgerErr
             route: row.get(4)?,
             client: row.get(5)?,
             tags: row.get(6)?,
-            currency: row.get(7)?,
-            attempts: row.get(8)?,
-            input: row.get(9)?,
-            cached: row.get(10)?,
-            output: row.get(11)?,
-            posted: money(12)?,
-            held: money(13)?,
-            adjusted: money(14)?,
-            prepaid: money(15)?,
+            mirror: row.get(7)?,
+            currency: row.get(8)?,
+            attempts: row.get(9)?,
+            input: row.get(10)?,
+            cached: row.get(11)?,
+            output: row.get(12)?,
+            posted: money(13)?,
+            held: money(14)?,
+            adjusted: money(15)?,
+            prepaid: money(16)?,
         })
     })?;
     Ok(rows)

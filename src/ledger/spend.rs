@@ -25,6 +25,8 @@ pub enum By {
     Tag(String),
     Use,
     Territory,
+    /// The budget that paid for copies which a mirror sent; what served clients has none.
+    Mirror,
     /// Hours, days and months of UTC.
     Hour,
     Day,
@@ -48,6 +50,7 @@ impl By {
             Self::Tag(_) => "(SELECT nullif(t.value, '') FROM json_each(tags) t WHERE t.key = :tag)",
             Self::Use => "nullif(purpose, '')",
             Self::Territory => "nullif(territory, '')",
+            Self::Mirror => "nullif(mirror, '')",
             Self::Hour => "hour || ':00Z'",
             Self::Day => "substr(hour, 1, 10)",
             Self::Month => "substr(hour, 1, 7)",
@@ -212,10 +215,10 @@ fn paid_anyway(connection: &Connection, query: &SpendQuery) -> rusqlite::Result<
 }
 
 /// Hours and rows under one set of names. What a row adds is what it added to its hour.
-pub(super) const SPENT: &str = "(
+const SPENT: &str = "
     SELECT hour, model, provider, supply, route, client, tags, purpose, territory, currency, requests, model_requests,
         provider_requests, supply_requests, attempts, input, cache_read, output, posted, held, estimated, adjusted,
-        prepaid, retries, fallbacks, failed, cache_saved
+        prepaid, retries, fallbacks, failed, cache_saved, '' AS mirror
     FROM spend_hours WHERE hour >= :from AND hour < :to
     UNION ALL
     SELECT substr(at, 1, 13), model, provider, supply, route, client, tags, purpose, territory, currency, firsts & 1,
@@ -223,26 +226,56 @@ pub(super) const SPENT: &str = "(
         iif(ended = 'posted', amount, 0), iif(ended = 'held', amount, 0), iif(ended = 'posted' AND estimated, amount, 0),
         iif(outcome = 'adjustment', amount, 0), prepaid_worth, iif(again = 'retry', amount, 0),
         iif(again = 'fallback', amount, 0), iif(outcome = 'failed' OR (outcome IN ('release', 'estimate', 'adjustment') AND
-        (SELECT first.outcome FROM attempts first WHERE first.id = attempts.corrects) = 'failed'), amount, 0), cache_saved
-    FROM attempts WHERE (at >= :since AND at < :head) OR (at >= :tail AND at < :until))";
+        (SELECT first.outcome FROM attempts first WHERE first.id = attempts.corrects) = 'failed'), amount, 0), cache_saved, mirror
+    FROM attempts WHERE (at >= :since AND at < :head) OR (at >= :tail AND at < :until)";
+
+/// Hours sum copies for mirrors with what served clients: their rows are taken out of that and put under their own name.
+fn moved(sign: &str, mirror: &str) -> String {
+    format!(
+        "
+    UNION ALL
+    SELECT substr(at, 1, 13), model, provider, supply, route, client, tags, purpose, territory, currency, 0, 0, 0, 0,
+        {sign} iif(outcome = 'folded', folded, outcome NOT IN ('adjustment', 'release', 'estimate')), {sign} input, {sign} cache_read, {sign} output,
+        {sign} iif(ended = 'posted', amount, 0), {sign} iif(ended = 'held', amount, 0),
+        {sign} iif(ended = 'posted' AND estimated, amount, 0), {sign} iif(outcome = 'adjustment', amount, 0),
+        {sign} prepaid_worth, {sign} iif(again = 'retry', amount, 0), {sign} iif(again = 'fallback', amount, 0),
+        {sign} iif(outcome = 'failed' OR (outcome IN ('release', 'estimate', 'adjustment') AND
+        (SELECT first.outcome FROM attempts first WHERE first.id = attempts.corrects) = 'failed'), amount, 0),
+        {sign} cache_saved, {mirror}
+    FROM attempts WHERE mirror <> '' AND at >= :head AND at < :tail"
+    )
+}
+
+/// With copies for mirrors apart where that is asked, and there may be any: their rows have to be looked for.
+pub(super) fn spent(connection: &Connection, mirrors_apart: bool) -> rusqlite::Result<String> {
+    let any = "SELECT EXISTS (SELECT 1 FROM pools WHERE shape LIKE '%|shadows')";
+    let apart = mirrors_apart && connection.query_row(any, [], |row| row.get(0))?;
+    let copies = if apart {
+        moved("-", "''") + &moved("+", "mirror")
+    } else {
+        String::new()
+    };
+    Ok(format!("({SPENT}{copies})"))
+}
 
 /// By the decision, whatever SQLite thinks of the index by model: that one finds a third of all rows.
 const ASKED: &str = "(
-    SELECT hour, route, client, tags, purpose, territory, model, provider, supply, currency, compared, saved
+    SELECT hour, route, client, tags, purpose, territory, model, provider, supply, currency, compared, saved, '' AS mirror
     FROM request_hours WHERE hour >= :from AND hour < :to AND compared > 0
     UNION ALL
     SELECT substr(d.at, 1, 13), d.route, d.client, d.tags, d.purpose, d.territory, d.chosen, coalesce(a.provider, ''),
-        coalesce(a.supply, ''), d.currency, 1, d.first_cost - d.cost
+        coalesce(a.supply, ''), d.currency, 1, d.first_cost - d.cost, ''
     FROM decisions d LEFT JOIN attempts a ON a.decision = d.id AND a.outcome = 'ok' AND +a.model = d.chosen AND a.mirror = ''
     WHERE ((d.at >= :since AND d.at < :head) OR (d.at >= :tail AND d.at < :until))
         AND d.first_choice <> '' AND d.outcome = 'ok' AND d.chosen IS NOT NULL)";
 
 fn grouped(connection: &Connection, name: &str, requests: &str, query: &SpendQuery) -> rusqlite::Result<Vec<SpendRow>> {
     let only = Filter::of(query);
+    let spent = spent(connection, query.by == By::Mirror)?;
     let sql = format!(
         "SELECT {name} AS name, currency, sum({requests}), sum(attempts), sum(input), sum(cache_read), sum(output),
          sum(posted), sum(held), sum(estimated), sum(adjusted), sum(prepaid), sum(retries), sum(fallbacks), sum(failed),
-         sum(cache_saved) FROM {SPENT} WHERE {} GROUP BY 1, 2",
+         sum(cache_saved) FROM {spent} WHERE {} GROUP BY 1, 2",
         only.condition
     );
     let mut rows = only.rows(connection, &sql, |row| {

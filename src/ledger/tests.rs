@@ -24,6 +24,7 @@ mod fold;
 mod hours;
 mod leases;
 mod migrations;
+mod mirrored;
 mod model;
 mod older;
 mod reads;

@@ -8,6 +8,7 @@ use snapshot::*;
 use std::time::Duration;
 
 mod beside;
+mod charging;
 mod diagnostics;
 mod edits;
 mod large;

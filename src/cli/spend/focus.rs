@@ -10,6 +10,7 @@ use crate::money::Money;
 use crate::period::Period;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value};
 
 /// In alphabetical order, as the specification lists them, planb's own last.
 const COLUMNS: [&str; 39] = [
@@ -53,6 +54,9 @@ const COLUMNS: [&str; 39] = [
     "x_Route",
     "x_Supply",
 ];
+
+/// The tag that tells shadow traffic apart.
+const MIRROR: &str = "planb.mirror";
 
 pub fn csv(charges: &[Charge], fees: &[FeeRow]) -> String {
     let mut text = comma::line(COLUMNS.iter().map(|name| (*name).to_owned()));
@@ -162,7 +166,7 @@ fn line(charge: &Charge, periods: &Periods, part: Part) -> String {
     let words = |text: &str| text.to_owned();
     let is_fee = part == Part::Fee;
     let of_model = |text: &str| if is_fee { String::new() } else { text.to_owned() };
-    let tags = if charge.tags == "{}" { "" } else { charge.tags.as_str() };
+    let tags = tags(charge);
     let cells: [String; COLUMNS.len()] = [
         billed.to_string(),
         words(&charge.provider),
@@ -194,7 +198,7 @@ fn line(charge: &Charge, periods: &Periods, part: Part) -> String {
         words("AI and Machine Learning"),
         words("Model inference"),
         words("Generative AI"),
-        words(tags),
+        tags,
         only_used(charge.attempts.to_string()),
         only_used(charge.cached.to_string()),
         words(&charge.client),
@@ -205,6 +209,16 @@ fn line(charge: &Charge, periods: &Periods, part: Part) -> String {
         words(&charge.supply),
     ];
     comma::line(cells.into_iter())
+}
+
+/// The request's own, and of a copy for a mirror the budget that paid for it.
+fn tags(charge: &Charge) -> String {
+    if charge.mirror.is_empty() {
+        return if charge.tags == "{}" { String::new() } else { charge.tags.clone() };
+    }
+    let mut tags: Map<String, Value> = serde_json::from_str(&charge.tags).unwrap_or_default();
+    tags.insert(MIRROR.to_owned(), charge.mirror.as_str().into());
+    Value::Object(tags).to_string()
 }
 
 /// Beginning and exclusive end, as the specification writes times.
@@ -271,6 +285,7 @@ mod tests {
             route: "chat".into(),
             client: "search".into(),
             tags: "{\"team\":\"search\"}".into(),
+            mirror: String::new(),
             currency: "USD".into(),
             attempts: 3,
             input: 1_000,
@@ -394,6 +409,16 @@ mod tests {
         let own = COLUMNS.iter().position(|name| name.starts_with("x_")).unwrap();
         assert!(COLUMNS[..own].is_sorted() && COLUMNS[own..].is_sorted());
         assert!(COLUMNS[own..].iter().all(|name| name.starts_with("x_")));
+    }
+
+    #[test]
+    fn a_copy_for_a_mirror_has_the_budget_that_paid_for_it_among_its_tags() {
+        let copy = Charge {
+            mirror: "shadow".into(),
+            ..charge()
+        };
+        assert_eq!(tags(&copy), r#"{"planb.mirror":"shadow","team":"search"}"#);
+        assert_eq!(tags(&charge()), charge().tags);
     }
 
     #[test]

@@ -21,7 +21,7 @@ use std::process::ExitCode;
 
 #[derive(Args, Clone, Debug)]
 pub struct SpendArgs {
-    /// One line per: model, provider, supply, route, client, tag.NAME, use, territory, hour, day or month
+    /// One line per: model, provider, supply, route, client, tag.NAME, use, territory, mirror, hour, day or month
     #[arg(long, default_value = "model", value_parser = read_by)]
     pub by: By,
     /// A whole month of UTC, such as 2026-11 (default: this month)
@@ -130,7 +130,7 @@ fn heading(by: &By) -> String {
     }
 }
 
-const WORDS: [(&str, By); 10] = [
+const WORDS: [(&str, By); 11] = [
     ("model", By::Model),
     ("provider", By::Provider),
     ("supply", By::Supply),
@@ -138,6 +138,7 @@ const WORDS: [(&str, By); 10] = [
     ("client", By::Client),
     ("use", By::Use),
     ("territory", By::Territory),
+    ("mirror", By::Mirror),
     ("hour", By::Hour),
     ("day", By::Day),
     ("month", By::Month),

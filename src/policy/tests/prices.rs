@@ -6,7 +6,7 @@ use crate::usage::{ServiceTier, Usage};
 use jiff::Timestamp;
 
 /// A policy of one hosted model with this price.
-fn priced(top: &str, price: &str) -> String {
+pub(super) fn priced(top: &str, price: &str) -> String {
     format!(
         "{top}\nproviders:\n  hub: {{vendor: openai, api_key: env:KEY}}\nmodels:\n  m: {{provider: hub, name: m, supply: competitor, price: {price}}}\n\
          routes:\n  - {{name: chat, try: [m]}}\n"
