@@ -117,6 +117,17 @@ impl<'a> Report<'a> {
             .collect();
         findings.retain(|found| found.code != "missing-key" || !self.is_of_any(found.place, &misshapen));
         let left_out = findings.len().saturating_sub(SHOWN);
+        if left_out > 0 {
+            // What is unwise keeps nobody from what is wrong: warnings have the places that errors leave.
+            let is_error = |found: &Finding| found.severity == Severity::Error;
+            let errors = findings.iter().filter(|found| is_error(found)).count();
+            let mut places = SHOWN.saturating_sub(errors);
+            findings.retain(|found| {
+                let shown = is_error(found) || places > 0;
+                places -= usize::from(shown && !is_error(found));
+                shown
+            });
+        }
         let mut diagnostics: Vec<_> = findings.iter().take(SHOWN).map(|found| self.show(found)).collect();
         if let (Some(last), true) = (diagnostics.last_mut(), left_out > 0) {
             let more = format!("{left_out} more are not shown");

@@ -12,6 +12,7 @@ mod charging;
 mod diagnostics;
 mod edits;
 mod large;
+mod listed;
 mod never;
 mod prices;
 mod reference;

@@ -3,6 +3,7 @@ use crate::money::Money;
 use crate::usage::Usage;
 use proptest::prelude::*;
 
+mod dates;
 mod forms;
 mod meters;
 mod worked;

@@ -50,4 +50,5 @@ mod streams;
 mod surface;
 mod terms;
 mod trouble;
+mod unreadable;
 mod waiting;

@@ -334,38 +334,6 @@ async fn taken_over(daemon: &Daemon, edits: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_is_gone_keeps_the_policy_and_is_said_once() {
-    let upstream = Upstream::start("alpha", Price::LIST).await;
-    let sink = Sink::start().await;
-    let policy = Policy::one(&upstream).alert(&sink, "policy");
-    let daemon = Daemon::start(&policy).await;
-    let before = daemon.policy_hash().await;
-    std::fs::remove_file(daemon.home.policy()).unwrap();
-    let rejected = sink.got("policy.rejected", 1).await;
-    let found = &rejected.body["data"]["diagnostics"][0];
-    assert_eq!(found["code"], "unreadable");
-    for _ in 0..3 {
-        daemon.sighup();
-        daemon.chat(&hello()).await.expect(200);
-    }
-    assert_eq!(daemon.policy_hash().await, before);
-    // What comes back as it was is no edit, and nothing is rejected any more. Whole at once: half of it would be an
-    // edit to reject.
-    daemon.home.replace(&policy);
-    daemon
-        .when("/planb/status", "nothing is rejected any more", |status| {
-            status["policy"]["rejected"].is_null()
-        })
-        .await;
-    let edited = policy.route("name: more, try: [only]");
-    daemon.home.replace(&edited);
-    let reloaded = sink.got("policy.reloaded", 1).await;
-    let changes = reloaded.body["data"]["changes"].to_string();
-    assert!(changes.contains("more"), "{changes}");
-    assert_eq!(sink.accepted("policy.rejected").len(), 1);
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_policy_written_in_pieces_is_in_force_once_it_is_whole() {
     let (one, two) = (
         Upstream::start("alpha", Price::LIST).await,

@@ -50,6 +50,72 @@ async fn each_candidate_gets_the_request_in_its_own_shape() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_falls_back_goes_on_in_the_other_models_shape() {
+    let first = Upstream::start("alpha", Price::LIST).await;
+    let second = Upstream::start("beta", Price::LIST).await;
+    let policy = Policy::new()
+        .provider(
+            &first,
+            "rename: {max_tokens: max_completion_tokens}, strip: [logit_bias]",
+        )
+        .provider(&second, "default: {top_p: 0.5}, clamp: {temperature: {min: 0, max: 1}}")
+        .model("first", &first, LICENSED)
+        .model("second", &second, &format!("{COMPETITOR}, strip: [seed]"))
+        .route("name: chat, try: [first, second]")
+        .budget("day", "limit: 1000 USD, per: day");
+    let daemon = Daemon::start(&policy).await;
+    let mut asks = hello();
+    for (name, value) in [
+        ("stream", json!(true)),
+        ("seed", json!(7)),
+        ("temperature", json!(1.5)),
+        ("logit_bias", json!({"7": -1})),
+    ] {
+        asks[name] = value;
+    }
+    // Refused before its head, and cut behind its head before anything was said.
+    for failure in [
+        Reply::json(500, &json!({"error": {"message": "down"}})),
+        Reply::stream_head().close(),
+    ] {
+        let before = (first.count(), second.count());
+        first.always(failure);
+        let answer = daemon.chat(&asks).await.expect(200);
+        let heard = answer.heard();
+        assert!(
+            heard.done && !heard.has_error() && heard.text() == "Hello from beta.",
+            "{}",
+            answer.text()
+        );
+        assert_eq!(answer.header("x-planb-model"), Some("second"));
+        assert_eq!((first.count(), second.count()), (before.0 + 1, before.1 + 1));
+        let (to_first, to_second) = (first.last().json(), second.last().json());
+        assert_eq!(
+            (
+                &to_first["max_completion_tokens"],
+                &to_first["max_tokens"],
+                &to_first["seed"],
+                &to_first["temperature"]
+            ),
+            (&json!(50), &Value::Null, &json!(7), &json!(1.5))
+        );
+        assert!(to_first.get("logit_bias").is_none() && to_first.get("top_p").is_none());
+        assert_eq!(
+            (
+                &to_second["max_tokens"],
+                &to_second["max_completion_tokens"],
+                &to_second["top_p"],
+                &to_second["temperature"]
+            ),
+            (&json!(50), &Value::Null, &json!(0.5), &json!(1))
+        );
+        assert!(to_second.get("seed").is_none() && to_second["logit_bias"] == json!({"7": -1}));
+        assert!(to_first["stream"] == true && to_second["stream"] == true);
+    }
+    daemon.settled("day").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_reserved_is_what_is_sent() {
     let upstream = Upstream::start("alpha", Price::LIST).await;
     let policy = |words: &str| Policy::one_with(&upstream, words).budget("day", "limit: 1000 USD, per: day");

@@ -1,69 +1,20 @@
 //! The real binary as a process, with its policy and state in a folder of its own. Killed when dropped; what it wrote
 //! to standard error is shown when the test fails.
 
-use super::{Answer, Call, Policy, nanos, until};
+use super::{Answer, Call, Home, Policy, nanos, until};
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex, Once};
-use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 const READY: &str = "planb: listening on http://";
 
-/// The folder a daemon lives in: `policy/policy.yaml` with the files beside it, and `state/`.
-pub struct Home(TempDir);
-
-impl Home {
-    pub fn new(policy: &Policy) -> Self {
-        let home = Self(tempfile::tempdir().unwrap());
-        std::fs::create_dir(home.folder()).unwrap();
-        home.write(policy);
-        home
-    }
-
-    pub fn folder(&self) -> PathBuf {
-        self.0.path().join("policy")
-    }
-
-    pub fn policy(&self) -> PathBuf {
-        self.folder().join("policy.yaml")
-    }
-
-    pub fn state(&self) -> PathBuf {
-        self.0.path().join("state")
-    }
-
-    /// In place, as an editor does that truncates and writes.
-    pub fn write(&self, policy: &Policy) {
-        self.write_files(policy);
-        std::fs::write(self.policy(), policy.text()).unwrap();
-    }
-
-    /// Beside it and renamed over it, as most editors do.
-    pub fn replace(&self, policy: &Policy) {
-        self.write_files(policy);
-        self.replace_text(&policy.text());
-    }
-
-    pub fn replace_text(&self, text: &str) {
-        let beside = self.folder().join(".policy.yaml.new");
-        std::fs::write(&beside, text).unwrap();
-        std::fs::rename(beside, self.policy()).unwrap();
-    }
-
-    /// The files beside the policy that are not there yet as they should be.
-    pub fn write_files(&self, policy: &Policy) {
-        for (name, text) in &policy.files {
-            let path = self.folder().join(name);
-            if std::fs::read_to_string(&path).ok().as_ref() != Some(text) {
-                std::fs::write(path, text).unwrap();
-            }
-        }
-    }
-}
+/// The user whom a machine's files do not belong to.
+const NOBODY: u32 = 65_534;
 
 struct Process {
     child: Child,
@@ -74,6 +25,8 @@ pub struct Daemon {
     pub home: Home,
     arguments: Vec<String>,
     variables: Vec<(String, String)>,
+    /// The binary, and as whom it runs, where that is somebody else.
+    other: Option<(PathBuf, u32)>,
     process: Option<Process>,
     stderr: Arc<Mutex<String>>,
 }
@@ -107,6 +60,18 @@ impl Daemon {
         Self::start_in_world(home, &policy, &[], variables).await
     }
 
+    /// As a user who may not read everything: the tests' own, or nobody where that is root.
+    pub async fn start_unprivileged(home: Home) -> Self {
+        let policy = home.policy();
+        // SAFETY: it asks for a number and fails never.
+        let root = unsafe { libc::geteuid() } == 0;
+        let other = root.then(|| home.belongs_to(NOBODY));
+        let mut daemon = Self::in_world(home, &policy, &[], &[]);
+        daemon.other = other;
+        daemon.launch().await;
+        daemon
+    }
+
     pub async fn start_on(home: Home, policy: &Path, more: &[&str]) -> Self {
         Self::start_in_world(home, policy, more, &[]).await
     }
@@ -118,7 +83,7 @@ impl Daemon {
         match daemon.try_launch().await {
             Ok(()) => Ok(daemon),
             Err(said) => {
-                let nowhere = Home(tempfile::tempdir().unwrap());
+                let nowhere = Home::nowhere();
                 Err((std::mem::replace(&mut daemon.home, nowhere), said))
             }
         }
@@ -144,6 +109,7 @@ impl Daemon {
                 .iter()
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
+            other: None,
             process: None,
             stderr: Arc::default(),
         }
@@ -374,7 +340,15 @@ impl Daemon {
     }
 
     async fn try_launch(&mut self) -> Result<(), String> {
-        let mut child = command(&["serve"])
+        let mut serve = match &self.other {
+            None => command(&["serve"]),
+            Some((program, user)) => {
+                let mut serve = prepared(Command::new(program), &["serve"]);
+                serve.uid(*user).gid(*user);
+                serve
+            }
+        };
+        let mut child = serve
             .args(&self.arguments)
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
@@ -438,7 +412,11 @@ pub fn run(arguments: &[&str]) -> Output {
 fn command(arguments: &[&str]) -> Command {
     static FILES: Once = Once::new();
     FILES.call_once(allow_many_files);
-    let mut command = Command::new(env!("CARGO_BIN_EXE_planb"));
+    prepared(Command::new(env!("CARGO_BIN_EXE_planb")), arguments)
+}
+
+/// In no surroundings of the tests' own.
+fn prepared(mut command: Command, arguments: &[&str]) -> Command {
     let proxies = [
         "HTTP_PROXY",
         "HTTPS_PROXY",

@@ -6,6 +6,7 @@ pub mod client;
 pub mod daemon;
 pub mod disk;
 pub mod fault;
+pub mod home;
 pub mod policy;
 pub mod postgres;
 pub mod power;
@@ -16,8 +17,9 @@ pub mod wire;
 
 pub use cent::{CENT, cents, one_cent};
 pub use client::{Answer, Call};
-pub use daemon::{Daemon, Home, named, run};
+pub use daemon::{Daemon, named, run};
 pub use disk::Disk;
+pub use home::Home;
 pub use policy::{COMPETITOR, LICENSED, LOCAL, Policy};
 pub use postgres::Postgres;
 pub use sink::Sink;

@@ -214,7 +214,11 @@ fn line(charge: &Charge, periods: &Periods, part: Part) -> String {
 /// The request's own, and of a copy for a mirror the budget that paid for it.
 fn tags(charge: &Charge) -> String {
     if charge.mirror.is_empty() {
-        return if charge.tags == "{}" { String::new() } else { charge.tags.clone() };
+        return if charge.tags == "{}" {
+            String::new()
+        } else {
+            charge.tags.clone()
+        };
     }
     let mut tags: Map<String, Value> = serde_json::from_str(&charge.tags).unwrap_or_default();
     tags.insert(MIRROR.to_owned(), charge.mirror.as_str().into());

@@ -1,6 +1,7 @@
 //! What is sent after shaping is what was decided on: refused fields, features, and a bill within what is reserved.
 
 use super::*;
+use crate::decide::reason::Misfit;
 use crate::decide::reshape::{Reshapes, of, reshape};
 use crate::dialect::Inbound;
 use crate::dialect::chat::request::Shape;
@@ -21,7 +22,7 @@ fn compiled(text: &str) -> Option<Snapshot> {
 }
 
 /// What a Groq model gets of a body when its provider has these words, and what is left out.
-fn sent(words: &str, body: &'static str) -> Result<(String, Vec<&'static str>), Arc<str>> {
+fn sent(words: &str, body: &'static str) -> Result<(String, Vec<&'static str>), Misfit> {
     let text = format!(
         "providers: {{g: {{vendor: groq, api_key: env:G{words}}}}}\nmodels: {{m: {{provider: g, name: m, supply: competitor, reasoning: false}}}}\n\
          routes: [{{name: chat, try: [m]}}]"
@@ -59,7 +60,10 @@ fn what_the_policy_takes_out_or_renames_is_not_refused() {
 fn what_the_policy_puts_in_is_refused_like_the_clients_own() {
     for words in [", set: {logprobs: true}", ", default: {logprobs: true}"] {
         let why = sent(words, PLAIN).unwrap_err();
-        assert!(why.starts_with("groq refuses `logprobs`"), "{why}");
+        assert!(
+            matches!(&why, Misfit::Unsupported(why) if why.starts_with("groq refuses `logprobs`")),
+            "{why:?}"
+        );
         let dropping = format!("{words}, on_unsupported: drop");
         assert_eq!(sent(&dropping, PLAIN).unwrap(), (PLAIN.to_owned(), vec!["logprobs"]));
     }

@@ -49,3 +49,25 @@ fn what_comes_of_a_broken_part_alone_is_not_warned_of() {
     );
     assert_eq!(codes(&alias), ["unknown-name"]);
 }
+
+#[test]
+fn of_more_than_anybody_reads_the_errors_are_shown_first() {
+    let stale: String = (0..150)
+        .map(|at| STALE.replace("old:", &format!("old{at}:")) + "\n")
+        .collect();
+    let text = with("models", stale.trim_end()).replace(
+        "plans:\n",
+        "plans:\n  - {name: p, when: 'hour > \"x\"', shed: Closed.}\n",
+    );
+    let found = refused(&text);
+    assert_eq!(found.len(), 100);
+    assert_eq!(found.iter().filter(|found| found.is_error()).count(), 1);
+    assert!(
+        found[99]
+            .help
+            .as_ref()
+            .is_some_and(|help| help.contains("51 more are not shown")),
+        "{}",
+        found[99]
+    );
+}

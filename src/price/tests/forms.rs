@@ -11,13 +11,13 @@ use jiff::tz::TimeZone;
 use std::time::Duration;
 
 /// What a request may ask for that has a price.
-const OPTIONS: [&str; 2] = ["geo=us", "fast=true"];
+pub(super) const OPTIONS: [&str; 2] = ["geo=us", "fast=true"];
 
 /// A finite run of random numbers, from which all else is drawn.
-struct Dice(std::vec::IntoIter<u32>);
+pub(super) struct Dice(pub std::vec::IntoIter<u32>);
 
 impl Dice {
-    fn below(&mut self, most: u64) -> u64 {
+    pub fn below(&mut self, most: u64) -> u64 {
         u64::from(self.0.next().unwrap_or(0)) % most.max(1)
     }
 
@@ -104,7 +104,7 @@ impl Dice {
         }
     }
 
-    fn sheet(&mut self) -> Sheet {
+    pub fn sheet(&mut self) -> Sheet {
         let mut service = Service::default();
         for tier in ServiceTier::ALL {
             if self.one_in(2) {
@@ -150,7 +150,7 @@ impl Dice {
         }
     }
 
-    fn moment<'a>(&mut self, at: Timestamp, options: &'a [std::sync::Arc<str>]) -> Moment<'a> {
+    pub fn moment<'a>(&mut self, at: Timestamp, options: &'a [std::sync::Arc<str>]) -> Moment<'a> {
         let thinking = [Thinking::Off, Thinking::Unstated, Thinking::On][self.below(3) as usize];
         let tier = self.one_in(3).then(|| ServiceTier::ALL[self.below(7) as usize]);
         let cache = [CacheLife::Unsaid, CacheLife::Short, CacheLife::Hour, CacheLife::HalfDay][self.below(4) as usize];
@@ -171,7 +171,7 @@ impl Dice {
     }
 
     /// A usage that this request may come to.
-    fn usage(&mut self, moment: &Moment<'_>, writes: bool, (input, output): (u64, u64)) -> Usage {
+    pub fn usage(&mut self, moment: &Moment<'_>, writes: bool, (input, output): (u64, u64)) -> Usage {
         let mut part = |may: bool| {
             if may && self.one_in(2) {
                 self.below(input / 2 + 1)
