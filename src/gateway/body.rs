@@ -1,5 +1,6 @@
 //! The body of every response: whole, streamed from a provider, or made by the control API.
 
+use super::heartbeat::Beating;
 use super::large::LargeAnswer;
 use super::overdue::Watched;
 use super::stream::AnswerStream;
@@ -13,6 +14,8 @@ pub enum ResponseBody {
     Whole(Full<Bytes>),
     Stream(Watched<AnswerStream>),
     Large(Watched<LargeAnswer>),
+    /// One of the others, with beats in its pauses.
+    Beating(Box<Beating<ResponseBody>>),
     Control(axum::body::Body),
 }
 
@@ -37,6 +40,7 @@ impl Body for ResponseBody {
                 let next = body.with(|answer| answer.poll_next(context));
                 next.map(|next| next.map(|bytes| bytes.map(Frame::data).map_err(axum::Error::new)))
             }
+            Self::Beating(body) => body.poll_frame(context),
             Self::Control(body) => Pin::new(body).poll_frame(context),
         }
     }
@@ -44,7 +48,7 @@ impl Body for ResponseBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Whole(body) => body.is_end_stream(),
-            Self::Stream(_) | Self::Large(_) => false,
+            Self::Stream(_) | Self::Large(_) | Self::Beating(_) => false,
             Self::Control(body) => body.is_end_stream(),
         }
     }
@@ -52,7 +56,7 @@ impl Body for ResponseBody {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Whole(body) => body.size_hint(),
-            Self::Stream(_) | Self::Large(_) => SizeHint::default(),
+            Self::Stream(_) | Self::Large(_) | Self::Beating(_) => SizeHint::default(),
             Self::Control(body) => body.size_hint(),
         }
     }

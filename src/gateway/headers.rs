@@ -45,9 +45,22 @@ impl AnswerHeaders {
 
     /// A stream's cost is known at its end: it comes in a comment there.
     pub fn stream(&self, stream: Watched<AnswerStream>) -> Response<ResponseBody> {
-        let mut response = Response::new(ResponseBody::Stream(stream));
+        let mut response = Self::events(ResponseBody::Stream(stream));
+        self.write(response.headers_mut());
+        response
+    }
+
+    /// The head of a stream that nobody answers yet.
+    pub fn early(decision: &str, body: ResponseBody) -> Response<ResponseBody> {
+        let mut response = Self::events(body);
+        set(response.headers_mut(), "x-planb-decision", decision);
+        set(response.headers_mut(), "x-request-id", decision);
+        response
+    }
+
+    fn events(body: ResponseBody) -> Response<ResponseBody> {
+        let mut response = Response::new(body);
         let headers = response.headers_mut();
-        self.write(headers);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         response

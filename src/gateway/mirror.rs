@@ -149,6 +149,7 @@ fn copied(prepared: &Prepared) -> Prepared {
         route: prepared.route.clone(),
         deadline: None,
         explain: false,
+        heartbeat: None,
         retry_of: Arc::default(),
         repeat: None,
         tried_last: Vec::new(),

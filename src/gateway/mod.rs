@@ -16,6 +16,7 @@ mod failed;
 mod grounds;
 pub mod guard;
 mod headers;
+mod heartbeat;
 mod large;
 mod limits;
 mod mirror;

@@ -4,6 +4,7 @@ use super::Gateway;
 use super::again::{self, Before, Repeat};
 use super::authenticate::authenticate;
 use super::failed::{Told, bad_request};
+use super::heartbeat::Heartbeat;
 use super::session;
 use super::turned_away::TurnedAway;
 use super::user;
@@ -59,6 +60,7 @@ pub struct Prepared {
     /// From `x-planb-deadline`.
     pub deadline: Option<Duration>,
     pub explain: bool,
+    pub heartbeat: Option<Heartbeat>,
     /// The decision of the request that this one repeats, and the models that failed it.
     pub retry_of: Arc<str>,
     pub tried_last: Vec<ModelId>,
@@ -220,6 +222,10 @@ async fn prepare_for(
     let (held, held_key) = held.unzip();
     let hidden = hides(&policy, client, target);
     let (deadline, explain) = (wishes.deadline()?, wishes.explain(hidden)?);
+    let heartbeat = match target {
+        Target::Route(id) if inbound.stream() && !explain => policy.snapshot.route(id).heartbeat.map(Heartbeat::new),
+        _ => None,
+    };
     let shown_as = hidden.then(|| Arc::from(inbound.model()));
     let reshapes = reshape(rules, target, &inbound, &needs);
     let of = (needs.caller.client.as_ref(), route.as_ref(), inbound.body().as_ref());
@@ -243,6 +249,7 @@ async fn prepare_for(
         route,
         deadline,
         explain,
+        heartbeat,
         retry_of: before.decision,
         tried_last: before.failed,
         repeat,

@@ -1,5 +1,6 @@
 //! Drives one request from its decision to its answer: candidate by candidate, as the course says.
 
+mod aside;
 mod keys;
 mod line;
 mod refuse;
@@ -36,6 +37,7 @@ use crate::upstream::connect::Kind;
 use crate::upstream::credentials::Credential;
 use crate::upstream::local::LocalState;
 use crate::uptime::Uptime;
+use aside::{beating, finish_alone};
 use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -44,9 +46,6 @@ use std::net::IpAddr;
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Longest that an answer is fetched for a client that left, under `on_disconnect: finish`.
-const FINISH_WITHIN: Duration = Duration::from_secs(60);
 
 /// Others may take the money that planb's own bound was computed from; how often it is computed again.
 const DECISIONS_ANEW: u8 = 8;
@@ -60,10 +59,18 @@ pub async fn serve(
     peer: Option<IpAddr>,
     read: fn(Bytes) -> Result<Inbound, Unreadable>,
 ) -> Response<ResponseBody> {
-    let mut prepared = match prepare(gateway, request, peer, read).await {
+    let prepared = match prepare(gateway, request, peer, read).await {
         Ok(prepared) => prepared,
         Err(away) => return away.response(gateway),
     };
+    match prepared.heartbeat.clone() {
+        Some(heartbeat) => beating(gateway, prepared, heartbeat).await,
+        None => answer(gateway.clone(), prepared).await,
+    }
+}
+
+async fn answer(gateway: Arc<Gateway>, mut prepared: Prepared) -> Response<ResponseBody> {
+    let gateway = &gateway;
     let admission = match prepared.explain {
         true => None,
         false => match admit_request(gateway, &prepared).await {
@@ -83,41 +90,6 @@ pub async fn serve(
         return finish_alone(gateway, prepared, survey, ticket).await;
     }
     Serving::new(gateway, prepared, survey, ticket).run().await
-}
-
-/// The work goes on without the client, for a while, and is settled by what it used.
-async fn finish_alone(
-    gateway: &Arc<Gateway>,
-    prepared: Prepared,
-    survey: Survey,
-    ticket: Ticket,
-) -> Response<ResponseBody> {
-    let serving = Serving::new(gateway, prepared, survey, ticket);
-    let (answer, mut answered) = tokio::sync::oneshot::channel();
-    let cut = gateway.cut.clone();
-    gateway.tasks.spawn(cut.run_until_cancelled_owned(async move {
-        let mut work = std::pin::pin!(serving.run());
-        let mut answer = answer;
-        tokio::select! {
-            response = &mut work => {
-                // Nobody may be there to take it; it is settled all the same.
-                let _ = answer.send(response);
-                return;
-            }
-            () = answer.closed() => {}
-        }
-        let _ = tokio::time::timeout(FINISH_WITHIN, work).await;
-    }));
-    match (&mut answered).await {
-        Ok(response) => response,
-        Err(_) => Told::new(
-            http::StatusCode::BAD_GATEWAY,
-            "server_error",
-            "upstream_error",
-            "planb is stopping",
-        )
-        .response(),
-    }
 }
 
 fn open(gateway: &Arc<Gateway>, prepared: &Prepared, survey: &Survey) -> Ticket {

@@ -4,6 +4,7 @@
 use super::Gateway;
 use super::again::Repeat;
 use super::grounds::grounds;
+use super::heartbeat::Heartbeat;
 use super::limits::Admission;
 use super::prepare::Prepared;
 use super::survey::Survey;
@@ -49,6 +50,7 @@ pub struct Ticket {
     pub admission: Option<Arc<Admission>>,
     /// Its place among the requests of one `Idempotency-Key`.
     pub repeat: Option<Repeat>,
+    heartbeat: Option<Heartbeat>,
     permit: Option<Permit>,
     finished: bool,
 }
@@ -86,6 +88,7 @@ impl Ticket {
             hides: prepared.shown_as.is_some(),
             admission: None,
             repeat: None,
+            heartbeat: prepared.heartbeat.clone(),
             permit,
             finished: false,
         }
@@ -137,6 +140,7 @@ impl Ticket {
             hides: self.hides,
             admission: self.admission.take(),
             repeat: self.repeat.take(),
+            heartbeat: self.heartbeat.take(),
             permit: self.permit.take(),
             finished: false,
         };
@@ -145,11 +149,17 @@ impl Ticket {
         next
     }
 
-    /// `outcome` is `ok`, `failed`, `refused` or `cancelled`; `status` what the client saw.
+    /// `outcome` is `ok`, `failed`, `refused` or `cancelled`; `status` what the client saw, if no beat had sent the head.
     pub fn finish(&mut self, chosen: Option<Arc<str>>, outcome: &'static str, status: u16) {
         if std::mem::replace(&mut self.finished, true) {
             return;
         }
+        let sent_head = self.heartbeat.as_ref().is_some_and(Heartbeat::sent_head);
+        let status = if sent_head && status != CLIENT_LEFT {
+            200
+        } else {
+            status
+        };
         let labels = RequestLabels {
             route: self.route.clone(),
             outcome,

@@ -1,6 +1,6 @@
 //! Local servers on demand: started when needed, one at a time, and never left behind.
 
-use crate::support::{Daemon, LICENSED, Policy, Price, Upstream, fault, free_port, until};
+use crate::support::{Call, Daemon, LICENSED, Policy, Price, Upstream, fault, free_port, until};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -14,6 +14,8 @@ with open("started", "a") as started:
 print("the stub speaks on standard output", flush=True)
 print("the stub speaks on standard error", file=sys.stderr, flush=True)
 time.sleep(float(os.environ.get("STUB_DELAY", "0.5")))
+while os.environ.get("STUB_GATE") and not os.path.exists("go"):
+    time.sleep(0.02)
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -26,8 +28,20 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
     def do_GET(self):
         self.answer({"status": "ok", "object": "list", "data": [{"id": "stub", "object": "model"}]})
+    def stream(self):
+        chunk = {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "stub"}
+        pieces = [({"content": "warm"}, None), ({}, "stop")]
+        events = [{**chunk, "choices": [{"index": 0, "delta": delta, "finish_reason": end}]} for delta, end in pieces]
+        body = "".join(f"data: {json.dumps(event)}\n\n" for event in events) + "data: [DONE]\n\n"
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body.encode())
     def do_POST(self):
-        self.rfile.read(int(self.headers.get("content-length", 0)))
+        asked = json.loads(self.rfile.read(int(self.headers.get("content-length", 0))))
+        if asked.get("stream"):
+            return self.stream()
         self.answer({"id": "x", "object": "chat.completion", "created": 1, "model": "stub",
             "choices": [{"index": 0, "message": {"role": "assistant", "content": f"pid {os.getpid()}"}, "finish_reason": "stop"}],
             "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}})
@@ -120,6 +134,28 @@ async fn a_request_that_has_nothing_else_waits_for_the_cold_server() {
     }
     daemon.sigterm().await;
     is_gone(pids[0]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_waits_for_a_cold_server_hears_heartbeats() {
+    let port = free_port();
+    let start_words =
+        format!("start: {{command: [./serve-stub, --port, \"{port}\"], ready: 60s, env: {{STUB_GATE: \"1\"}}}}");
+    let policy = Policy::new()
+        .provider_line(
+            "home",
+            &format!("vendor: llama.cpp, base_url: \"http://127.0.0.1:{port}\", {start_words}"),
+        )
+        .model_line("tiny", "provider: home, name: stub, supply: local, context: 8k")
+        .route("name: chat, try: [tiny], heartbeat: 1s");
+    let daemon = start(&policy).await;
+    let mut asked = hello();
+    asked["stream"] = true.into();
+    let mut open = Call::chat(&asked).open(daemon.address()).await.unwrap();
+    open.until_heard(": heartbeat").await;
+    std::fs::write(daemon.home.folder().join("go"), "").unwrap();
+    let heard = open.rest().await.heard();
+    assert!(heard.done && heard.text() == "warm", "{heard:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -24,6 +24,7 @@ mod fallback;
 mod fits;
 mod fleet;
 mod forecasts;
+mod heartbeats;
 mod house;
 mod keys;
 mod licenses;

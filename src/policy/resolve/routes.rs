@@ -8,9 +8,13 @@ use crate::policy::read;
 use crate::policy::snapshot::{ModelId, Need, OnDisconnect, Pick, Route, Stick, Terms};
 use crate::policy::source::{Place, Word};
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
+use std::time::Duration;
 
 /// Of pacing.
 const LATER_PICKS: [&str; 1] = ["value"];
+/// Faster is noise; whoever waits longer has given up.
+const HEARTBEATS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(600);
 pub(super) const MOST_ATTEMPTS: u8 = 3;
 /// Names that ask for one model of the policy begin so.
 pub(super) const RESERVED: &str = "planb/";
@@ -45,12 +49,23 @@ impl Resolver<'_, '_> {
             shaping: self.shaping(&written.shaping),
             exposes: self.exposes(written.expose.as_ref()),
             mirror: written.mirror.as_ref().and_then(|mirror| self.mirror(mirror)),
+            heartbeat: self.heartbeat(written.heartbeat.as_ref()),
             on_disconnect: written
                 .on_disconnect
                 .as_ref()
                 .and_then(|word| self.choose(word, "on_disconnect", &on_disconnect, &[]))
                 .unwrap_or(defaults::ON_DISCONNECT),
         }
+    }
+
+    fn heartbeat(&mut self, word: Option<&Word>) -> Option<Duration> {
+        let every = self.duration(word)?;
+        if !HEARTBEATS.contains(&every) {
+            let message = "a heartbeat is from `1s` to `10m`";
+            self.report.error(word?.place, "bad-value", message);
+            return None;
+        }
+        Some(every)
     }
 
     fn terms(&mut self, written: &read::Route, facts: &[ModelFacts]) -> Terms {

@@ -327,6 +327,7 @@ mod tests {
             limits: crate::policy::snapshot::Limits::default(),
             money_wait: None,
             shaping: crate::policy::snapshot::Shaping::default(),
+            heartbeat: None,
             on_disconnect: OnDisconnect::Cancel,
             exposes: true,
             mirror: None,

@@ -104,6 +104,8 @@ pub struct Route {
     /// How long a request waits for money that others have reserved.
     pub money_wait: Option<Duration>,
     pub shaping: Shaping,
+    /// How long a streamed answer may be silent; `None`: as long as it likes.
+    pub heartbeat: Option<Duration>,
     pub on_disconnect: OnDisconnect,
     /// Its clients see the names of models and providers.
     pub exposes: bool,

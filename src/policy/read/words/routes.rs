@@ -36,11 +36,12 @@ pub(in crate::policy) static ROUTE: Section = Section {
         key("clamp", Fields(&In(&CLAMP)), "", "{temperature: {min: 0, max: 1}}", "bounds of numbers"),
         key("on_unsupported", Word(&["refuse", "drop"]), "refuse", "drop", "fields that the vendor refuses: the model is no candidate, or they are left out"),
         key("timeouts", In(&TIMEOUTS), "", "{total: 5m}", "the tightest of provider, model and route counts"),
+        key("heartbeat", Duration, "off", "15s", "how long a streamed answer may be silent before a comment keeps its connection alive, from 1s to 10m; the first one sends the head of the answer, and from then on a failure is an event of the stream"),
         key("on_disconnect", Word(&["cancel", "finish"]), "cancel", "finish", "when the client leaves: `cancel` the call, or `finish` it for exact books"),
         key("expose", Word(&["all", "none"]), "all", "none", "`none`: nobody sees the names of models and providers in its answers; as of clients"),
         key("mirror", In(&MIRROR), "", "{model: tiny, share: 5%, budget: shadow}", "copies of some requests go to another model too; the clients meet nothing of it"),
     ],
-    later: &["heartbeat", "resume", "cascade", "hedge", "min_speed"],
+    later: &["resume", "cascade", "hedge", "min_speed"],
 };
 
 #[rustfmt::skip]
