@@ -2,6 +2,7 @@
 //!
 //! Reads the policy, and whether its credentials are there; never a credential's value, and nothing over the network.
 
+use crate::license::{License, Territory, TerritoryOf};
 use crate::policy::snapshot::{CredentialRef, LicenseId, Model, Pick, Provider, Route, Snapshot};
 use crate::policy::{self, Compiled, Diagnostic, github, sarif};
 use crate::watch::read_sources;
@@ -182,7 +183,9 @@ fn write_licenses(text: &mut String, snapshot: &Snapshot) {
     }
     for (_, license) in licenses {
         let mut said = vec![license.uses.to_string()];
+        said.extend(reach(license));
         said.extend(license.term.map(|term| format!("to {}", term.last_day)));
+        said.extend(bounds(license));
         said.extend(license.fee.map(|fee| fee.to_string()));
         said.extend(
             license
@@ -191,6 +194,55 @@ fn write_licenses(text: &mut String, snapshot: &Snapshot) {
         );
         said.extend((!license.unsure.is_empty()).then(|| format!("not confirmed: {}", license.unsure.join(", "))));
         let _ = writeln!(text, "  {}: {}", license.name, said.join("; "));
+    }
+}
+
+/// Where it holds.
+fn reach(license: &License) -> Vec<String> {
+    let named = |places: &[Territory]| {
+        let codes: Vec<&str> = places.iter().map(Territory::code).collect();
+        (!codes.is_empty()).then(|| codes.join(", "))
+    };
+    let lives = match (license.territory_of, license.domicile) {
+        (TerritoryOf::Use, _) => String::new(),
+        (TerritoryOf::Licensee, None) => " (where you live, which is not declared)".to_owned(),
+        (TerritoryOf::Licensee, Some(place)) => format!(" (where you live: {place})"),
+    };
+    let within = named(&license.territories).map(|places| format!("in {places}{lives}"));
+    let without = named(&license.except_territories).map(|places| format!("not in {places}{lives}"));
+    within.into_iter().chain(without).collect()
+}
+
+/// Up to which numbers it holds, and what you declared.
+fn bounds(license: &License) -> Vec<String> {
+    let counts = [
+        ("users a month", &license.users),
+        ("seats", &license.seats),
+        ("GPUs", &license.gpus),
+    ];
+    let counts = counts.into_iter().filter_map(|(what, count)| {
+        let count = count.as_ref()?;
+        let declared = count.declared.map(|declared| declared.to_string());
+        said_of(count.max.map(|max| format!("{max} {what}")), declared, what)
+    });
+    let revenue = license.revenue.as_ref().and_then(|revenue| {
+        let (currency, per) = (revenue.currency, revenue.per.word());
+        let max = revenue.max.map(|max| format!("a revenue of {max} {currency} a {per}"));
+        said_of(
+            max,
+            revenue.declared.map(|declared| format!("{declared} {currency}")),
+            "revenue",
+        )
+    });
+    counts.chain(revenue).collect()
+}
+
+fn said_of(max: Option<String>, declared: Option<String>, what: &str) -> Option<String> {
+    match (max, declared) {
+        (Some(max), Some(declared)) => Some(format!("up to {max}, {declared} declared")),
+        (Some(max), None) => Some(format!("up to {max}, none declared")),
+        (None, Some(declared)) => Some(format!("{declared} {what} declared")),
+        (None, None) => None,
     }
 }
 
@@ -324,6 +376,27 @@ mod tests {
         };
         assert!(policy("").contains("may give an account 1000000 tokens once, for 90 days"));
         assert!(!policy(", price: {free: {tokens: 1M}}").contains("may give"));
+    }
+
+    #[test]
+    fn licences_are_listed_with_where_and_up_to_what_they_hold() {
+        let checked = checked(
+            "licenses:\n  deal: {uses: [internal], territories: [CN, SG], except_territories: [GB], users: {max: 100M, declared: 12k}, \
+             seats: {max: 50}, gpus: {declared: 8}, revenue: {max: 20000000 USD, per: year, declared: 3000000 USD}}\n\
+             providers: {home: {vendor: ollama}}\nmodels: {m: {provider: home, supply: local, license: deal}}\n\
+             clients: {c: {key: env:K, use: internal, territory: CN}}\nroutes: [{name: chat, try: [m]}]\n",
+        );
+        let mut listed = String::new();
+        write_licenses(&mut listed, checked.snapshot.as_ref().unwrap());
+        for said in [
+            "internal; in CN, SG; not in GB",
+            "up to 100000000 users a month, 12000 declared",
+            "up to 50 seats, none declared",
+            "8 GPUs declared",
+            "up to a revenue of 20000000 USD a year, 3000000 USD declared",
+        ] {
+            assert!(listed.contains(said), "{said}: {listed}");
+        }
     }
 
     #[test]

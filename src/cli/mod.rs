@@ -48,8 +48,8 @@ enum Command {
     Diff(diff::DiffArgs),
     /// Lay policies out in one way; comments, order and meaning stay
     Fmt(fmt::FmtArgs),
-    /// Print the policy's JSON Schema, for editors
-    Schema,
+    /// Print the JSON Schema of policies or of their tests, for editors
+    Schema(schema::SchemaArgs),
     /// Show what the running daemon does
     Status(status::StatusArgs),
     /// Show what was spent
@@ -80,7 +80,7 @@ impl Arguments {
             Command::Explain(args) => explain::run(&args),
             Command::Diff(args) => diff::run(&args),
             Command::Fmt(args) => fmt::run(&args),
-            Command::Schema => schema::run(),
+            Command::Schema(args) => schema::run(&args),
             Command::Status(args) => status::run(&args),
             Command::Spend { args, state } => spend::run(&state.path(), &args, jiff::Timestamp::now()),
             Command::Licenses(args) => licenses::run(&args, jiff::Timestamp::now()),

@@ -64,7 +64,23 @@ fn apply(object: &Bytes, path: &[std::sync::Arc<str>], change: &Change<'_>) -> R
         return within(object, found, first, rest, change);
     }
     let name = first.as_ref();
+    // At the top of the body two names mean the same bound, and a request with both is no request.
+    let twin = twin_of(name).filter(|_| change.path().len() == 1);
+    let twin = twin.and_then(|twin| {
+        members
+            .iter()
+            .find(|member| member.name == twin && member.json(object) != "null")
+    });
     let edits = match (change, found) {
+        (Change::Default(..), _) if twin.is_some() => Vec::new(),
+        (Change::Set(_, json), None) if twin.is_some() => {
+            let ranges = cut(&members, object, |member| {
+                twin.is_some_and(|twin| twin.name == member.name)
+            });
+            let without = splice(object, ranges.into_iter().map(|range| (range, String::new())).collect());
+            let rest = super::members::members(&without)?;
+            return Ok(Some(splice(&without, vec![added(&without, &rest, name, json)])));
+        }
         (Change::Strip(_), Some(_)) => {
             let ranges = cut(&members, object, |member| member.name == name);
             ranges.into_iter().map(|range| (range, String::new())).collect()
@@ -85,6 +101,15 @@ fn apply(object: &Bytes, path: &[std::sync::Arc<str>], change: &Change<'_>) -> R
         _ => Vec::new(),
     };
     Ok((!edits.is_empty()).then(|| splice(object, edits)))
+}
+
+/// The other name of the output bound.
+fn twin_of(name: &str) -> Option<&'static str> {
+    match name {
+        "max_tokens" => Some("max_completion_tokens"),
+        "max_completion_tokens" => Some("max_tokens"),
+        _ => None,
+    }
 }
 
 /// The same inside a member. What must be there is made; what is no object has nothing inside.
@@ -169,6 +194,52 @@ mod tests {
             ),
             r#"{"a":{"b":1}}"#
         );
+    }
+
+    #[test]
+    fn a_bound_has_two_names_and_a_body_one_bound() {
+        let bound = path("max_completion_tokens");
+        let default = Shaping {
+            default: vec![(bound.clone(), "900".into())],
+            ..Shaping::default()
+        };
+        let set = Shaping {
+            set: vec![(bound, "900".into())],
+            ..Shaping::default()
+        };
+        for (body, defaulted, was_set) in [
+            (
+                r#"{"max_tokens":5}"#,
+                r#"{"max_tokens":5}"#,
+                r#"{"max_completion_tokens":900}"#,
+            ),
+            (
+                r#"{"a":1,"max_tokens":5,"b":2}"#,
+                r#"{"a":1,"max_tokens":5,"b":2}"#,
+                r#"{"max_completion_tokens":900,"a":1,"b":2}"#,
+            ),
+            (
+                r#"{"max_tokens":null}"#,
+                r#"{"max_completion_tokens":900,"max_tokens":null}"#,
+                r#"{"max_completion_tokens":900,"max_tokens":null}"#,
+            ),
+            (
+                "{}",
+                r#"{"max_completion_tokens":900}"#,
+                r#"{"max_completion_tokens":900}"#,
+            ),
+        ] {
+            assert_eq!(
+                (shape(body, &default), shape(body, &set)),
+                (defaulted.to_owned(), was_set.to_owned())
+            );
+        }
+        let inside = Shaping {
+            default: vec![(path("extra.max_completion_tokens"), "900".into())],
+            ..Shaping::default()
+        };
+        let body = r#"{"extra":{"max_tokens":5}}"#;
+        assert_ne!(shape(body, &inside), body, "what stands inside is somebody else's");
     }
 
     #[test]

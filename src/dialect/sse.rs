@@ -3,7 +3,7 @@
 //! Promises the same events for any split of the same bytes, and a bound on what it keeps. It does not know what the
 //! data means.
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 /// The largest single event that is kept; real ones are below 1 MiB, an endless line is a fault or an attack, and what is
 /// held of it must stay small however many there are.
@@ -18,6 +18,18 @@ pub struct Frame {
     pub raw: Bytes,
     /// The `data:` lines joined by newlines; `None` for comments and events without data.
     pub data: Option<Bytes>,
+}
+
+/// An event with this data.
+pub fn event_of(data: &[u8]) -> Bytes {
+    let mut out = BytesMut::with_capacity(data.len() + 16);
+    for line in data.split(|byte| *byte == b'\n') {
+        out.put_slice(b"data: ");
+        out.put_slice(line);
+        out.put_u8(b'\n');
+    }
+    out.put_u8(b'\n');
+    out.freeze()
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

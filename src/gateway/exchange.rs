@@ -11,6 +11,7 @@ use crate::decide::reshape::messages_target;
 use crate::dialect::chat::answer::{self, Answer};
 use crate::dialect::chat::request::Shape;
 use crate::dialect::messages::Bounds;
+use crate::dialect::sse::event_of;
 use crate::dialect::translate::{self, Translation};
 use crate::failure::{Connect, Failure, Fault, Finish, Phase, classify, finish_of};
 use crate::upstream::call::{self, Call};
@@ -267,6 +268,7 @@ async fn begin(
         prepared.shown_as.clone(),
     )
     .translating(translation(prepared, attempt));
+    reader.holds_usage = prepared.compat().usage_cost;
     let (mut head, mut closed) = (VecDeque::new(), false);
     loop {
         while let Some(event) = reader.next_event() {
@@ -274,6 +276,7 @@ async fn begin(
                 // A keep-alive is no part of the answer, and without content there is nobody to keep alive.
                 Event::Comment(_) | Event::Hidden => {}
                 Event::Preamble(bytes) => head.push_back(bytes),
+                Event::Usage(data) => head.push_back(event_of(&data)),
                 Event::Content(bytes) => {
                     attempt.note_first_token();
                     head.push_back(bytes);

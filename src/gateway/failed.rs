@@ -3,6 +3,7 @@
 use crate::decide::{Family, Reason, Refusal};
 use crate::failure::Failure;
 use crate::limit::{Full, Left, Scope};
+use crate::policy::snapshot::Compat;
 use http::StatusCode;
 use std::time::Duration;
 
@@ -36,6 +37,15 @@ impl Told {
             may_retry: false,
             limits: None,
         }
+    }
+}
+
+impl Told {
+    /// As a client with these habits is told.
+    pub fn under(mut self, compat: Compat) -> Self {
+        let status = compat.status(self.status.as_u16());
+        self.status = StatusCode::from_u16(status).unwrap_or(self.status);
+        self
     }
 }
 

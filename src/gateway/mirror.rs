@@ -380,7 +380,7 @@ fn heard(attempt: &mut Attempt, reader: &mut Reader) -> Option<Option<StreamFaul
     let ended = std::iter::from_fn(|| reader.next_event()).find_map(|event| match event {
         Event::Done(_) => Some(None),
         Event::Fault(fault) => Some(Some(fault)),
-        Event::Comment(_) | Event::Preamble(_) | Event::Content(_) | Event::Hidden => None,
+        Event::Comment(_) | Event::Preamble(_) | Event::Content(_) | Event::Usage(_) | Event::Hidden => None,
     });
     let progress = reader.progress();
     attempt.seen = progress.counted();

@@ -15,7 +15,7 @@ use crate::dialect::{Inbound, Unreadable};
 use crate::live::Policy;
 use crate::policy::condition::Answers;
 use crate::policy::snapshot::{
-    Asked, Client, ClientId, Criterion, ModelId, OnDisconnect, Route, RouteId, Timeouts, Unmatched,
+    Asked, Client, ClientId, Compat, Criterion, ModelId, OnDisconnect, Route, RouteId, Timeouts, Unmatched,
 };
 use crate::request::Requirements;
 use crate::session::SessionKey;
@@ -118,6 +118,11 @@ impl Prepared {
     /// Fields that do not go to this model.
     pub fn dropped(&self, id: ModelId) -> &[&'static str] {
         self.reshaped(id).map_or(&[], |reshaped| &reshaped.dropped)
+    }
+
+    pub fn compat(&self) -> Compat {
+        let client = self.client.map(|id| self.policy.snapshot.client(id));
+        client.map_or_else(Compat::default, |client| client.compat)
     }
 
     pub const fn route_id(&self) -> Option<RouteId> {

@@ -4,7 +4,7 @@
 //! Knows no socket and no clock: bytes are pushed in, events come out, in any chunking the same.
 
 use crate::catalog::Vendor;
-use crate::dialect::chat::mask::masked_event;
+use crate::dialect::chat::mask::{masked, masked_event};
 use crate::dialect::chat::stream::{Progress, Seen};
 use crate::dialect::messages::stream::Heard;
 use crate::dialect::sse::{Frame, Parser};
@@ -26,6 +26,8 @@ pub enum Event {
     Done(Bytes),
     /// The usage that the client did not ask for.
     Hidden,
+    /// The data of an event with the usage alone, to which the cost is to be added.
+    Usage(Bytes),
     Fault(StreamFault),
 }
 
@@ -44,6 +46,8 @@ pub enum StreamFault {
 pub struct Reader {
     vendor: Vendor,
     hide_usage: bool,
+    /// Usage comes as [`Event::Usage`], whether the client asked for it or not.
+    pub holds_usage: bool,
     shown_as: Option<Arc<str>>,
     parser: Parser,
     translation: Option<Translation>,
@@ -61,6 +65,7 @@ impl Reader {
         Self {
             vendor,
             hide_usage,
+            holds_usage: false,
             shown_as,
             parser: Parser::default(),
             translation: None,
@@ -161,6 +166,10 @@ impl Reader {
                 Event::Content(shown(frame.raw))
             }
             Seen::Preamble => Event::Preamble(shown(frame.raw)),
+            Seen::UsageOnly if self.holds_usage => Event::Usage(match &self.shown_as {
+                Some(name) => masked(&data, name),
+                None => data,
+            }),
             Seen::UsageOnly if self.hide_usage => Event::Hidden,
             Seen::UsageOnly => Event::Preamble(shown(frame.raw)),
             Seen::Done if self.progress.has_finished() => Event::Done(frame.raw),

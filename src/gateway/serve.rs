@@ -28,6 +28,7 @@ use super::wait::Head;
 use super::wished;
 use crate::budget::Facts;
 use crate::decide::{self, Candidate, Refusal};
+use crate::dialect::chat::cost::with_cost;
 use crate::dialect::chat::mask;
 use crate::dialect::{Inbound, Unreadable};
 use crate::failover::{self, Ending, Limits, NotTaken, Step, Turn, Warming};
@@ -363,10 +364,7 @@ impl Serving {
                 self.ticket.cost = self.ticket.cost.plus(attempt.succeed());
                 let headers = self.headers(&attempt);
                 self.ticket.finish(Some(attempt.model().name.clone()), "ok", 200);
-                Break(headers.whole(match &self.prepared.shown_as {
-                    Some(name) => mask::masked(&bytes, name),
-                    None => bytes,
-                }))
+                Break(headers.whole(self.shown(bytes)))
             }
             Ok(Exchanged::Begun { upstream, reader, head }) => {
                 sent.succeeded();
@@ -402,6 +400,17 @@ impl Serving {
             output_cap: attempt.candidate.cap,
             dropped: self.prepared.dropped(attempt.candidate.id).join(", "),
             limits: self.ticket.admission.as_ref().map(|admission| admission.left()),
+        }
+    }
+
+    fn shown(&self, answer: Bytes) -> Bytes {
+        let answer = match &self.prepared.shown_as {
+            Some(name) => mask::masked(&answer, name),
+            None => answer,
+        };
+        match self.prepared.compat().usage_cost {
+            true => with_cost(&answer, &self.ticket.cost.to_string()),
+            false => answer,
         }
     }
 
@@ -460,7 +469,8 @@ impl Serving {
         decide::refusal(self.prepared.rules(), &question, &self.survey.decision)
     }
 
-    fn end(&mut self, told: &Told, outcome: &'static str) -> Response<ResponseBody> {
+    fn end(&mut self, told: Told, outcome: &'static str) -> Response<ResponseBody> {
+        let told = told.under(self.prepared.compat());
         self.ticket.finish(None, outcome, told.status.as_u16());
         let mut response = told.response();
         AnswerHeaders::refused(&self.ticket.id, &self.survey.plans, &mut response);

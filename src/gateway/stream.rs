@@ -11,7 +11,9 @@ use super::failed;
 use super::overdue::Overdue;
 use super::reader::{Event, Reader, StreamFault};
 use super::ticket::Ticket;
+use crate::dialect::chat::cost::with_cost;
 use crate::dialect::chat::error::ErrorBody;
+use crate::dialect::sse::event_of;
 use crate::failure::{Failure, Fault, Phase, classify};
 use bytes::Bytes;
 use http_body::Body;
@@ -29,6 +31,8 @@ pub struct AnswerStream {
     reader: Reader,
     /// Events that are ready to go out.
     ready: VecDeque<Bytes>,
+    /// The data of the last event with usage, held back until its cost is known.
+    usage: Option<Bytes>,
     attempt: Attempt,
     ticket: Ticket,
     timer: Pin<Box<Sleep>>,
@@ -58,6 +62,7 @@ impl AnswerStream {
             upstream: Some(upstream),
             reader,
             ready: head,
+            usage: None,
             attempt,
             ticket,
             timer: Box::pin(tokio::time::sleep_until(silence.until().min(limits.total_until))),
@@ -113,7 +118,13 @@ impl AnswerStream {
                 Event::Comment(bytes) => self.ready.push_back(bytes),
                 Event::Preamble(bytes) | Event::Content(bytes) => {
                     self.silence.broken(Instant::now());
+                    self.release_usage();
                     self.ready.push_back(bytes);
+                }
+                Event::Usage(data) => {
+                    self.silence.broken(Instant::now());
+                    self.release_usage();
+                    self.usage = Some(data);
                 }
                 Event::Hidden => self.silence.broken(Instant::now()),
                 Event::Done(bytes) => {
@@ -178,11 +189,20 @@ impl AnswerStream {
         self.note();
         let cost = self.attempt.succeed();
         self.ticket.cost = self.ticket.cost.plus(cost);
+        if let Some(data) = self.usage.take() {
+            let priced = with_cost(&data, &self.ticket.cost.to_string());
+            self.ready.push_back(event_of(&priced));
+        }
         let currency = self.ticket.policy.snapshot.currency;
         let comment = format!(": x-planb-cost {} {currency}\n\n", self.ticket.cost);
         self.ready.push_back(Bytes::from(comment));
         let model = self.attempt.model().name.clone();
         self.ticket.finish(Some(model), "ok", 200);
+    }
+
+    /// It was not the last thing that came.
+    fn release_usage(&mut self) {
+        self.ready.extend(self.usage.take().map(|data| event_of(&data)));
     }
 
     fn fail(&mut self, failure: &Failure) {
@@ -192,6 +212,7 @@ impl AnswerStream {
         self.note();
         let cost = self.attempt.fail(failure);
         self.ticket.cost = self.ticket.cost.plus(cost);
+        self.release_usage();
         let told = failed::told(failure, self.ticket.hides);
         let error = ErrorBody {
             message: &told.message,

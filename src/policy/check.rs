@@ -13,6 +13,7 @@ mod plans;
 mod routes;
 mod signals;
 mod sound;
+mod successors;
 mod supply;
 mod terms;
 
@@ -26,6 +27,7 @@ use sound::Sound;
 
 pub(super) fn check(snapshot: &Snapshot, written: &Policy, now: Timestamp, report: &mut Report) {
     routes::require(snapshot, written, report);
+    successors::require(snapshot, written, report);
     terms::require_one_space(snapshot, written, report);
     let sound = &Sound::of(written, report);
     routes::warn(snapshot, written, sound, report);

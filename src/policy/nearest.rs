@@ -1,5 +1,7 @@
 //! The nearest right word to a wrong one, if any is near enough to be meant.
 
+use std::collections::HashSet;
+
 /// Below this likeness a suggestion puzzles more than it helps.
 const LIKENESS: f64 = 0.82;
 
@@ -34,7 +36,9 @@ pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
 
 /// `did you mean …?`, or the whole list where it is short, or nothing.
 pub(super) fn suggestion<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    let candidates: Vec<&str> = candidates.into_iter().collect();
+    let mut candidates: Vec<&str> = candidates.into_iter().collect();
+    let mut known = HashSet::new();
+    candidates.retain(|candidate| known.insert(*candidate));
     if let Some(candidate) = nearest(word, candidates.iter().copied()) {
         return Some(format!("did you mean `{candidate}`?"));
     }

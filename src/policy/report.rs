@@ -51,6 +51,10 @@ pub(super) struct Report<'a> {
     masked: RefCell<HashMap<(usize, usize), String>>,
 }
 
+/// What to do about a comment behind a condition without quotes.
+pub(super) const WHOLE_IN_QUOTES: &str =
+    "put the whole condition in single quotes: `'… # …'`; a comment stands behind the closing one";
+
 impl<'a> Report<'a> {
     pub fn new(files: &'a Files) -> Self {
         Self {
@@ -77,6 +81,12 @@ impl<'a> Report<'a> {
         found
     }
 
+    /// A condition that YAML ends at a comment, which stands at `place`; what is left is none.
+    pub fn cut_off(&mut self, place: Place) {
+        let message = "YAML takes `#` and all that follows for a comment, and what is left is no condition";
+        self.error(place, "cut-off", message).help(WHOLE_IN_QUOTES);
+    }
+
     /// Is what is found now shown to somebody? Help that is costly to find is not looked for beyond.
     pub const fn is_read(&self) -> bool {
         self.findings.len() < SHOWN
@@ -85,6 +95,11 @@ impl<'a> Report<'a> {
     /// Hides this part of the text in every excerpt.
     pub fn secret(&mut self, place: Place) {
         self.secrets.push(place);
+    }
+
+    /// How much was found so far.
+    pub const fn count(&self) -> usize {
+        self.findings.len()
     }
 
     pub fn has_errors(&self) -> bool {

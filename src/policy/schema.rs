@@ -1,30 +1,40 @@
-//! The policy as a JSON Schema (draft 7, which every YAML language server understands), made from the reader's own
-//! table of keys and the table of what conditions may read.
+//! The policy and its tests as JSON Schemas (draft 7, which every YAML language server understands), made from the reader's own
+//! tables of keys and the table of what conditions may read.
 //!
 //! It promises shape and spelling: what it refuses, the reader refuses. Names and what fits together are for
 //! `planb check`. A file of a folder need not be whole, so nothing is required at the top.
 
+use super::cases::SUITE;
 use super::condition::signature::{Environment, SIGNATURES};
 use super::read::words::{CHANGE, Key, Kind, POLICY, REQUIRED, Section};
 use super::resolve::alert_patterns;
 use crate::catalog::Vendor;
 use serde_json::{Map, Value, json};
 
-/// Where the file lies for whoever has no copy: beside the policies that come with planb.
-const TITLE: &str = "A policy of planb";
 /// A plan's changes are of a route, or of all.
 const NAME_OR_ALL: &str = "^([*]|[A-Za-z0-9][A-Za-z0-9._/:-]{0,63})$";
 const NAME: &str = "^[A-Za-z0-9][A-Za-z0-9._/:-]{0,63}$";
 
-/// The whole schema, pretty-printed, with a line break at its end.
+/// The schema of policies, pretty-printed, with a line break at its end.
 pub fn schema() -> String {
     let mut definitions = Map::new();
     definitions.insert("state-condition".to_owned(), condition(Environment::State));
     definitions.insert("selector-condition".to_owned(), condition(Environment::Selector));
     let mut root = object(&POLICY, &mut definitions);
-    root.insert("$schema".to_owned(), json!("http://json-schema.org/draft-07/schema#"));
-    root.insert("title".to_owned(), json!(TITLE));
     root.remove("required");
+    whole(root, definitions, "A policy of planb")
+}
+
+/// The schema of a policy's tests.
+pub fn tests_schema() -> String {
+    let mut definitions = Map::new();
+    let root = object(&SUITE, &mut definitions);
+    whole(root, definitions, "Tests of a planb policy")
+}
+
+fn whole(mut root: Map<String, Value>, definitions: Map<String, Value>, title: &str) -> String {
+    root.insert("$schema".to_owned(), json!("http://json-schema.org/draft-07/schema#"));
+    root.insert("title".to_owned(), json!(title));
     root.insert("definitions".to_owned(), Value::Object(definitions));
     // Maps and lists of strings always serialise.
     let mut text = serde_json::to_string_pretty(&root).unwrap_or_default();

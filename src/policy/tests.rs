@@ -16,7 +16,7 @@ mod listed;
 mod never;
 mod prices;
 mod reference;
-mod shape;
+pub(in crate::policy) mod shape;
 mod slips;
 mod slips_of_rules;
 mod terms;

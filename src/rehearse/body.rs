@@ -13,7 +13,10 @@ pub(super) fn matters(snapshot: &Snapshot, ask: &Ask) -> bool {
         let routes = snapshot.routes.iter().map(|route| &route.shaping);
         let models = snapshot.models.iter().map(|model| &model.shaping);
         let providers = snapshot.providers.iter().map(|provider| &provider.shaping);
-        routes.chain(models).chain(providers).any(|shaping| !shaping.is_none())
+        let all = routes.chain(models).chain(providers);
+        // What a model cannot do is left out of the request, too.
+        all.into_iter()
+            .any(|shaping| !shaping.is_none() || shaping.drops == Some(true))
     };
     let refuses = || {
         snapshot
@@ -81,6 +84,28 @@ fn chat(needs: &Requirements) -> Map<String, Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::{Sources, compile};
+
+    #[test]
+    fn a_model_that_drops_what_it_cannot_do_sees_another_request() {
+        let text = |words: &str| {
+            let text = format!(
+                "providers: {{home: {{vendor: ollama{words}}}}}\nmodels: {{m: {{provider: home, supply: local}}}}\nroutes: [{{name: chat, try: [m]}}]\n"
+            );
+            let sources = Sources::single("p.yaml", std::path::PathBuf::new(), &text);
+            compile(&sources, jiff::Timestamp::UNIX_EPOCH).unwrap().snapshot
+        };
+        let ask = Ask {
+            model: "chat".into(),
+            route: None,
+            dialect: "chat".into(),
+            headers: Vec::new(),
+            fields: Vec::new(),
+            needs: Requirements::default(),
+        };
+        assert!(matters(&text(", on_unsupported: drop"), &ask));
+        assert!(!matters(&text(", on_unsupported: refuse"), &ask) && !matters(&text(""), &ask));
+    }
 
     #[test]
     fn the_body_needs_what_the_words_say() {

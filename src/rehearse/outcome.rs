@@ -2,7 +2,7 @@
 
 use crate::decide::explain::{Explanation, Place};
 use crate::decide::{Candidate, Decision, Reason, Refusal, Rules, Target};
-use crate::policy::snapshot::Snapshot;
+use crate::policy::snapshot::{Compat, Snapshot};
 use std::fmt;
 use std::sync::Arc;
 
@@ -94,8 +94,10 @@ impl Outcome {
 
 impl Refused {
     /// The kind of refusal and what came nearest; a plan's own words where it has some.
-    pub(super) fn of(rules: Rules<'_>, target: Target, refusal: &Refusal) -> Self {
+    pub(super) fn of(rules: Rules<'_>, target: Target, refusal: &Refusal, client: &str) -> Self {
         let snapshot = rules.snapshot;
+        let client = snapshot.clients.iter().find(|known| known.name.as_ref() == client);
+        let compat = client.map_or_else(Compat::default, |client| client.compat);
         let nearest = refusal.nearest.as_ref();
         let route = match target {
             Target::Route(id) => Some(id),
@@ -109,7 +111,7 @@ impl Refused {
         let own = by_plan.and_then(|plan| plan.message.as_ref()).map(ToString::to_string);
         let near = nearest.map(|near| format!("{}: {}", snapshot.model(near.id).name, near.reason));
         Self {
-            status: refusal.status(),
+            status: compat.status(refusal.status()),
             message: shed.or(own).or(near).unwrap_or_default(),
         }
     }

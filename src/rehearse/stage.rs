@@ -195,7 +195,7 @@ impl Stage {
         let budget_left = self
             .world
             .share_left(&self.snapshot, &terms.candidates, &ask.needs.caller);
-        let refused = refusal.map(|refusal| Refused::of(self.rules(), target, &refusal));
+        let refused = refusal.map(|refusal| Refused::of(self.rules(), target, &refusal, &ask.needs.caller.client));
         let first = decision.candidates.first().map(|first| first.id);
         let keys = first.map(|id| scene.keys(self.snapshot.provider_of(id)));
         let outcome = Outcome {

@@ -240,7 +240,7 @@ fn what_would_have_to_change_for_a_model_is_found() {
             "{}",
             &["--output", "60k"],
             "qwen-max",
-            &["`limits.cost` of route `chat` is 0.722 or more"],
+            &["`limits.cost` of route `chat` is 0.722 USD or more"],
         ),
         (
             "budgets: {month: {left: 0.001 USD}}",

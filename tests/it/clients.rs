@@ -1,6 +1,6 @@
 //! Clients: who may call, and in whose name the money is spent.
 
-use crate::support::{Call, Daemon, Policy, Price, Upstream};
+use crate::support::{Call, Daemon, Policy, Price, Upstream, Usage};
 use serde_json::{Value, json};
 
 const SEARCH: &str = "sk-client-search-0123";
@@ -132,4 +132,53 @@ async fn a_changed_key_file_counts_at_once() {
     })
     .await;
     Call::chat(&hello()).bearer(SEARCH).send(to).await.expect_error(401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_with_openais_habits_is_told_of_want_of_money_by_429() {
+    let upstream = Upstream::start("alpha", Price::OUTPUT_ONLY).await;
+    let policy = Policy::one(&upstream)
+        .client_with("search", SEARCH, "compat: openai_quota_429")
+        .client_with("shop", SHOP, "")
+        .budget("month", "limit: 0.0001 USD, per: month");
+    let daemon = Daemon::start(&policy).await;
+    let to = daemon.address();
+    let told = Call::chat(&hello()).bearer(SEARCH).send(to).await.expect_error(429);
+    let error = &told.json()["error"];
+    assert_eq!(
+        (&error["code"], &error["type"]),
+        (&json!("insufficient_quota"), &json!("insufficient_quota"))
+    );
+    assert_eq!(told.header("x-should-retry"), Some("false"));
+    assert_eq!(daemon.decision(&told).await["status"], 429);
+    Call::chat(&hello()).bearer(SHOP).send(to).await.expect_error(402);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_with_openrouters_habits_finds_the_cost_in_the_usage_and_nobody_else_does() {
+    let upstream = Upstream::start("alpha", Price::OUTPUT_ONLY).await;
+    upstream.answers("Hello you", Usage::new(10, 100));
+    let policy = Policy::one(&upstream)
+        .client_with("search", SEARCH, "compat: [openrouter, openai_quota_429]")
+        .client_with("shop", SHOP, "")
+        .budget("month", "limit: 1 USD, per: month");
+    let daemon = Daemon::start(&policy).await;
+    let to = daemon.address();
+    let whole = Call::chat(&hello()).bearer(SEARCH).send(to).await.expect(200);
+    assert_eq!(whole.json()["usage"]["cost"], json!(0.001), "{}", whole.text());
+    assert_eq!(whole.json()["usage"]["completion_tokens"], 100);
+    let plain = Call::chat(&hello()).bearer(SHOP).send(to).await.expect(200);
+    assert!(plain.json()["usage"].get("cost").is_none(), "{}", plain.text());
+    let mut streamed = hello();
+    streamed["stream"] = true.into();
+    let heard = Call::chat(&streamed).bearer(SEARCH).send(to).await.expect(200).heard();
+    assert!(heard.done && heard.text() == "Hello you", "{heard:?}");
+    let last = heard.events().pop().unwrap();
+    assert_eq!(
+        (&last["usage"]["cost"], &last["usage"]["prompt_tokens"]),
+        (&json!(0.001), &json!(10))
+    );
+    let heard = Call::chat(&streamed).bearer(SHOP).send(to).await.expect(200).heard();
+    assert!(heard.done && !heard.has_usage(), "{heard:?}");
+    assert_eq!(daemon.settled("month").await.posted, upstream.invoice());
 }

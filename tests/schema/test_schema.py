@@ -15,12 +15,13 @@ PLANB = pathlib.Path(__import__("os").environ.get("CARGO_TARGET_DIR", ROOT / "ta
 SHAPE = {"unknown-key", "wrong-shape", "not-yet"}
 
 
-def schema():
-    text = subprocess.run([PLANB, "schema"], check=True, capture_output=True, text=True).stdout
+def schema(*flags):
+    text = subprocess.run([PLANB, "schema", *flags], check=True, capture_output=True, text=True).stdout
     return json.loads(text)
 
 
 VALIDATOR = Draft7Validator(schema())
+OF_TESTS = Draft7Validator(schema("--tests"))
 
 
 def load(path):
@@ -41,12 +42,19 @@ def wrong():
     return sorted((ROOT / "tests/policies/wrong").glob("*.yaml"))
 
 
-def test_the_schema_is_a_schema():
+def test_the_schemas_are_schemas():
     Draft7Validator.check_schema(schema())
+    Draft7Validator.check_schema(schema("--tests"))
 
 
-def test_the_file_in_the_repository_is_what_the_command_prints():
+def test_the_files_in_the_repository_are_what_the_command_prints():
     assert json.loads((ROOT / "policies/planb.schema.json").read_text()) == schema()
+    assert json.loads((ROOT / "policies/planb.test.schema.json").read_text()) == schema("--tests")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "policies").glob("*.test.yaml")), ids=lambda path: path.name)
+def test_a_shipped_test_file_validates(path):
+    assert [error.message for error in OF_TESTS.iter_errors(load(path))] == []
 
 
 @pytest.mark.parametrize("path", policies(), ids=lambda path: path.name)

@@ -116,7 +116,7 @@ fn explain(args: &ExplainArgs, now: Timestamp) -> Result<(String, bool), String>
                 let ways: Vec<Vec<String>> = wish
                     .ways
                     .iter()
-                    .map(|way| way.iter().map(ToString::to_string).collect())
+                    .map(|way| way.iter().map(|tweak| tweak.told(wish.currency)).collect())
                     .collect();
                 value["want"] = json!({"model": &*wish.model, "ways": ways, "text": wish.to_string()});
             }

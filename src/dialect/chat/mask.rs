@@ -5,6 +5,7 @@ mod pieces;
 
 pub use pieces::Pieces;
 
+use crate::dialect::sse::event_of;
 use bytes::{BufMut, Bytes, BytesMut};
 use std::ops::Range;
 
@@ -39,14 +40,7 @@ pub fn masked_event(raw: &Bytes, data: &Bytes, name: &str) -> Bytes {
     if shown == *data {
         return raw.clone();
     }
-    let mut out = BytesMut::with_capacity(shown.len() + 16);
-    for line in shown.split(|byte| *byte == b'\n') {
-        out.put_slice(b"data: ");
-        out.put_slice(line);
-        out.put_u8(b'\n');
-    }
-    out.put_u8(b'\n');
-    out.freeze()
+    event_of(&shown)
 }
 
 #[derive(Debug)]

@@ -23,7 +23,7 @@ impl Serving {
             Some(told) => told,
             None => failed::refused(&refusal, nearest.as_deref().unwrap_or_default()),
         };
-        self.end(&told, "refused")
+        self.end(told, "refused")
     }
 
     /// Where a plan is the reason: in its own words, and not before it may be over.
@@ -47,14 +47,14 @@ impl Serving {
         let told = match ending {
             Ending::Failed(failed) => {
                 let told = failed::told(&failed.failure, self.hides());
-                return self.end(&told, "failed");
+                return self.end(told, "failed");
             }
             Ending::NothingLeft(refusals) => self.nothing_left(&refusals),
             Ending::AnsweredEmpty => failed::empty(),
             // Only a driver that is told so itself comes here.
             Ending::Answered | Ending::ClientLeft => failed::unavailable(String::new(), None),
         };
-        self.end(&told, "refused")
+        self.end(told, "refused")
     }
 
     /// Nothing was sent, though candidates there were: time before money, as for a refusal.

@@ -19,6 +19,7 @@ pub use expect::{Expect, Wanted};
 pub use given::{Given, Health};
 pub use present::{Conversation, Counter, KeyState, Lock, Moment, Pace, Reached, UsedUp};
 pub use request::Ask;
+pub(super) use words::SUITE;
 
 use super::report::Report;
 use super::snapshot::Snapshot;

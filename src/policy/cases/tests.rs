@@ -1,8 +1,9 @@
 //! Test files as read: every key documented, everything laid over as promised.
 
-use super::words::{CONVERSATION, EXPECT, GIVEN, METERS, REQUEST, ROW, SPEED, STEP, SUITE, TEST, USED_UP};
+use super::words::{CONVERSATION, EXPECT, GIVEN, METERS, REQUEST, ROW, SPEED, STEP, TEST, USED_UP};
 use super::*;
 use crate::money::Money;
+use crate::policy::tests::shape::refusals_of_tests;
 
 const POLICY: &str = "
 timezone: Asia/Shanghai
@@ -21,11 +22,50 @@ fn cases(text: &str) -> Result<Vec<Case>, Vec<Diagnostic>> {
         name: "p.test.yaml".to_owned(),
         text: text.to_owned(),
     };
-    read(
+    let found = read(
         &Sources::single("p.yaml", std::path::PathBuf::new(), POLICY),
         &test,
         &["plan"],
-    )
+    );
+    if found.is_ok() {
+        assert_eq!(refusals_of_tests(text), Vec::<String>::new(), "{text}");
+    }
+    found
+}
+
+#[test]
+fn the_schema_takes_every_shipped_test_file_and_refuses_what_the_reader_does_not_know() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/policies");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let tests: Vec<_> = files
+        .filter(|path| path.to_str().unwrap().ends_with(".test.yaml"))
+        .collect();
+    assert!(tests.len() >= 10, "{tests:?}");
+    for path in tests {
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(refusals_of_tests(&text), Vec::<String>::new(), "{}", path.display());
+    }
+    for (text, at) in [
+        ("tests: []\nexpects: {}", ".expects"),
+        ("given: {}", ""),
+        ("tests: [{request: chat, given: {time: [1]}}]", ".tests[].given.time"),
+        ("tests: [{request: {model: chat, use: profit}}]", ".tests[].request"),
+        (
+            "tests: [{request: chat, expect: {cost_at_most: 5}}]",
+            ".tests[].expect.cost_at_most",
+        ),
+        ("tests: [{given: {providers: {q: dwon}}}]", ".tests[].given.providers.q"),
+        (
+            "tests: [{given: {prices: {m: {inptu: 1 USD/M}}}}]",
+            ".tests[].given.prices.m",
+        ),
+    ] {
+        let found = refusals_of_tests(text);
+        assert!(
+            found.iter().any(|one| one.starts_with(&format!("{at}:"))),
+            "{text}: {found:?}"
+        );
+    }
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! The keys of a policy's test file.
 
-use crate::policy::read::words::Kind::{Anything, Duration, Either, Percentage};
+use crate::policy::read::words::Kind::{Anything, Duration, Either, Fields, Percentage};
 use crate::policy::read::words::Kind::{In, List, Map, Money, NameIn, Pattern, Size, Text, Truth, Whole, Word};
-use crate::policy::read::words::{Kind, REQUIRED, Section, key};
+use crate::policy::read::words::{Kind, PRICE, REQUIRED, Section, key};
 
 const MOMENT: Kind = Pattern(
     "a time: `2027-01-15`, `2027-01-15T10:00` in the policy's zone, or RFC 3339",
@@ -11,10 +11,14 @@ const MOMENT: Kind = Pattern(
 const KEYS: &[&str] = &["up", "cooling", "missing", "limited"];
 pub(super) const STAYS: &[&str] = &["kept", "moves", "leaves", "tool_loop", "reasoning", "none"];
 const REACHED: &[&str] = &["requests", "tokens", "in_flight"];
+/// The used share, or signals by their names.
+const SIGNALS: Kind = Either(&[Text, Fields(&Text)]);
+const SWITCH: Kind = Either(&[Truth, Word(&["on", "off"])]);
+const HEALTH: Kind = Either(&[Word(STATES), Fields(&Text)]);
 const STATES: &[&str] = &["up", "down", "cold", "cooling", "no_credential"];
 
 #[rustfmt::skip]
-pub(super) static SUITE: Section = Section {
+pub(in crate::policy) static SUITE: Section = Section {
     what: "a test file",
     keys: &[
         key("policy", Text, "the policy beside it", "quickstart.yaml", "which policy it tests: a file or folder, relative to the test file"),
@@ -70,12 +74,12 @@ pub(super) static GIVEN: Section = Section {
     what: "`given`",
     keys: &[
         key("time", MOMENT, "noon of 1 December 2026", "2027-01-15T10:00", "when it is"),
-        key("budgets", Map(&Text), "", "{month: 85%, teams: {left: 2 USD, forecast: 130%}}", "by name: the used share, or a map of signals and `left`"),
-        key("providers", Map(&Word(STATES)), "", "{qwen: down, rival: {error_rate: 20%}}", "by name: `up`, `down`, `cold`, `cooling`, `no_credential`, or a map of signals and `state`"),
-        key("models", Map(&Word(STATES)), "", "{qwen-max: cooling}", "by name: as providers"),
-        key("licenses", Map(&Text), "", "{enterprise: {days_left: 10}}", "by name: signals, or other dates and limits than the policy has"),
-        key("prices", Map(&Text), "", "{qwen-max: {input: 4 USD/M, output: 12 USD/M}}", "by model: another price, in the policy's own words, or a percentage of the present one"),
-        key("plans", Map(&Truth), "", "{austerity: true}", "by name: activated or released by hand"),
+        key("budgets", Map(&SIGNALS), "", "{month: 85%, teams: {left: 2 USD, forecast: 130%}}", "by name: the used share, or a map of signals and `left`"),
+        key("providers", Map(&HEALTH), "", "{qwen: down, rival: {error_rate: 20%}}", "by name: `up`, `down`, `cold`, `cooling`, `no_credential`, or a map of signals and `state`"),
+        key("models", Map(&HEALTH), "", "{qwen-max: cooling}", "by name: as providers"),
+        key("licenses", Map(&Fields(&Anything)), "", "{enterprise: {days_left: 10}}", "by name: signals, or other dates and limits than the policy has"),
+        key("prices", Map(&Either(&[Percentage, In(&PRICE), List(&In(&PRICE))])), "", "{qwen-max: {input: 4 USD/M, output: 12 USD/M}}", "by model: another price, in the policy's own words, or a percentage of the present one"),
+        key("plans", Map(&SWITCH), "", "{austerity: true}", "by name: activated or released by hand"),
         key("conversation", In(&CONVERSATION), "", "{model: qwen-max, cached: 90%}", "what the request goes on with, where its route keeps conversations"),
         key("speeds", Map(&In(&SPEED)), "", "{qwen-max: {first_token: 400ms, per_second: 60}}", "by model: how fast it answered lately"),
         key("answers", Map(&Size), "", "{qwen-max: 300}", "by model: output tokens that its answers lately had"),
@@ -83,7 +87,7 @@ pub(super) static GIVEN: Section = Section {
         key("limits", In(&USED_UP), "", "{clients: {search: requests}}", "limits of the policy that are used up"),
         key("keys", Map(&Map(&Word(KEYS))), "", "{qwen: {second: cooling}}", "by provider and key: `up`, `cooling`, `missing`, `limited`"),
         key("attempted", List(&NameIn("models")), "", "[qwen-max]", "models that the request was sent to already, in vain"),
-        key("signals", Map(&Text), "", "{'budget(\"month\").used': 85%}", "any signal, as a condition writes it"),
+        key("signals", Fields(&Text), "", "{'budget(\"month\").used': 85%}", "any signal, as a condition writes it"),
     ],
     later: &[],
 };
@@ -92,7 +96,7 @@ pub(super) static GIVEN: Section = Section {
 pub(super) static REQUEST: Section = Section {
     what: "`request`",
     keys: &[
-        key("model", Text, REQUIRED, "chat", "what the application writes in `model`; `planb/NAME` asks for one model"),
+        key("model", Text, "required, here or in what it is laid over", "chat", "what the application writes in `model`; `planb/NAME` asks for one model"),
         key("client", NameIn("clients"), "", "search", "who asks; brings its own tags"),
         key("tags", Map(&Text), "", "{team: search}", "of the request"),
         key("use", Word(&["commercial", "internal", "research"]), "", "research", "what the answer is for"),
@@ -102,15 +106,15 @@ pub(super) static REQUEST: Section = Section {
         key("input", Size, "1k", "20k", "input tokens"),
         key("output", Size, "", "2k", "the application's own bound on the answer (`max_tokens`)"),
         key("choices", Whole(1, 128), "1", "2", "how many answers (`n`)"),
-        key("thinking", Either(&[Truth, Size]), "", "true", "switched on or off, or with a budget of tokens"),
-        key("tools", Truth, "false", "true", "it has tools"),
-        key("images", Truth, "false", "true", "it has images"),
-        key("audio", Truth, "false", "true", "it sends or wants sound"),
-        key("json_schema", Truth, "false", "true", "it asks for a JSON schema"),
-        key("stream", Truth, "false", "true", "the answer is streamed"),
+        key("thinking", Either(&[SWITCH, Size]), "", "true", "switched on or off, or with a budget of tokens"),
+        key("tools", SWITCH, "false", "true", "it has tools"),
+        key("images", SWITCH, "false", "true", "it has images"),
+        key("audio", SWITCH, "false", "true", "it sends or wants sound"),
+        key("json_schema", SWITCH, "false", "true", "it asks for a JSON schema"),
+        key("stream", SWITCH, "false", "true", "the answer is streamed"),
         key("min_quality", Whole(0, 100), "", "70", "`x-planb-min-quality`"),
         key("max_cost", Money, "", "0.05 USD", "`x-planb-max-cost`"),
-        key("fields", Map(&Anything), "", "{logprobs: true}", "other fields of its body, by name"),
+        key("fields", Fields(&Anything), "", "{logprobs: true}", "other fields of its body, by name"),
     ],
     later: &[],
 };
@@ -124,17 +128,17 @@ pub(super) static EXPECT: Section = Section {
         key("plans", List(&NameIn("plans")), "", "[austerity]", "the plans in force, no others"),
         key("reasons", Map(&Text), "", "{qwen-max: plan}", "by model: why it is no candidate (a reason's word), or `candidate`"),
         key("route", NameIn("routes"), "", "chat", "the route that takes the request"),
-        key("refused", Either(&[Truth, Whole(400, 599)]), "", "402", "whether it is refused, or with which status"),
+        key("refused", Either(&[SWITCH, Whole(400, 599)]), "", "402", "whether it is refused, or with which status"),
         key("message", Text, "", "come back tomorrow", "what a refusal's message contains"),
         key("cost_at_most", Money, "", "0.02 USD", "of the first model, at worst"),
         key("cost_at_least", Money, "", "0.001 USD", "of the first model, at worst"),
-        key("degraded", Truth, "", "true", "a plan made it another answer than the route's first choice"),
+        key("degraded", SWITCH, "", "true", "a plan made it another answer than the route's first choice"),
         key("output_cap", Either(&[Size, Text]), "", "4k", "the bound that planb sends of its own accord; `none` for none"),
         key("dropped", List(&Text), "", "[logprobs]", "fields that do not go to the first model"),
         key("keys", List(&Text), "", "[first, second]", "keys with which the first model may be asked now"),
         key("conversation", Word(STAYS), "", "kept", "what becomes of the conversation; `none` where there is none to keep"),
         key("headers", Map(&Text), "", "{x-planb-plan: austerity}", "of the answer; `none` for one that is not there"),
-        key("snapshot", Truth, "false", "true", "the whole explanation stays as `--update` wrote it beside the file"),
+        key("snapshot", SWITCH, "false", "true", "the whole explanation stays as `--update` wrote it beside the file"),
     ],
     later: &[],
 };
@@ -147,7 +151,7 @@ pub(super) static CONVERSATION: Section = Section {
         key("cached", Either(&[Percentage, Text]), "100%", "90%", "the share of the prompt that its cache has; `expired` for none any more"),
         key("lock", Word(&["tools", "reasoning"]), "", "tools", "why only that model can go on: the request answers its tool call, or carries its reasoning"),
         key("from", NameIn("models"), "", "deepseek", "where the conversation was before"),
-        key("replanned", Truth, "false", "true", "other plans are active than when it answered"),
+        key("replanned", SWITCH, "false", "true", "other plans are active than when it answered"),
     ],
     later: &[],
 };

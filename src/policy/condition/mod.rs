@@ -158,6 +158,11 @@ impl Fault {
     }
 }
 
+/// Has it the form of a condition, whatever it names?
+pub(super) fn is_well_formed(text: &str) -> bool {
+    parse::parse(text).is_ok()
+}
+
 pub(super) fn selector(text: &str, names: &Names) -> (Option<Selector>, Vec<Fault>) {
     let (tree, faults) = compile(text, Environment::Selector, names);
     let text = Arc::from(text.trim());

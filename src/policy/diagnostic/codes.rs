@@ -19,6 +19,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("ends-soon", "a licence or a model that ends within a period of the budgets that cover it"),
     ("exposed", "the policy would open a daemon to the network without clients"),
     ("literal-credential", "a secret itself, where the policy should say where it is"),
+    ("lost-successor", "a line of successors that leads in a circle, or to a model that has retired by then"),
     ("mirror-budget", "`covers` on a budget that pays for a mirror's shadow calls"),
     ("missing-key", "something required is not there"),
     ("missing-rate", "an amount in a currency whose worth in the policy's is not said"),

@@ -16,7 +16,7 @@ pub use unified::unified;
 
 use super::report::Report;
 use super::source::{self, Files, Node, Value, Word};
-use super::{Diagnostic, Sources};
+use super::{Diagnostic, Sources, condition};
 use std::path::PathBuf;
 
 type Entries = Vec<(Word, Node)>;
@@ -61,9 +61,22 @@ fn read(name: &str, text: &str) -> Result<Entries, Vec<Diagnostic>> {
     let files = Files::new(&sources);
     let mut report = Report::new(&files);
     let entries = source::load(&files, &mut report);
+    if let Some(entries) = &entries {
+        cut_off(entries, &files, &mut report);
+    }
     match entries {
         Some(entries) if !report.has_errors() => Ok(entries),
         _ => Err(report.finish()),
+    }
+}
+
+/// Quotes around what a comment has left of a condition would make the slip look meant.
+fn cut_off(entries: &Entries, files: &Files, report: &mut Report) {
+    for word in quote::quotes(entries).values() {
+        let comment = files.comment_behind(word);
+        if let Some(place) = comment.filter(|_| !condition::is_well_formed(&word.text)) {
+            report.cut_off(place);
+        }
     }
 }
 

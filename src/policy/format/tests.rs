@@ -32,6 +32,21 @@ fn comments_stay_with_what_they_are_about() {
 }
 
 #[test]
+fn a_condition_that_a_comment_cuts_is_an_error_and_one_with_a_comment_behind_it_is_not() {
+    for cut in [
+        "plans:\n  - name: a\n    when: budget(\"m\").used > # 0.8\n",
+        "plans:\n  - {name: a, when: '1 > 0',\n     avoid: model.name == #\"x\"\n  }\nroutes:\n  - name: b\n    try:\n      - model.supply == # local\n",
+    ] {
+        let found = format("policy.yaml", cut).expect_err(cut);
+        assert!(found.iter().any(|one| one.code == "cut-off"), "{cut}: {found:?}");
+    }
+    becomes(
+        "plans:\n  - when: hour > 8 # office\n",
+        "plans:\n  - when: 'hour > 8'  # office\n",
+    );
+}
+
+#[test]
 fn conditions_come_into_single_quotes() {
     becomes(
         "plans:\n- name: a\n  when: budget(\"m\").used > 0.8 # soon\n  until: \"budget(\\\"m\\\").used < 0.5\"\n  only: \"tag.who == 'it''s'\"\n  avoid: |\n    model.name == \"x\"\nbudgets: {b: {covers: model.supply != \"local\", limit: \"1 USD\"}}\n",

@@ -21,6 +21,7 @@ pub(in crate::policy) struct Client {
     pub scope: Option<Vec<Word>>,
     pub expose: Option<Word>,
     pub limits: Limits,
+    pub compat: Vec<Word>,
 }
 
 pub(super) fn read(name: &Word, node: &Node, report: &mut Report) -> Client {
@@ -42,5 +43,6 @@ pub(super) fn read(name: &Word, node: &Node, report: &mut Report) -> Client {
         scope: fields.words("scope", report),
         expose: fields.word("expose", report),
         limits: limits(fields.map("limits", &words::RATES, report), report),
+        compat: fields::one_or_more(fields, "compat", report),
     }
 }

@@ -157,6 +157,18 @@ pub(in crate::policy) fn word(node: &Node, key: &str, report: &mut Report) -> Wo
     }
 }
 
+/// `dialect: chat` or `dialect: [chat, …]`.
+pub(super) fn one_or_more(fields: Fields<'_>, key: &str, report: &mut Report) -> Vec<Word> {
+    fields.node(key).map_or_else(Vec::new, |node| listed(node, key, report))
+}
+
+pub(super) fn listed(node: &Node, key: &str, report: &mut Report) -> Vec<Word> {
+    match &node.value {
+        Value::List(items) => items.iter().map(|item| word(item, key, report)).collect(),
+        _ => vec![word(node, key, report)],
+    }
+}
+
 fn wrong_shape<'r>(
     node: &Node,
     what: &str,
@@ -185,7 +197,8 @@ fn elsewhere(key: &str) -> Option<String> {
         .filter(|(section, _)| section.has(key))
         .map(|(section, _)| section.what)
         .collect();
-    homes.dedup();
+    let mut known = std::collections::HashSet::new();
+    homes.retain(|home| known.insert(*home));
     homes.truncate(3);
     (!homes.is_empty()).then(|| format!("`{key}` stands in {}", homes.join(" and in ")))
 }

@@ -1,12 +1,12 @@
 //! Routes as written.
 
-use super::fields::{Fields, word};
+use super::fields::{Fields, listed, one_or_more, word};
 use super::limits::{Limits, limits as rates};
 use super::providers::{Timeouts, timeouts};
 use super::shaping::{Shaping, shaping};
 use super::words;
 use crate::policy::report::Report;
-use crate::policy::source::{Node, Place, Value, Word};
+use crate::policy::source::{Node, Place, Word};
 
 #[derive(Debug)]
 pub(in crate::policy) struct Route {
@@ -173,22 +173,10 @@ fn matches(fields: Fields<'_>, report: &mut Report) -> Match {
     }
 }
 
-/// `dialect: chat` or `dialect: [chat, …]`.
-fn one_or_more(fields: Fields<'_>, key: &str, report: &mut Report) -> Vec<Word> {
-    fields.node(key).map_or_else(Vec::new, |node| listed(node, key, report))
-}
-
 /// A map of names to one text or several.
 fn texts(fields: Fields<'_>, key: &str, report: &mut Report) -> Vec<(Word, Vec<Word>)> {
     let pairs = fields.pairs(key, report).into_iter();
     pairs
         .map(|(name, node)| (name.clone(), listed(node, &name.text, report)))
         .collect()
-}
-
-fn listed(node: &Node, key: &str, report: &mut Report) -> Vec<Word> {
-    match &node.value {
-        Value::List(items) => items.iter().map(|item| word(item, key, report)).collect(),
-        _ => vec![word(node, key, report)],
-    }
 }

@@ -32,9 +32,12 @@ pub(super) fn shaping(fields: Fields<'_>, report: &mut Report) -> Shaping {
         default: nodes("default", report),
         clamp: clamps
             .into_iter()
-            .map(|(name, node)| {
+            .filter_map(|(name, node)| {
+                let before = report.count();
                 let inner = Fields::open(node, &words::CLAMP, report);
-                (name.clone(), inner.word("min", report), inner.word("max", report))
+                let bounds = (name.clone(), inner.word("min", report), inner.word("max", report));
+                // What cannot be read has its word already.
+                (report.count() == before).then_some(bounds)
             })
             .collect(),
         on_unsupported: fields.word("on_unsupported", report),

@@ -4,10 +4,13 @@ use super::{Referent, Resolver};
 use crate::policy::defaults;
 use crate::policy::mask::shown;
 use crate::policy::read;
-use crate::policy::snapshot::{Client, CredentialRef, Expiry, RouteId, Wish};
+use crate::policy::snapshot::{Client, Compat, CredentialRef, Expiry, RouteId, Wish};
 use crate::policy::source::Word;
 use crate::request::Tags;
 use std::sync::Arc;
+
+/// LiteLLM's names of headers.
+const LATER_COMPAT: [&str; 1] = ["litellm"];
 
 #[derive(Clone, Copy, PartialEq)]
 enum Scope {
@@ -63,7 +66,21 @@ impl Resolver<'_, '_> {
             read: scope.contains(&Scope::Read),
             exposes: self.exposes(written.expose.as_ref()),
             limits: self.limits(&written.limits),
+            compat: self.compat(&written.compat),
         }
+    }
+
+    fn compat(&mut self, words: &[Word]) -> Compat {
+        let known = [("openai_quota_429", true), ("openrouter", false)];
+        let mut compat = Compat::default();
+        for word in words {
+            match self.choose(word, "compat", &known, &LATER_COMPAT) {
+                Some(true) => compat.quota_429 = true,
+                Some(false) => compat.usage_cost = true,
+                None => {}
+            }
+        }
+        compat
     }
 
     /// `key` or `keys`, and no key that another client has.

@@ -40,7 +40,7 @@ use super::defaults;
 use super::mask::shown;
 use super::nearest::suggestion;
 use super::read::Policy;
-use super::report::Report;
+use super::report::{Report, WHOLE_IN_QUOTES};
 use super::snapshot::{AlertTarget, Budget, Client, Enforce, Model, Plan, Provider, Route};
 use super::source::{Files, Place, Style, Word};
 use crate::license::License;
@@ -282,7 +282,10 @@ impl Resolver<'_, '_> {
 
     /// YAML ends a plain text where a condition would go on.
     fn check_quoted(&mut self, word: &Word) {
-        if word.style == Style::Plain && !matches!(word.text.as_ref(), "true" | "false") && self.cut(word).is_none() {
+        if word.style == Style::Plain
+            && !matches!(word.text.as_ref(), "true" | "false")
+            && self.files.comment_behind(word).is_none()
+        {
             self.report
                 .warning(
                     word.place,
@@ -293,38 +296,20 @@ impl Resolver<'_, '_> {
         }
     }
 
-    /// Where a comment begins right behind a plain condition.
-    fn cut(&self, word: &Word) -> Option<Place> {
-        if word.style != Style::Plain {
-            return None;
-        }
-        let (_, begins, line) = self.files.get(word.place.file)?.line_at(word.place.end);
-        let line = line.get(word.place.end.checked_sub(begins)?..)?.trim_end();
-        let blanks = line.len() - line.trim_start().len();
-        let comment = line
-            .get(blanks..)
-            .filter(|comment| blanks > 0 && comment.starts_with('#'))?;
-        let start = word.place.end + blanks;
-        Some(Place {
-            start,
-            end: start + comment.len(),
-            ..word.place
-        })
-    }
-
     fn report_faults(&mut self, word: &Word, faults: Vec<Fault>) {
         // What has a right form and a wrong name was not cut.
-        let (cut, wrong) = (self.cut(word), faults.iter().any(|fault| fault.code == "syntax"));
+        let (cut, wrong) = (
+            self.files.comment_behind(word),
+            faults.iter().any(|fault| fault.code == "syntax"),
+        );
         if let Some(place) = cut {
-            let quoted = "put the whole condition in single quotes: `'… # …'`; a comment stands behind the closing one";
             if wrong {
                 // What is left of it is wrong because of that, and not worth a word.
-                let message = "YAML takes `#` and all that follows for a comment, and what is left is no condition";
-                self.report.error(place, "cut-off", message).help(quoted);
+                self.report.cut_off(place);
                 return;
             }
             let message = "YAML takes `#` and all that follows for a comment: it is no part of the condition";
-            self.report.warning(place, "unquoted", message).help(quoted);
+            self.report.warning(place, "unquoted", message).help(WHOLE_IN_QUOTES);
         }
         for fault in faults {
             let place = self.files.within(word, fault.range);

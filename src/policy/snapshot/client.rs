@@ -26,6 +26,26 @@ pub struct Client {
     /// It sees the names of models and providers.
     pub exposes: bool,
     pub limits: Limits,
+    pub compat: Compat,
+}
+
+/// Habits of others that a client expects.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Compat {
+    /// Want of money is 429, as OpenAI itself has it.
+    pub quota_429: bool,
+    /// The cost stands in `usage.cost`, as at OpenRouter.
+    pub usage_cost: bool,
+}
+
+impl Compat {
+    /// The status that stands for this one.
+    pub const fn status(self, status: u16) -> u16 {
+        match status {
+            402 if self.quota_429 => 429,
+            _ => status,
+        }
+    }
 }
 
 impl Client {

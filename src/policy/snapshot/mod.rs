@@ -23,7 +23,7 @@ pub use super::supply::Supply;
 pub use alert::{AlertTarget, AlertUrl, EventPattern};
 pub use budget::{Budget, CarryOver, Cycle, Each, Enforce, Held, Raise, TopUp};
 pub use change::{RouteChange, Scope};
-pub use client::{Client, Expiry, Wish};
+pub use client::{Client, Compat, Expiry, Wish};
 pub use limits::{Limits, Rate};
 pub use matching::{Asked, Criterion, HeaderValues, Match, Pattern, RouteIndex, Unmatched};
 pub use mirror::Mirror;

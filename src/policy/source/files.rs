@@ -46,6 +46,25 @@ impl Files {
         self.0.get(file)
     }
 
+    /// Where a comment begins right behind a scalar without quotes.
+    pub fn comment_behind(&self, word: &Word) -> Option<Place> {
+        if word.style != Style::Plain {
+            return None;
+        }
+        let (_, begins, line) = self.get(word.place.file)?.line_at(word.place.end);
+        let line = line.get(word.place.end.checked_sub(begins)?..)?.trim_end();
+        let blanks = line.len() - line.trim_start().len();
+        let comment = line
+            .get(blanks..)
+            .filter(|comment| blanks > 0 && comment.starts_with('#'))?;
+        let start = word.place.end + blanks;
+        Some(Place {
+            start,
+            end: start + comment.len(),
+            ..word.place
+        })
+    }
+
     /// Where these bytes of a scalar's value stand in the text. Falls back to the whole scalar where its value and its
     /// text cannot be laid side by side.
     pub fn within(&self, word: &Word, range: Range<usize>) -> Place {

@@ -33,15 +33,30 @@ fn the_schema_in_the_repository_is_current() {
 }
 
 #[test]
+fn the_schema_of_tests_in_the_repository_is_current() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/policies/planb.test.schema.json");
+    expect_file(Path::new(path), &crate::policy::schema::tests_schema());
+}
+
+#[test]
 fn every_policy_that_comes_with_planb_names_its_schema() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/policies");
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.to_str().unwrap();
-        if name.ends_with(".yaml") && !name.ends_with(".test.yaml") {
+        if name.ends_with(".yaml") {
             let text = std::fs::read_to_string(&path).unwrap();
             let first = text.lines().next().unwrap_or("");
-            assert_eq!(first, "# yaml-language-server: $schema=planb.schema.json", "{name}");
+            let kind = if name.ends_with(".test.yaml") {
+                "planb.test"
+            } else {
+                "planb"
+            };
+            assert_eq!(
+                first,
+                format!("# yaml-language-server: $schema={kind}.schema.json"),
+                "{name}"
+            );
         }
     }
 }

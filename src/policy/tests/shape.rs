@@ -7,13 +7,22 @@ use serde_json::{Map, Value, json};
 
 /// Why the schema refuses the policy.
 pub fn refusals(text: &str) -> Vec<String> {
+    refused_by(&schema::schema(), text)
+}
+
+/// The same of a file of tests.
+pub fn refusals_of_tests(text: &str) -> Vec<String> {
+    refused_by(&schema::tests_schema(), text)
+}
+
+fn refused_by(schema: &str, text: &str) -> Vec<String> {
     let all = sources(&[("policy.yaml", text)]);
     let files = source::Files::new(&all);
     let mut report = Report::new(&files);
     let Some(entries) = source::load(&files, &mut report) else {
         return vec!["no YAML".to_owned()];
     };
-    let schema: Value = serde_json::from_str(&schema::schema()).unwrap();
+    let schema: Value = serde_json::from_str(schema).unwrap();
     let mut found = Vec::new();
     judge(&map(&entries), &schema, &schema, "", &mut found);
     found

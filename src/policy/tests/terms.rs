@@ -124,7 +124,7 @@ fn a_line_of_successors_keeps_to_the_space_to_its_end() {
     let text = "providers: {a: {vendor: openai, api_key: env:K}}\nmodels:\n  \
         one: {provider: a, name: x, supply: competitor, space: s, retires: 2026-01-01, successor: two}\n  \
         two: {provider: a, name: y, supply: competitor, space: s, retires: 2026-01-01, successor: three}\n  \
-        three: {provider: a, name: z, supply: competitor, space: other, successor: one}\n\
+        three: {provider: a, name: z, supply: competitor, space: other}\n\
         routes: [{name: vectors, try: [one]}]\n";
     let found = refused(text);
     let errors = found.iter().filter(|found| found.is_error()).map(|found| found.code);

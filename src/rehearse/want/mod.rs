@@ -12,6 +12,7 @@ pub use tweak::Tweak;
 
 use super::{Outcome, Stage, World};
 use crate::decide::{Reason, Target};
+use crate::money::Currency;
 use crate::plan::Reading;
 use crate::policy::cases::{Ask, Health};
 use crate::policy::condition::signature::Live;
@@ -34,6 +35,7 @@ pub struct Wish {
     pub standing: Standing,
     /// The smallest first; empty where it is chosen already, or nothing was found.
     pub ways: Vec<Vec<Tweak>>,
+    pub currency: Currency,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +62,7 @@ pub fn want(stage: &Stage, ask: &Ask, model: ModelId) -> Wish {
         model: name,
         standing,
         ways: Vec::new(),
+        currency: stage.snapshot.currency,
     };
     if matches!(wish.standing, Standing::Chosen | Standing::Unmatched) {
         return wish;
@@ -429,7 +432,7 @@ impl fmt::Display for Wish {
         }
         writeln!(f, "it would be chosen if")?;
         for way in &self.ways {
-            let tweaks: Vec<String> = way.iter().map(Tweak::to_string).collect();
+            let tweaks: Vec<String> = way.iter().map(|tweak| tweak.told(self.currency)).collect();
             writeln!(f, "  - {}", tweaks.join(", and "))?;
         }
         Ok(())

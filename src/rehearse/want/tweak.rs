@@ -1,6 +1,6 @@
 //! One change of a policy, a state or a request: applied, and told in words.
 
-use crate::money::Money;
+use crate::money::{Currency, Money};
 use crate::policy::cases::Ask;
 use crate::policy::snapshot::{LicenseId, Pick, Snapshot};
 use crate::price::Price;
@@ -180,23 +180,30 @@ pub(super) fn change_policy(snapshot: &mut Snapshot, tweak: &Tweak) {
     }
 }
 
-impl fmt::Display for Tweak {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Tweak {
+    /// For people; amounts are in this currency.
+    pub fn told(&self, currency: Currency) -> String {
+        InWords(self, currency).to_string()
+    }
+
+    fn write(&self, f: &mut fmt::Formatter<'_>, currency: Currency) -> fmt::Result {
         match self {
             Self::ReleasePlan(plan) => write!(f, "plan `{plan}` is released by hand"),
-            Self::Left { budget, money } => write!(f, "budget `{budget}` has {money} or more left"),
+            Self::Left { budget, money } => write!(f, "budget `{budget}` has {money} {currency} or more left"),
             Self::Up(provider) => write!(f, "provider `{provider}` is up and has its key"),
             Self::Quality { route, least } => write!(f, "route `{route}` needs a quality of {least} only"),
             Self::Anywhere { route } => write!(f, "route `{route}` needs no residence and no labels"),
             Self::Speed { route, least } => {
                 write!(f, "`need.speed` of route `{route}` is {least} or less")
             }
-            Self::CostLimit { route, most } => write!(f, "`limits.cost` of route `{route}` is {most} or more"),
+            Self::CostLimit { route, most } => {
+                write!(f, "`limits.cost` of route `{route}` is {most} {currency} or more")
+            }
             Self::OutputLimit { route, most } => write!(f, "`limits.output` of route `{route}` is {most} or more"),
             Self::Ask("without", what) => write!(f, "the request goes without {what}"),
             Self::Ask("min_quality", least) => write!(f, "the request asks for a quality of {least} only"),
             Self::Ask("output", most) => write!(f, "the request bounds its answer to {most} tokens"),
-            Self::Ask("max_cost", most) => write!(f, "the request allows a cost of {most}"),
+            Self::Ask("max_cost", most) => write!(f, "the request allows a cost of {most} {currency}"),
             Self::Ask(_, most) => write!(f, "the request has {most} tokens in or less"),
             Self::Ability { route, what } => write!(f, "route `{route}` does not need {what}"),
             Self::Context { route, least } => write!(f, "route `{route}` needs {least} tokens of context only"),
@@ -219,5 +226,13 @@ impl fmt::Display for Tweak {
             }
             Self::Down(model) => write!(f, "`{model}` is not there"),
         }
+    }
+}
+
+struct InWords<'a>(&'a Tweak, Currency);
+
+impl fmt::Display for InWords<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.write(f, self.1)
     }
 }

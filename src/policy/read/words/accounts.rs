@@ -6,6 +6,8 @@ use super::Kind::{
 };
 use super::{RATES, REQUIRED, Section, key};
 
+const COMPAT: super::Kind = Word(&["openai_quota_429", "openrouter"]);
+
 #[rustfmt::skip]
 pub(in crate::policy) static CLIENT: Section = Section {
     what: "a client",
@@ -21,8 +23,9 @@ pub(in crate::policy) static CLIENT: Section = Section {
         key("scope", List(&Word(&["inference", "read"])), "[inference]", "[inference, read]", "`inference`: call models; `read`: ask the control API from elsewhere too"),
         key("expose", Word(&["all", "none"]), "all", "none", "`none`: it never sees the names of models and providers"),
         key("limits", In(&RATES), "", "{requests: 60/min}", "what it may ask for at most; then 429"),
+        key("compat", Either(&[COMPAT, List(&COMPAT)]), "none", "[openai_quota_429, openrouter]", "habits that it expects: `openai_quota_429` answers want of money with 429 in place of 402, `openrouter` tells the cost in `usage.cost`"),
     ],
-    later: &["compat"],
+    later: &[],
 };
 
 #[rustfmt::skip]
@@ -64,7 +67,7 @@ pub(in crate::policy) static TOP_UP: Section = Section {
         key("amount", Money, REQUIRED, "500 USD", "how much was paid in"),
         key("on", Pattern("a day or a time", "^[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ].+)?$"), REQUIRED, "2026-11-01", "from this day on it may be spent, in the budget's zone, or from a written-out time. What is spent counts from the first top-up on"),
     ],
-    later: &["expires", "key"],
+    later: &["expires"],
 };
 
 #[rustfmt::skip]
