@@ -240,11 +240,13 @@ impl Books {
 
     /// Takes the store's figures over; what ended here meanwhile is added to them.
     pub fn rebuilt(&mut self, rebuilt: Rebuilt) {
+        if !rebuilt.known {
+            return self.was_absent(rebuilt.pool.life);
+        }
         let Some(pool) = self.pools.get_mut(&rebuilt.pool.life) else {
             return;
         };
         let limit = pool.rule.and_then(|r| self.rules.get(r)).map(|r| r.budget.limit);
-        pool.was_there = rebuilt.known;
         for account in &mut pool.accounts {
             account.base = Spent::default();
             account.buckets.rebuild(&[]);
@@ -292,7 +294,7 @@ impl Books {
         let wants = |life: u64| {
             let terms = self.lease_terms(life)?;
             let pool = self.pools.get_mut(&life)?;
-            (pool.state == State::Ready).then(|| pool.extend(terms, second))?
+            (pool.state == State::Ready && pool.was_there).then(|| pool.extend(terms, second))?
         };
         lives.into_iter().filter_map(wants).collect()
     }

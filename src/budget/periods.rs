@@ -128,8 +128,9 @@ impl Books {
     fn ensure_pool(&mut self, at: usize, now: Timestamp, only_if_known: bool) -> Option<u64> {
         let rule = self.rules.get_mut(at)?;
         if let Some((_, life)) = rule.pools.iter().find(|(span, _)| span.contains(now)) {
-            if let Some(pool) = self.pools.get_mut(life).filter(|_| !only_if_known) {
-                pool.enter();
+            let life = *life;
+            if !only_if_known {
+                self.enter(life);
             }
             return None;
         }
@@ -150,6 +151,34 @@ impl Books {
         let life = pool.id.life;
         self.pools.insert(life, pool);
         Some(life)
+    }
+
+    /// The clock has come to the pool's period.
+    fn enter(&mut self, life: u64) {
+        let Some(mut pool) = self.pools.remove(&life) else {
+            return;
+        };
+        if pool.enter()
+            && let Some(rule) = pool.rule
+        {
+            self.epoch += 1;
+            self.attach_open(&mut pool, rule);
+        }
+        self.pools.insert(life, pool);
+    }
+
+    /// The store knows nothing of the pool, and shall not learn of it from what was let in under other budgets then:
+    /// that would read as if this one had been in force.
+    pub(super) fn was_absent(&mut self, life: u64) {
+        // One whose period has come meanwhile has been asked for again.
+        let Some(pool) = self.pools.get_mut(&life).filter(|pool| pool.only_if_known) else {
+            return;
+        };
+        pool.forget();
+        self.epoch += 1;
+        for reservation in self.open.values_mut() {
+            reservation.charges.retain(|(charged, _)| *charged != life);
+        }
     }
 
     /// Open reservations post to the new pool too. Those of an abandoned pool of the same name in the store move over,

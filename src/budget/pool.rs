@@ -271,11 +271,27 @@ impl Pool {
     }
 
     /// The clock has come to its period. Where the budget was not in force in it so far, it is now, and what others spent
-    /// in it counts.
-    pub(super) fn enter(&mut self) {
-        if std::mem::take(&mut self.only_if_known) && !self.was_there {
+    /// in it counts: true. The store learns of it by being asked once more.
+    pub(super) fn enter(&mut self) -> bool {
+        let was_absent = !self.was_there;
+        let was_asked = std::mem::take(&mut self.only_if_known) && self.state == State::Asked;
+        if was_absent || was_asked {
             (self.was_there, self.state) = (true, State::Unasked);
         }
+        was_absent
+    }
+
+    /// The budget was not in force in its period.
+    pub(super) fn forget(&mut self) {
+        let empty = Self::new((*self.id).clone(), 0, self.rolling, self.born);
+        *self = Self {
+            id: self.id.clone(),
+            rule: self.rule,
+            state: State::Ready,
+            was_there: false,
+            only_if_known: true,
+            ..empty
+        };
     }
 
     /// For whoever must find out what went wrong.

@@ -41,6 +41,8 @@ pub struct Posting {
     pub life: u64,
     /// Of a sliding window: when it was let in.
     pub bucket: Option<i64>,
+    /// It counts only where the store knows that the budget was in force in this period.
+    pub only_if_known: bool,
     pub posted: Money,
     pub held: Money,
     /// The part of `posted` that went beyond the reservation: the provider billed more than its bound allows.
@@ -256,6 +258,7 @@ impl Books {
                 shape: pool.id.shape.clone(),
                 life,
                 bucket,
+                only_if_known: pool.only_if_known,
                 posted: spent.posted,
                 held: spent.held,
                 overdraft: spent.overdraft,

@@ -146,7 +146,7 @@ impl Write<'_> {
         )?;
         let row = self.connection.last_insert_rowid();
         let mut postings = adjustment.postings.iter();
-        postings.try_for_each(|posting| self.post(row, posting, a.currency).map(|_| ()))
+        postings.try_for_each(|posting| self.post(row, posting, a.currency))
     }
 }
 

@@ -6,7 +6,7 @@
 
 use super::text::{count, read_payer, read_time, time};
 use super::write::Write;
-use crate::budget::{PoolId, RebuildRequest, Rebuilt, RebuiltAccount, Spent, UNACCOUNTED_KEY, covers, key_of};
+use crate::budget::{RebuildRequest, Rebuilt, RebuiltAccount, Spent, UNACCOUNTED_KEY, covers, key_of};
 use crate::money::Money;
 use crate::policy::condition::ModelFacts;
 use crate::policy::snapshot::{Enforce, Supply};
@@ -34,7 +34,7 @@ struct Unposted {
 impl Write<'_> {
     /// One slice; nothing until the last.
     pub(super) fn rebuild(&mut self, request: &RebuildRequest) -> rusqlite::Result<Option<Rebuilt>> {
-        if request.only_if_known && !self.has_pool(&request.pool)? {
+        if request.only_if_known && self.known_pool(&request.pool)?.is_none() {
             return Ok(Some(Rebuilt {
                 pool: request.pool.clone(),
                 accounts: Vec::new(),
@@ -63,20 +63,6 @@ impl Write<'_> {
         }
         let granted = self.inherit_lease(pool, count(request.pool.life))?;
         self.answer(pool, request, granted).map(Some)
-    }
-
-    fn has_pool(&self, id: &PoolId) -> rusqlite::Result<bool> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT 1 FROM pools WHERE budget = ?1 AND shape = ?2 AND period_start = ?3 AND period_end = ?4
-             AND currency = ?5",
-        )?;
-        statement.exists(params![
-            id.budget,
-            id.shape,
-            time(id.span.start),
-            time(id.span.end),
-            id.currency.code()
-        ])
     }
 
     /// What was spent when, of a sliding window: by key and bucket, less what the pool itself has ended.

@@ -170,6 +170,11 @@ impl Write<'_> {
         self.pool_row(id.life, names, (id.span.start, id.span.end), id.currency, id.keyed)
     }
 
+    pub(super) fn known_pool(&self, id: &PoolId) -> rusqlite::Result<Option<i64>> {
+        let names = (id.budget.as_ref(), id.shape.as_ref());
+        self.find_pool(id.life, names, (id.span.start, id.span.end), id.currency)
+    }
+
     pub(super) fn add(&mut self, pool: i64, key: &str, spent: Spent) -> rusqlite::Result<()> {
         self.run(
             "INSERT INTO accounts (pool, key, posted, held, overdraft) VALUES (?1, ?2, ?3, ?4, ?5)
@@ -199,10 +204,13 @@ impl Write<'_> {
         )
     }
 
-    /// Returns the pool's row.
-    pub(super) fn post(&mut self, attempt: i64, p: &Posting, currency: Currency) -> rusqlite::Result<i64> {
+    pub(super) fn post(&mut self, attempt: i64, p: &Posting, currency: Currency) -> rusqlite::Result<()> {
         let names = (p.budget.as_ref(), p.shape.as_ref());
-        let pool = self.pool_row(p.life, names, (p.span.start, p.span.end), currency, !p.key.is_empty())?;
+        let span = (p.span.start, p.span.end);
+        if p.only_if_known && self.find_pool(p.life, names, span, currency)?.is_none() {
+            return Ok(());
+        }
+        let pool = self.pool_row(p.life, names, span, currency, !p.key.is_empty())?;
         let spent = Spent {
             posted: p.posted,
             held: p.held,
@@ -212,7 +220,7 @@ impl Write<'_> {
         let sum = self.sums.entry((pool, p.life, p.key.clone())).or_default();
         *sum = sum.plus(spent);
         self.memory.staged.push((p.life, (p.key.clone(), p.bucket), spent));
-        Ok(pool)
+        Ok(())
     }
 
     /// Brings accounts and leases up to the postings: once for many, and before anything that reads them or commits.
@@ -305,11 +313,13 @@ impl Write<'_> {
     }
 
     fn take_back(&mut self, id: &PoolId) -> rusqlite::Result<()> {
-        let pool = self.pool(id)?;
-        self.run(
-            "UPDATE leases SET ended_at = ?4, settled = 1 WHERE pool = ?1 AND incarnation = ?2 AND life = ?3",
-            params![pool, self.incarnation, count(id.life), time(Timestamp::now())],
-        )?;
+        // One that the store was only asked about has no row, and must not get one.
+        if let Some(pool) = self.known_pool(id)? {
+            self.run(
+                "UPDATE leases SET ended_at = ?4, settled = 1 WHERE pool = ?1 AND incarnation = ?2 AND life = ?3",
+                params![pool, self.incarnation, count(id.life), time(Timestamp::now())],
+            )?;
+        }
         self.memory.returned.push(id.life);
         Ok(())
     }
@@ -323,26 +333,38 @@ impl Write<'_> {
         )
     }
 
-    fn pool_row(
-        &mut self,
+    /// The pool's row, if there is one.
+    pub(super) fn find_pool(
+        &self,
         life: u64,
         (budget, shape): (&str, &str),
         (start, end): (Timestamp, Timestamp),
         currency: Currency,
-        keyed: bool,
-    ) -> rusqlite::Result<i64> {
+    ) -> rusqlite::Result<Option<i64>> {
         if let Some(known) = self.memory.pools.get(&life) {
-            return Ok(*known);
+            return Ok(Some(*known));
         }
-        let (start, end) = (time(start), time(end));
-        let key = params![budget, shape, start, end, currency.code()];
         let find = "SELECT id FROM pools WHERE budget = ?1 AND shape = ?2 AND period_start = ?3 AND period_end = ?4
                     AND currency = ?5";
-        let found = self
-            .connection
+        self.connection
             .prepare_cached(find)?
-            .query_row(key, |row| row.get(0))
-            .optional()?;
+            .query_row(params![budget, shape, time(start), time(end), currency.code()], |row| {
+                row.get(0)
+            })
+            .optional()
+    }
+
+    fn pool_row(
+        &mut self,
+        life: u64,
+        names: (&str, &str),
+        (start, end): (Timestamp, Timestamp),
+        currency: Currency,
+        keyed: bool,
+    ) -> rusqlite::Result<i64> {
+        let found = self.find_pool(life, names, (start, end), currency)?;
+        let (budget, shape) = names;
+        let (start, end) = (time(start), time(end));
         let pool = match found {
             Some(pool) => pool,
             None => {

@@ -461,3 +461,23 @@ proptest! {
         super::model::run(walk(steps))?;
     }
 }
+
+/// What was let in under other budgets and ends under these must not look as if these had been in force then.
+#[test]
+fn a_budget_that_was_away_carries_nothing_over_after_a_restart() {
+    let steps = vec![
+        Step::Policy { budgets: 12, limit: 0 },
+        Step::Clock { seconds: 48_233 },
+        Step::Ask { team: 1, worst: 200 },
+        Step::Clock { seconds: 86_400 },
+        Step::Policy { budgets: 46, limit: 0 },
+        Step::End {
+            which: 0,
+            how: 4,
+            part: 100,
+        },
+        Step::Restart,
+        Step::Ask { team: 1, worst: 49 },
+    ];
+    super::model::run(walk(steps)).unwrap();
+}
