@@ -1,6 +1,6 @@
 //! What changes something: a plan's override by hand, a reload.
 
-use super::views::time;
+use super::instant::time;
 use super::{Control, refused};
 use crate::plan::{Now, Override, PlanError};
 use axum::Json;

@@ -1,7 +1,7 @@
 //! What the control API shows of the time ahead: where budgets will be at their end, when their money runs out, and what
 //! usually burns in each hour of the week.
 
-use super::views::time;
+use super::instant::time;
 use crate::budget::{AccountView, UsualWeek};
 use crate::forecast::{Projection, RunsOut};
 use crate::live::Live;

@@ -3,6 +3,7 @@
 
 mod actions;
 mod forecasts;
+mod instant;
 mod raise;
 mod token;
 mod views;

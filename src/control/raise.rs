@@ -1,6 +1,6 @@
 //! Raises a budget's limit by hand, with an end; written to the ledger, so that a restart keeps it.
 
-use super::views::time;
+use super::instant::time;
 use super::{Control, refused};
 use crate::ledger::record::{RaiseRecord, Record};
 use crate::money::{Currency, Money};

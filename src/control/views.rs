@@ -2,6 +2,7 @@
 
 use super::Control;
 use super::forecasts::{projected, runs_out};
+use super::instant::time;
 use crate::budget::AccountView;
 use crate::fleet::{FleetBudget, FleetState};
 use crate::forecast::Projection;
@@ -254,9 +255,4 @@ fn budget(view: &AccountView, currency: &str, ahead: Option<&Projection>) -> Val
         "exhausted_at": view.exhausted_at.map(time),
         "state": if view.degraded { "degraded" } else if view.rebuilding { "rebuilding" } else { "ok" },
     })
-}
-
-/// RFC 3339 in UTC, to the millisecond.
-pub fn time(at: Timestamp) -> String {
-    format!("{at:.3}")
 }

@@ -1,27 +1,11 @@
 //! Attempts of which the ledger does not know for sure what they cost: held, or posted by planb's own count. What of an
 //! invoice nothing else explains is theirs, as long as it is no more than was reserved for them.
 
-use super::compare::{Difference, Side, What};
-use super::sums::{Group, Sum};
+use super::difference::{Difference, Side, What};
+use super::sums::{Doubtful, Group, Sum};
 use super::{Decimal, Item};
-use crate::money::{Money, Ratio};
+use crate::money::Money;
 use std::collections::BTreeMap;
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Doubtful {
-    /// Its row in the ledger.
-    pub attempt: i64,
-    /// Its money is held yet.
-    pub held: bool,
-    /// What it counts as now, with all corrections, in the ledger's currency.
-    pub now: Money,
-    /// What was reserved for it.
-    pub worst: Money,
-    /// Its own count, by item.
-    pub used: [(Item, i64); 2],
-    /// What one unit of the invoice's currency is worth in the ledger's.
-    pub exchange: Ratio,
-}
 
 /// What the invoice says that one of them cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 //! lines of a policy that carry it. Proposed, never applied.
 
 use super::Decimal;
-use super::compare::{Difference, What};
+use super::difference::{Difference, What};
 use jiff::civil::Date;
 use std::collections::BTreeMap;
 

@@ -4,6 +4,7 @@
 
 mod compare;
 mod decimal;
+mod difference;
 mod doubtful;
 mod factor;
 mod form;
@@ -15,14 +16,15 @@ mod sums;
 mod tests;
 mod text;
 
-pub use compare::{Difference, Report, Side, What, compare};
+pub use compare::{Report, compare};
 pub use decimal::Decimal;
-pub use doubtful::{Doubtful, Explained, Share};
+pub use difference::{Difference, Side, What};
+pub use doubtful::{Explained, Share};
 pub use factor::Factor;
 pub use form::Form;
 pub use names::Names;
 pub use read::{Summary, read};
-pub use sums::{Billed, Recorded, Sum};
+pub use sums::{Billed, Doubtful, Recorded, Sum};
 
 use crate::money::Currency;
 use crate::price::Kind;

@@ -1,7 +1,7 @@
 //! Both sides of the comparison, summed by day, model and item: what was billed, and what was recorded.
 
-use super::doubtful::Doubtful;
 use super::{Decimal, Item, Line, Names};
+use crate::money::{Money, Ratio};
 use jiff::civil::Date;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -110,4 +110,21 @@ pub struct Recorded {
     pub voided: BTreeMap<Group, u64>,
     /// Held ones, and those whose use is planb's own count.
     pub doubtful: BTreeMap<Group, Vec<Doubtful>>,
+}
+
+/// An attempt of which the ledger does not know for sure what it cost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Doubtful {
+    /// Its row in the ledger.
+    pub attempt: i64,
+    /// Its money is held yet.
+    pub held: bool,
+    /// What it counts as now, with all corrections, in the ledger's currency.
+    pub now: Money,
+    /// What was reserved for it.
+    pub worst: Money,
+    /// Its own count, by item.
+    pub used: [(Item, i64); 2],
+    /// What one unit of the invoice's currency is worth in the ledger's.
+    pub exchange: Ratio,
 }

@@ -1,10 +1,10 @@
 //! A month's bill, rebuilt: every attempt reckoned again from what its row says of usage and rates, and held against what
 //! was posted; and what was paid anyway, from the recorded policies. Reads the file alone: no later edit can change it.
 
+use super::connection::open_current;
 use super::error::LedgerError;
 use super::explain::read_bill;
 use super::fees::fees;
-use super::read::open_current;
 use super::text::{read_usage, time};
 use crate::money::Money;
 use jiff::Timestamp;

@@ -1,9 +1,9 @@
 //! What was spent as charges of a day or an hour, one for each model, caller and set of tags: what a cost export lists.
 
+use super::connection::open_current;
 use super::error::LedgerError;
 pub use super::fees::FeeRow;
 use super::fees::fees;
-use super::read::open_current;
 use super::spend::{By, Filter, SpendQuery, spent};
 use crate::money::Money;
 use jiff::Timestamp;

@@ -1,10 +1,11 @@
 //! Folding old attempts and giving their space back: in the daemon step by step between the records, or by hand.
 
+use super::command::Command;
 use super::error::LedgerError;
-use super::fold::{Folded, STEP, step};
+use super::fold::Folded;
 use super::handle::Ledger;
 use super::schema::MIGRATIONS;
-use super::writer::Command;
+use super::shrink::shrink;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 use rusqlite::{Connection, OpenFlags};
@@ -14,9 +15,6 @@ use std::time::Duration;
 
 /// A budget of a year, and the same month of the year before, need their attempts.
 pub const LEAST_MONTHS: u32 = 13;
-/// Pages that a step gives back, and pages that are kept for what is written next.
-const PAGES: i64 = 500;
-const SPARE: i64 = 256;
 const BUSY: Duration = Duration::from_secs(10);
 
 /// The first instant that is kept: that of a month of UTC, `months` before the present one.
@@ -33,26 +31,6 @@ impl Ledger {
     }
 }
 
-/// Folds some rows; where there are none, gives some free pages back.
-pub(super) fn compact_some(connection: &Connection, before: Timestamp) -> rusqlite::Result<Option<Folded>> {
-    if let Some(folded) = step(connection, before, STEP)? {
-        return Ok(Some(folded));
-    }
-    Ok(give_back(connection)?.then(Folded::default))
-}
-
-/// True where there may be more. A file that was made before it could shrink keeps its pages for what is written next.
-fn give_back(connection: &Connection) -> rusqlite::Result<bool> {
-    let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-    if number("auto_vacuum")? != 2 || number("freelist_count")? <= SPARE {
-        return Ok(false);
-    }
-    let mut statement = connection.prepare(&format!("PRAGMA incremental_vacuum({PAGES})"))?;
-    let mut rows = statement.query([])?;
-    while rows.next()?.is_some() {}
-    Ok(true)
-}
-
 /// All of it at once, by hand. `alone`: no daemon runs, so that the file may be written anew where it could not shrink.
 pub fn compact_by_hand(path: &Path, before: Timestamp, alone: bool) -> Result<Folded, LedgerError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -66,7 +44,7 @@ pub fn compact_by_hand(path: &Path, before: Timestamp, alone: bool) -> Result<Fo
         Ordering::Equal => {}
     }
     let mut folded = Folded::default();
-    while let Some(some) = compact_some(&connection, before)? {
+    while let Some(some) = shrink(&connection, before)? {
         folded = folded.plus(some);
     }
     let shrinks: i64 = connection.pragma_query_value(None, "auto_vacuum", |row| row.get(0))?;

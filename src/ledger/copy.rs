@@ -1,8 +1,8 @@
 //! Copies out of the ledger: a whole file that can take its place, or the rows of one table for other tools.
 
+use super::connection::open;
 use super::error::LedgerError;
 use super::private::create_private;
-use super::read::open;
 use super::text::time;
 use crate::lasting::sync;
 use crate::money::Money;

@@ -1,9 +1,10 @@
 //! Recorded decisions as questions that can be asked again: what was needed, by whom, when, and what it used.
 
+use super::connection::open_current;
 use super::error::LedgerError;
 use super::handle::Ledger;
 use super::needs::read_needs;
-use super::read::{DecisionView, decision, open_current};
+use super::read::{DecisionView, decision};
 use super::text::{read_caller, read_names, read_time, time};
 use crate::request::Requirements;
 use crate::usage::Usage;

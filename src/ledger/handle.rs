@@ -1,11 +1,12 @@
 //! The ledger as everybody else holds it: a place in line first, then a record that cannot be refused.
 
+use super::command::{Command, Reply};
 use super::error::LedgerError;
 use super::open::{Opening, open_store};
 use super::record::{OutboxEvent, PlanRecord, PolicyRecord, Record};
 use super::shared::Shared;
 use super::soundness::check_beside;
-use super::writer::{Command, Reply, Writer};
+use super::writer::Writer;
 use crate::budget::{Grant, GrantRequest, RebuildRequest, Rebuilt};
 use jiff::Timestamp;
 use std::path::Path;

@@ -1,23 +1,18 @@
 //! What people and the daemon's other parts read back: decisions, the outbox. Over connections of their own, off the
 //! async threads, never through the writer's.
 
+use super::connection::open;
 use super::error::LedgerError;
 use super::handle::Ledger;
 use super::record::RaiseRecord;
-use super::schema::MIGRATIONS;
 use super::text::{read_names, read_time, time};
 use crate::decide::explain::Explanation;
 use crate::money::{Currency, Money};
 use jiff::Timestamp;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
-
-const BUSY: Duration = Duration::from_secs(2);
 
 /// Which decisions. Newest first.
 #[derive(Clone, Debug, Default)]
@@ -180,27 +175,6 @@ impl Ledger {
         let path = self.shared.path.clone();
         let task = tokio::task::spawn_blocking(move || Ok(read(&open(&path)?)?));
         task.await.map_err(|_| LedgerError::Closed)?
-    }
-}
-
-/// A connection that cannot change anything; works while a daemon writes and when none runs.
-pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(BUSY)?;
-    Ok(connection)
-}
-
-/// The same for what was added later: a file that no daemon of this version has opened lacks it.
-pub(super) fn open_current(path: &Path) -> Result<Connection, LedgerError> {
-    let connection = open(path)?;
-    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let known = MIGRATIONS.len() as i64;
-    let path = path.to_owned();
-    match found.cmp(&known) {
-        Ordering::Less => Err(LedgerError::Older { path, found, known }),
-        Ordering::Equal => Ok(connection),
-        Ordering::Greater => Err(LedgerError::Newer { path, found, known }),
     }
 }
 

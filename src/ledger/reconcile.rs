@@ -5,9 +5,9 @@ mod post;
 
 pub use post::{Origin, Posted, post};
 
+use super::connection::open_current;
 use super::error::LedgerError;
 use super::explain::read_bill;
-use super::read::open_current;
 use super::text::{read_time, read_usage, time};
 use super::users::{RecordedPolicy, policy};
 use crate::invoice::{Decimal, Doubtful, Item, Recorded};

@@ -2,10 +2,10 @@
 //! through the prices that have those meters. A model under another name is the same one where its provider and the
 //! provider's name for it are; what was counted before meters had shapes is a lower bound.
 
+use super::command::Command;
 use super::error::LedgerError;
 use super::handle::Ledger;
 use super::text::{read_time, read_usage, time};
-use super::writer::Command;
 use crate::money::Money;
 use crate::policy::snapshot::Snapshot;
 use crate::price::{Counters, MeterKey, MeterRow, Moment, Price};

@@ -3,8 +3,8 @@
 //!
 //! What is found later closes what is paid for as long as the daemon runs, as a disk does that cannot be written.
 
+use super::connection::open;
 use super::error::LedgerError;
-use super::read::open;
 use super::shared::Shared;
 use super::verify::{SUMS, broken};
 use rusqlite::{Connection, ErrorCode};

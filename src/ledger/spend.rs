@@ -1,11 +1,11 @@
 //! Where the money went: attempts summed by one of the questions people ask, from the hours that were summed when they
 //! were written, and from rows only at the edges of a span. Reads the file alone.
 
+use super::connection::open_current;
 use super::error::LedgerError;
 use super::fees::fees;
 use super::fold::folded_upto;
 use super::hours::{Split, end_of_hour};
-use super::read::open_current;
 use super::text::time;
 use crate::money::Money;
 use jiff::Timestamp;

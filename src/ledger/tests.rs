@@ -1,7 +1,7 @@
+use super::command::Command;
 use super::record::*;
 use super::schema::{MIGRATIONS, backup_path, migrate};
 use super::spend::{By, Only, SpendQuery, spend};
-use super::writer::Command;
 use super::*;
 use crate::budget::{Books, Charges, End, Facts, Refusal, ReservationId, UNACCOUNTED_KEY};
 use crate::money::{Currency, Money};

@@ -3,10 +3,10 @@
 //! A user is written once a month. At most a million are kept apart for a licence and a month; from then on the count
 //! stands still and says so by being exactly that.
 
+use super::connection::open_current;
 use super::error::LedgerError;
 use super::handle::Ledger;
 use super::hours::Split;
-use super::read::open_current;
 use super::record::{AttemptRecord, EndKind};
 use super::text::time;
 use super::write::Write;

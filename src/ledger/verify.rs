@@ -2,8 +2,8 @@
 //!
 //! Reads one frozen view of the file, beside a daemon that writes or without one, and changes nothing.
 
+use super::connection::open;
 use super::error::LedgerError;
-use super::read::open;
 use rusqlite::Connection;
 use std::path::Path;
 

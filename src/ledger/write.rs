@@ -22,9 +22,9 @@ pub(super) struct Memory {
     pools: HashMap<u64, i64>,
     /// What each of the books' pools has ended so far, as far as it was recorded: a rebuild leaves that out.
     own: HashMap<u64, HashMap<AccountPart, Spent>>,
-    /// Provider and supply of each model when an attempt at it was recorded last.
     /// How many users were counted by licence and month.
     pub(super) users: HashMap<(Arc<str>, String), i64>,
+    /// Provider and supply of each model when an attempt at it was recorded last.
     pub(super) served: HashMap<Arc<str>, (Arc<str>, &'static str)>,
     /// How far the rebuild under way has come.
     pub(super) rebuilt_upto: Option<Upto>,

@@ -5,18 +5,16 @@
 //! recorded. A lease is answered only once it is on the disk. It goes before the records in line, for which nobody waits;
 //! one that the store could not give is looked at again in its turn, when they have said what they free.
 
-use super::compact::compact_some;
+use super::command::{Command, Reply};
 use super::error::LedgerError;
 use super::files::Files;
-use super::fold::Folded;
 use super::mark::Mark;
 use super::record::Record;
-use super::refuse::refuse;
 use super::shared::Shared;
+use super::shrink::shrink;
 use super::text::time;
 use super::write::{Memory, Write};
-use crate::budget::{Grant, GrantRequest, RebuildRequest, Rebuilt};
-use crate::price::MeterRow;
+use crate::budget::{Grant, GrantRequest, Rebuilt};
 use jiff::Timestamp;
 use rusqlite::{Connection, TransactionBehavior, params};
 use std::collections::VecDeque;
@@ -24,7 +22,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 /// How long the first record of a batch waits for company.
 const GATHER: Duration = Duration::from_millis(100);
@@ -37,33 +34,6 @@ const SYNC_APART: Duration = Duration::from_secs(1);
 const IDLE: Duration = Duration::from_secs(3600);
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_LAST: Duration = Duration::from_secs(5);
-
-pub(super) type Reply<T> = oneshot::Sender<Result<T, LedgerError>>;
-
-pub(super) enum Command {
-    /// Its place in the queue is free again when it is committed.
-    Record(Record, OwnedSemaphorePermit),
-    Grant(Vec<GrantRequest>, Reply<Vec<Grant>>),
-    Rebuild(Box<RebuildRequest>, Reply<Rebuilt>),
-    /// Meters that begin anew; answered with the last attempt before that.
-    Meters(Vec<MeterRow>, Reply<i64>),
-    /// Folds some of the attempts before then; `None` where there are none.
-    Compact(Timestamp, Reply<Option<Folded>>),
-    /// Answered when all before it is committed, and on the disk if asked for.
-    Barrier {
-        synced: bool,
-        reply: Reply<()>,
-    },
-    /// `settled`: every reservation has ended, and the leases go back.
-    Close {
-        settled: bool,
-        reply: Reply<()>,
-    },
-    #[cfg(test)]
-    Crash,
-    #[cfg(test)]
-    With(Box<dyn FnOnce(&Connection) + Send>),
-}
 
 /// An answer that waits for its transaction.
 enum Answer {
@@ -209,7 +179,7 @@ impl Writer {
             command => {
                 let urgent = !matches!(command, Command::Record(..));
                 match &self.failing {
-                    Some(failing) => self.pending.extend(refuse(command, &failing.reason)),
+                    Some(failing) => self.pending.extend(command.refused(&failing.reason)),
                     None => self.pending.push_back(command),
                 }
                 return urgent;
@@ -295,7 +265,7 @@ impl Writer {
         let pending = std::mem::take(&mut self.pending);
         self.pending = pending
             .into_iter()
-            .filter_map(|command| refuse(command, &reason))
+            .filter_map(|command| command.refused(&reason))
             .collect();
         for (_, reply) in self.leases.drain(..) {
             let _ = reply.send(Err(LedgerError::Degraded(reason.clone())));
@@ -373,7 +343,7 @@ impl Writer {
     /// Transactions of its own; what they lose in a power cut is done again.
     fn compact(&mut self, before: Timestamp) -> rusqlite::Result<()> {
         self.connection.pragma_update(None, "synchronous", "NORMAL")?;
-        let folded = compact_some(&self.connection, before)?;
+        let folded = shrink(&self.connection, before)?;
         self.unsynced = self.unsynced.or_else(|| Some(Instant::now()));
         if let Some(Command::Compact(_, reply)) = self.pending.pop_front() {
             let _ = reply.send(Ok(folded));

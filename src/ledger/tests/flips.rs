@@ -2,8 +2,8 @@
 //! nothing. `PLANB_FLIPS=2000` plays as many; a hundred and fifty otherwise.
 
 use super::*;
+use crate::ledger::connection::open;
 use crate::ledger::mark;
-use crate::ledger::read::open;
 use crate::ledger::soundness::damage;
 use crate::ledger::verify::verify;
 use std::panic::AssertUnwindSafe;
