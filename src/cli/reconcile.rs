@@ -120,12 +120,7 @@ fn told(state: &Path, args: &ReconcileArgs, now: Timestamp) -> Result<Told, Stri
         Some(zone) => zone.clone(),
         None => TimeZone::get(form.zone()).map_err(|error| error.to_string())?,
     };
-    let until = days
-        .1
-        .tomorrow()
-        .ok()
-        .and_then(|after| after.to_zoned_datetime(zone.clone()).ok());
-    let until = until.map_or(now, |until| until.timestamp());
+    let until = end_of(days.1, &zone).unwrap_or(now);
     let snapshot = policy(&path, until.min(now), now)?;
     let providers = providers(&snapshot, args.provider.as_deref(), form)?;
     let currency = summaries
@@ -156,34 +151,14 @@ fn told(state: &Path, args: &ReconcileArgs, now: Timestamp) -> Result<Told, Stri
     let report = compare(&billed, &found.recorded, &names, places);
     let posted = if args.post {
         let whole = args.month.is_some() && until <= now;
-        let shares: Vec<Share> = report
-            .explained
-            .iter()
-            .filter(|one| one.told || whole)
-            .flat_map(|one| one.shares.iter().copied())
-            .collect();
-        let hash = hash
-            .finalize()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>();
-        let origin = Origin {
-            hash: &hash,
-            form: form.word(),
-        };
-        Some(post(&path, origin, &shares, now).map_err(|error| error.to_string())?)
+        Some(posted(&path, (form, hash), (&report, whole), now)?)
     } else {
         None
     };
     Ok(Told {
         summaries,
         days,
-        zone: args
-            .zone
-            .as_ref()
-            .and_then(TimeZone::iana_name)
-            .unwrap_or(form.zone())
-            .to_owned(),
+        zone: zone.iana_name().unwrap_or(form.zone()).to_owned(),
         providers,
         currency,
         report,
@@ -191,6 +166,28 @@ fn told(state: &Path, args: &ReconcileArgs, now: Timestamp) -> Result<Told, Stri
         found,
         posted,
     })
+}
+
+fn end_of(day: Date, zone: &TimeZone) -> Option<Timestamp> {
+    let after = day.tomorrow().ok()?.to_zoned_datetime(zone.clone()).ok()?;
+    Some(after.timestamp())
+}
+
+/// `whole`: what the invoice does not tell of was not billed.
+fn posted(
+    path: &Path,
+    (form, hash): (Form, Sha256),
+    (report, whole): (&Report, bool),
+    now: Timestamp,
+) -> Result<Posted, String> {
+    let explained = report.explained.iter().filter(|one| one.told || whole);
+    let shares: Vec<Share> = explained.flat_map(|one| one.shares.iter().copied()).collect();
+    let hash: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let origin = Origin {
+        hash: &hash,
+        form: form.word(),
+    };
+    post(path, origin, &shares, now).map_err(|error| error.to_string())
 }
 
 /// Every file, one after another.

@@ -55,21 +55,6 @@ impl Announcer {
 /// What happened, for people. A policy's own events are told by whoever read it.
 fn line(kind: EventKind, data: &Value) -> Option<String> {
     let word = |name: &str| data[name].as_str().unwrap_or_default();
-    let budget = || {
-        let key = data["key"]
-            .as_str()
-            .map_or_else(String::new, |key| format!(" of {key}"));
-        format!("budget {}{key}", word("budget"))
-    };
-    let spent = || {
-        format!(
-            "{} posted and {} held of {} {}",
-            word("posted"),
-            word("held"),
-            word("limit"),
-            word("currency")
-        )
-    };
     Some(match kind {
         EventKind::PlanActivated => format!("plan {} is active: {}", word("plan"), word("why")),
         EventKind::PlanReleased => format!("plan {} is released: {}", word("plan"), word("why")),
@@ -80,36 +65,15 @@ fn line(kind: EventKind, data: &Value) -> Option<String> {
         ),
         EventKind::ProviderDown => format!("provider {} is {}: {}", word("provider"), word("state"), word("reason")),
         EventKind::ProviderRecovered => format!("provider {} is up again", word("provider")),
-        EventKind::BudgetOverdraft => format!(
-            "{}: something cost more than had been reserved for it, {} beyond in all",
-            budget(),
-            word("overdraft")
-        ),
-        EventKind::BudgetThreshold => {
-            let percent = (data["threshold"].as_f64().unwrap_or_default() * 10_000.0).round() / 100.0;
-            format!("{} has passed {percent} %: {}", budget(), spent())
-        }
-        EventKind::BudgetHeld => {
-            let percent = (data["held_share"].as_f64().unwrap_or_default() * 1_000.0).round() / 10.0;
-            format!(
-                "{}: {percent} % of the limit are held because nobody has told the bill",
-                budget()
-            )
-        }
-        EventKind::BudgetKeysFull => {
-            format!("{} has as many keys as it may; new ones share `(other)`", budget())
-        }
-        EventKind::BudgetExhausted => format!("{} is exhausted: {}", budget(), spent()),
-        EventKind::BudgetForecast => {
-            let (end, out) = (&data["projected"], &data["runs_out"]["expected"]);
-            let when = out.as_str().map_or_else(String::new, |at| format!(", reached by {at}"));
-            let amount = |name: &str| end[name].as_str().unwrap_or_default();
-            let (expected, low, high) = (amount("expected"), amount("low"), amount("high"));
-            let (limit, currency) = (word("limit"), word("currency"));
-            format!(
-                "{} will pass its limit of {limit} {currency}{when}: {expected} at its end ({low} to {high})",
-                budget()
-            )
+        EventKind::BudgetOverdraft
+        | EventKind::BudgetThreshold
+        | EventKind::BudgetHeld
+        | EventKind::BudgetKeysFull
+        | EventKind::BudgetExhausted
+        | EventKind::BudgetForecast => {
+            let key = data["key"].as_str();
+            let key = key.map_or_else(String::new, |key| format!(" of {key}"));
+            format!("budget {}{key}{}", word("budget"), of_budget(kind, data))
         }
         EventKind::LicenseExpiring => format!(
             "licence {} ends with {}, in {} days",
@@ -136,6 +100,37 @@ fn line(kind: EventKind, data: &Value) -> Option<String> {
         }
         EventKind::PolicyRejected | EventKind::PolicyReloaded => return None,
     })
+}
+
+/// What follows a budget's name.
+fn of_budget(kind: EventKind, data: &Value) -> String {
+    let word = |name: &str| data[name].as_str().unwrap_or_default();
+    let percent = |name: &str, places: f64| (data[name].as_f64().unwrap_or_default() * 100.0 * places).round() / places;
+    let spent = || {
+        let (posted, held, limit) = (word("posted"), word("held"), word("limit"));
+        format!("{posted} posted and {held} held of {limit} {}", word("currency"))
+    };
+    match kind {
+        EventKind::BudgetOverdraft => format!(
+            ": something cost more than had been reserved for it, {} beyond in all",
+            word("overdraft")
+        ),
+        EventKind::BudgetThreshold => format!(" has passed {} %: {}", percent("threshold", 100.0), spent()),
+        EventKind::BudgetHeld => format!(
+            ": {} % of the limit are held because nobody has told the bill",
+            percent("held_share", 10.0)
+        ),
+        EventKind::BudgetKeysFull => " has as many keys as it may; new ones share `(other)`".to_owned(),
+        EventKind::BudgetForecast => {
+            let (end, out) = (&data["projected"], &data["runs_out"]["expected"]);
+            let when = out.as_str().map_or_else(String::new, |at| format!(", reached by {at}"));
+            let amount = |name: &str| end[name].as_str().unwrap_or_default();
+            let (expected, low, high) = (amount("expected"), amount("low"), amount("high"));
+            let (limit, currency) = (word("limit"), word("currency"));
+            format!(" will pass its limit of {limit} {currency}{when}: {expected} at its end ({low} to {high})")
+        }
+        _ => format!(" is exhausted: {}", spent()),
+    }
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ mod providers;
 mod ratios;
 mod refusals;
 mod reload;
+mod restore;
 mod signals;
 mod soundness;
 pub mod state_dir;
@@ -37,9 +38,9 @@ use crate::gateway::guard::AllowedHosts;
 use crate::gateway::{Gateway, Mirrors};
 use crate::ledger::record::PolicyRecord;
 use crate::ledger::{self, Ledger, LedgerError};
-use crate::live::{Live, Policy};
+use crate::live::Policy;
 use crate::policy::Diagnostic;
-use crate::policy::snapshot::{Raise, Snapshot};
+use crate::policy::snapshot::Snapshot;
 use crate::policy::{Compiled, compile};
 use crate::session::Keyer;
 use crate::telemetry::Metrics;
@@ -198,14 +199,7 @@ impl Daemon {
         for lost in &opening.unaccounted {
             tracing::warn!(budget = lost.budget, amount = %lost.amount, currency = lost.currency, "held as unaccounted after a crash");
         }
-        let plans = plans::restored(&ledger, &snapshot, clock).await?;
-        let (live, rebuilds) = Live::new(snapshot, plans, clock.now());
-        let live = Arc::new(live);
-        restore_raises(&ledger, &live, clock).await?;
-        let meters = ledger.meters(clock.now()).await?;
-        live.counters.lock().restore(meters);
-        let ratios = ledger.output_ratios().await?;
-        live.output_ratios.lock().restore(ratios);
+        let (live, rebuilds) = restore::restored(&ledger, snapshot, clock).await?;
         let connections = Arc::new(Connections::new()?);
         let policy = live.policy();
         let credentials = Arc::new(Credentials::default());
@@ -324,20 +318,11 @@ impl Daemon {
             held: parking_lot::Mutex::default(),
         };
         tasks.spawn(ticker.run(self.stop.clone()));
-        tasks.spawn(books::lease_ahead(self.gateway.clone(), self.stop.clone()));
-        if let Some(months) = options.keep {
-            tasks.spawn(compaction::run(self.gateway.clone(), months, self.stop.clone()));
-        }
-        tasks.spawn(holds::release(self.gateway.clone(), self.stop.clone()));
         if let Some(calls) = self.calls.take() {
             let exchanger = fleet::Exchanger::new(self.gateway.clone(), calls);
             tasks.spawn(exchanger.run(self.stop.clone()));
         }
-        tasks.spawn(probes::run(self.gateway.clone(), self.stop.clone()));
-        tasks.spawn(balance::run(self.gateway.clone(), self.stop.clone()));
-        tasks.spawn(users::follow(self.gateway.clone(), self.stop.clone()));
-        tasks.spawn(prices::follow(self.gateway.clone(), self.stop.clone()));
-        tasks.spawn(outbox::run(self.gateway.clone(), self.stop.clone()));
+        self.keep_house(&tasks, options);
         let front = Arc::new(Front {
             gateway: self.gateway.clone(),
             control: control::router(self.control.clone()),
@@ -351,6 +336,21 @@ impl Daemon {
         stops.next().await;
         self.shut_down(&tasks, &connections, accepting, &mut stops).await;
         Ok(())
+    }
+
+    /// What goes on beside the requests, until the stop.
+    fn keep_house(&self, tasks: &TaskTracker, options: &Options) {
+        let (gateway, stop) = (&self.gateway, &self.stop);
+        tasks.spawn(books::lease_ahead(gateway.clone(), stop.clone()));
+        if let Some(months) = options.keep {
+            tasks.spawn(compaction::run(gateway.clone(), months, stop.clone()));
+        }
+        tasks.spawn(holds::release(gateway.clone(), stop.clone()));
+        tasks.spawn(probes::run(gateway.clone(), stop.clone()));
+        tasks.spawn(balance::run(gateway.clone(), stop.clone()));
+        tasks.spawn(users::follow(gateway.clone(), stop.clone()));
+        tasks.spawn(prices::follow(gateway.clone(), stop.clone()));
+        tasks.spawn(outbox::run(gateway.clone(), stop.clone()));
     }
 
     /// Plan B must not be cold when it is the only one.
@@ -428,24 +428,6 @@ impl Daemon {
             tracing::error!(%error, "the ledger could not be closed in order");
         }
     }
-}
-
-/// Limits that people raised stay raised.
-async fn restore_raises(ledger: &Ledger, live: &Live, clock: Clock) -> Result<(), DaemonError> {
-    let (now, currency) = (clock.now(), live.policy().snapshot.currency);
-    let records = ledger.raises(now).await?;
-    let mut books = live.books.lock();
-    for record in records.into_iter().filter(|record| record.currency == currency) {
-        let Some(by) = record.by else { continue };
-        let raise = Raise {
-            by,
-            from: None,
-            until: record.until,
-        };
-        let raises = books.raises(&record.budget, now).into_iter().chain([raise]).collect();
-        books.raise(&record.budget, raises, now);
-    }
-    Ok(())
 }
 
 async fn record_policy(ledger: &Ledger, policy: &Policy) {

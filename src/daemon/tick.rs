@@ -7,6 +7,7 @@ use crate::alert::{AlertEvent, EventKind};
 use crate::budget::{Crossing, Holding, Notice};
 use crate::gateway::Gateway;
 use crate::ledger::record::Record;
+use crate::money::Currency;
 use parking_lot::Mutex;
 use serde_json::json;
 use std::sync::Arc;
@@ -115,65 +116,18 @@ impl Ticker {
     }
 
     async fn tell_budget(&self, notice: &Notice) {
-        let currency = self.gateway.live.policy().snapshot.currency;
-        let (kind, threshold, word) = match notice.crossing {
-            Crossing::Threshold { basis_points } => {
-                (EventKind::BudgetThreshold, Some(basis_points), basis_points.to_string())
-            }
-            Crossing::Exhausted => {
-                // Exhausted stays so to the period's end, over a restart too.
-                let (pool, key) = (notice.pool.clone(), notice.key.clone());
-                self.record(Record::Exhausted {
-                    pool,
-                    key,
-                    at: notice.at,
-                    limit: notice.limit,
-                })
-                .await;
-                (EventKind::BudgetExhausted, None, "exhausted".to_owned())
-            }
-            Crossing::Overdraft => (EventKind::BudgetOverdraft, None, "overdraft".to_owned()),
-            Crossing::Held => (EventKind::BudgetHeld, None, "held".to_owned()),
-            // Of the budget: which key came last is no matter.
-            Crossing::KeysFull => (EventKind::BudgetKeysFull, None, "keys_full".to_owned()),
-        };
-        let pool = &notice.pool;
-        let key = if notice.crossing == Crossing::KeysFull {
-            ""
-        } else {
-            &*notice.key
-        };
-        let spent = notice.posted.plus(notice.held);
-        let data = json!({
-            "budget": &*pool.budget,
-            "key": (!key.is_empty()).then_some(key),
-            "period_start": pool.span.start.to_string(),
-            "period_end": pool.span.end.to_string(),
-            "threshold": threshold.map(|basis_points| f64::from(basis_points) / 10_000.0),
-            "used": spent.share_of(notice.limit),
-            "limit": notice.limit.to_string(),
-            "posted": notice.posted.to_string(),
-            "held": notice.held.to_string(),
-            "held_share": notice.held.share_of(notice.limit),
-            "overdraft": notice.overdraft.to_string(),
-            "currency": currency.code(),
-        });
-        // What was paid in later is another limit, and is used up anew.
-        let of = if pool.span.is_endless() {
-            notice.limit.to_string()
-        } else {
-            String::new()
-        };
-        let dedupe = format!(
-            "{}\u{1f}{}\u{1f}{}\u{1f}{}{of}\u{1f}{word}",
-            pool.budget, key, pool.span.start, pool.span.end
-        );
-        let event = AlertEvent {
-            kind,
-            at: notice.at,
-            dedupe: Some(dedupe),
-            data,
-        };
+        if notice.crossing == Crossing::Exhausted {
+            // Exhausted stays so to the period's end, over a restart too.
+            let (pool, key) = (notice.pool.clone(), notice.key.clone());
+            self.record(Record::Exhausted {
+                pool,
+                key,
+                at: notice.at,
+                limit: notice.limit,
+            })
+            .await;
+        }
+        let event = budget_event(notice, self.gateway.live.policy().snapshot.currency);
         // One of a fleet tells it, and the others hear at once how the budget stands.
         let alone = match &self.teller {
             Some(teller) => {
@@ -191,5 +145,55 @@ impl Ticker {
         if let Err(error) = self.gateway.ledger.send(record).await {
             tracing::error!(%error, "the ledger could not keep a record of the books");
         }
+    }
+}
+
+fn budget_event(notice: &Notice, currency: Currency) -> AlertEvent {
+    let (kind, threshold, word) = match notice.crossing {
+        Crossing::Threshold { basis_points } => {
+            (EventKind::BudgetThreshold, Some(basis_points), basis_points.to_string())
+        }
+        Crossing::Exhausted => (EventKind::BudgetExhausted, None, "exhausted".to_owned()),
+        Crossing::Overdraft => (EventKind::BudgetOverdraft, None, "overdraft".to_owned()),
+        Crossing::Held => (EventKind::BudgetHeld, None, "held".to_owned()),
+        // Of the budget: which key came last is no matter.
+        Crossing::KeysFull => (EventKind::BudgetKeysFull, None, "keys_full".to_owned()),
+    };
+    let pool = &notice.pool;
+    let key = if notice.crossing == Crossing::KeysFull {
+        ""
+    } else {
+        &*notice.key
+    };
+    let spent = notice.posted.plus(notice.held);
+    let data = json!({
+        "budget": &*pool.budget,
+        "key": (!key.is_empty()).then_some(key),
+        "period_start": pool.span.start.to_string(),
+        "period_end": pool.span.end.to_string(),
+        "threshold": threshold.map(|basis_points| f64::from(basis_points) / 10_000.0),
+        "used": spent.share_of(notice.limit),
+        "limit": notice.limit.to_string(),
+        "posted": notice.posted.to_string(),
+        "held": notice.held.to_string(),
+        "held_share": notice.held.share_of(notice.limit),
+        "overdraft": notice.overdraft.to_string(),
+        "currency": currency.code(),
+    });
+    // What was paid in later is another limit, and is used up anew.
+    let of = if pool.span.is_endless() {
+        notice.limit.to_string()
+    } else {
+        String::new()
+    };
+    let dedupe = format!(
+        "{}\u{1f}{}\u{1f}{}\u{1f}{}{of}\u{1f}{word}",
+        pool.budget, key, pool.span.start, pool.span.end
+    );
+    AlertEvent {
+        kind,
+        at: notice.at,
+        dedupe: Some(dedupe),
+        data,
     }
 }

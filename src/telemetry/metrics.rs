@@ -265,6 +265,12 @@ impl Metrics {
     }
 
     fn register(&mut self) {
+        self.register_traffic();
+        self.register_money();
+        self.register_house();
+    }
+
+    fn register_traffic(&mut self) {
         let r = &mut self.registry;
         r.register(
             "requests",
@@ -302,6 +308,18 @@ impl Metrics {
             self.tokens.clone(),
         );
         r.register(
+            "first_token_seconds",
+            "Time to the first meaningful event of a stream",
+            self.first_token.clone(),
+        );
+        r.register("in_flight", "Inference requests under way", self.in_flight.clone());
+        let waiting = "Requests that wait their turn under a limit of the policy";
+        r.register("queued", waiting, self.queued.clone());
+    }
+
+    fn register_money(&mut self) {
+        let r = &mut self.registry;
+        r.register(
             "spend_nanos",
             "Posted cost in nano-units of the policy's currency",
             self.spend.clone(),
@@ -311,14 +329,6 @@ impl Metrics {
             "Cost held because the bill is unknown, in nano-units",
             self.held.clone(),
         );
-        r.register(
-            "first_token_seconds",
-            "Time to the first meaningful event of a stream",
-            self.first_token.clone(),
-        );
-        r.register("in_flight", "Inference requests under way", self.in_flight.clone());
-        let waiting = "Requests that wait their turn under a limit of the policy";
-        r.register("queued", waiting, self.queued.clone());
         r.register(
             "budget_used_ratio",
             "(posted + held) / limit; the fullest key of a keyed budget",
@@ -344,6 +354,10 @@ impl Metrics {
             "When the limit is expected to be reached",
             self.budget_runs_out.clone(),
         );
+    }
+
+    fn register_house(&mut self) {
+        let r = &mut self.registry;
         r.register(
             "signal",
             "Each live signal that conditions may read, true as 1",

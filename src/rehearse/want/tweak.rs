@@ -2,7 +2,7 @@
 
 use crate::money::{Currency, Money};
 use crate::policy::cases::Ask;
-use crate::policy::snapshot::{LicenseId, Pick, Snapshot};
+use crate::policy::snapshot::{LicenseId, Pick, Snapshot, Terms};
 use crate::price::Price;
 use crate::request::Thinking;
 use std::fmt;
@@ -89,46 +89,30 @@ pub(super) fn change_ask(ask: &mut Ask, what: &str, value: &str) {
 }
 
 pub(super) fn change_policy(snapshot: &mut Snapshot, tweak: &Tweak) {
-    let of_route = |snapshot: &Snapshot, name: &Arc<str>| snapshot.routes.iter().position(|route| route.name == *name);
     match tweak {
-        Tweak::Quality { route, least } => {
-            if let Some(at) = of_route(snapshot, route) {
-                snapshot.routes[at].terms.need.quality = Some(*least);
-            }
-        }
-        Tweak::Anywhere { route } => {
-            if let Some(at) = of_route(snapshot, route) {
-                let need = &mut snapshot.routes[at].terms.need;
-                (need.residence, need.labels) = Default::default();
-            }
-        }
-        Tweak::Speed { route, least } => {
-            if let Some(at) = of_route(snapshot, route) {
-                snapshot.routes[at].terms.need.speed = Some(*least);
-            }
-        }
-        Tweak::CostLimit { route, most } => {
-            if let Some(at) = of_route(snapshot, route) {
-                snapshot.routes[at].terms.max_cost = Some(*most);
-            }
-        }
-        Tweak::OutputLimit { route, most } => {
-            if let Some(at) = of_route(snapshot, route) {
-                snapshot.routes[at].terms.max_output = Some(*most);
-            }
-        }
-        Tweak::Pick { route, pick } => {
-            if let Some(at) = of_route(snapshot, route) {
-                snapshot.routes[at].terms.pick = *pick;
-            }
-        }
+        Tweak::Quality { route, least } => change(snapshot, route, |terms| terms.need.quality = Some(*least)),
+        Tweak::Anywhere { route } => change(snapshot, route, |terms| {
+            (terms.need.residence, terms.need.labels) = Default::default();
+        }),
+        Tweak::Speed { route, least } => change(snapshot, route, |terms| terms.need.speed = Some(*least)),
+        Tweak::CostLimit { route, most } => change(snapshot, route, |terms| terms.max_cost = Some(*most)),
+        Tweak::OutputLimit { route, most } => change(snapshot, route, |terms| terms.max_output = Some(*most)),
+        Tweak::Context { route, least } => change(snapshot, route, |terms| terms.need.context = Some(*least)),
+        Tweak::Pick { route, pick } => change(snapshot, route, |terms| terms.pick = *pick),
         Tweak::Front { route, model } => {
-            if let (Some(at), Some(id)) = (of_route(snapshot, route), snapshot.model_named(model)) {
-                let terms = &mut snapshot.routes[at].terms;
-                let rest = terms.candidates.iter().copied().filter(|known| *known != id);
-                terms.candidates = std::iter::once(id).chain(rest).collect();
+            if let Some(id) = snapshot.model_named(model) {
+                change(snapshot, route, |terms| {
+                    let rest = terms.candidates.iter().copied().filter(|known| *known != id);
+                    terms.candidates = std::iter::once(id).chain(rest).collect();
+                });
             }
         }
+        Tweak::Ability { route, what } => change(snapshot, route, |terms| match *what {
+            "tools" => terms.need.tools = None,
+            "images" => terms.need.images = None,
+            "a JSON schema" => terms.need.json_schema = None,
+            _ => terms.need.reasoning = None,
+        }),
         Tweak::License(name) => {
             let is = |id: &LicenseId| snapshot.licenses.get(id.0).is_some_and(|known| known.name == *name);
             for model in &mut snapshot.models {
@@ -155,28 +139,18 @@ pub(super) fn change_policy(snapshot: &mut Snapshot, tweak: &Tweak) {
                 model.price = model.price.as_ref().map(|price| price.at_percent(*percent));
             }
         }
-        Tweak::Ability { route, what } => {
-            if let Some(at) = of_route(snapshot, route) {
-                let need = &mut snapshot.routes[at].terms.need;
-                match *what {
-                    "tools" => need.tools = None,
-                    "images" => need.images = None,
-                    "a JSON schema" => need.json_schema = None,
-                    _ => need.reasoning = None,
-                }
-            }
-        }
-        Tweak::Context { route, least } => {
-            if let Some(at) = of_route(snapshot, route) {
-                snapshot.routes[at].terms.need.context = Some(*least);
-            }
-        }
         Tweak::ReleasePlan(_)
         | Tweak::Left { .. }
         | Tweak::Up(_)
         | Tweak::Room(_)
         | Tweak::Ask(..)
         | Tweak::Down(_) => {}
+    }
+}
+
+fn change(snapshot: &mut Snapshot, route: &Arc<str>, change: impl FnOnce(&mut Terms)) {
+    if let Some(route) = snapshot.routes.iter_mut().find(|known| known.name == *route) {
+        change(&mut route.terms);
     }
 }
 
